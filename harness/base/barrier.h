@@ -1,0 +1,26 @@
+/* A barrier for threads and processes alike: it lives in shared memory and needs no clean-up. */
+#ifndef XB_BASE_BARRIER_H
+#define XB_BASE_BARRIER_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+/* Begin with xb_barrier_init(). */
+struct xb_barrier {
+    uint32_t parties;          /* >= 1 */
+    uint32_t spins;            /* how often to look before sleeping; 0 where CPUs are short */
+    _Atomic uint32_t arrived;  /* of this round */
+    _Atomic uint32_t round;    /* futex word */
+    _Atomic uint32_t sleepers; /* so that the last one knows whether to wake anybody */
+};
+
+/* `parties` >= 1. They look before they sleep only where each can have a CPU of its own: with more
+ * parties than CPUs, one that looks keeps another from arriving. Before any of them waits. */
+void xb_barrier_init(struct xb_barrier *barrier, uint32_t parties);
+
+/* Returns when all parties have called it; reusable at once. Everything written before by any
+ * party is visible after. Waits forever for a party that died: its model must end the others.
+ * futex(2), without FUTEX_PRIVATE_FLAG because parties may be processes. */
+void xb_barrier_wait(struct xb_barrier *barrier);
+
+#endif

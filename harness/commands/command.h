@@ -1,0 +1,25 @@
+/* What a command is: one word of the command line, one file. */
+#ifndef XB_COMMANDS_COMMAND_H
+#define XB_COMMANDS_COMMAND_H
+
+/* Exit codes of every command; documented in README.md. */
+enum xb_exit {
+    XB_EXIT_OK = 0,
+    XB_EXIT_FAILED = 1,       /* a measurement failed or regressed, or output was lost */
+    XB_EXIT_USAGE = 2,        /* usage or unreadable input */
+    XB_EXIT_INCONCLUSIVE = 3, /* only where asked for */
+    XB_EXIT_SKIPPED = 77,     /* everything was skipped */
+    XB_EXIT_INTERRUPTED = 130 /* SIGINT; what was finished is kept */
+};
+
+/* A command file defines one of these, const, named xb_command_<file stem>. */
+struct xb_command {
+    const char *name;
+    const char *arguments; /* "[KERNEL...]", for the usage line */
+    const char *summary;   /* one clause for `xbound --help` */
+    /* argv[0] is the command's name, ready for getopt_long. Prints to stdout and stderr;
+     * returns an enum xb_exit. Main thread. */
+    int (*run)(int argc, char **argv);
+};
+
+#endif

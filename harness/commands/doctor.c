@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * xbound doctor: tells whether this machine is fit to measure on, and what would make it fitter. */
+#include "command.h"
+
+#include "../base/clock.h"
+#include "../core/fitness.h"
+#include "../core/machine.h"
+#include "../core/registry.h"
+#include "../core/row.h"
+#include "../core/topology.h"
+#include "../counters/source.h"
+#include "../models/model.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char help[] =
+    "Usage: xbound doctor [--csv]\n"
+    "Says whether this machine is fit to measure on. Every finding that is not fine has its\n"
+    "remedy below it:\n"
+    "  ok    nothing to do\n"
+    "  note  know this when you read the figures\n"
+    "  warn  figures taken now mislead\n"
+    "\n"
+    "      --csv   write finding,state,value,remedy (RFC 4180) instead\n"
+    "      --help  show this text\n"
+    "\n"
+    "Exit code: 0 whatever was found, 2 usage. NO_COLOR switches colour off.\n";
+
+static const char *const states[] = { "ok", "note", "warn" };
+
+/* Says what would let a plug-in work whose probe failed. */
+static void advise_plugin(struct xb_finding *f, const struct xb_reason *why, const char *otherwise)
+{
+    if (strstr(why->text, "built without"))
+        xb_finding_advise(f, XB_FITNESS_NOTE,
+                          "scripts/install-deps.sh, then configure and build again");
+    else if (why->code == -EPERM || why->code == -EACCES)
+        xb_finding_advise(f, XB_FITNESS_NOTE,
+                          "sudo sysctl kernel.perf_event_paranoid=2 kernel.io_uring_disabled=0; in "
+                          "a container also --cap-add=PERFMON --security-opt seccomp=unconfined");
+    else
+        xb_finding_advise(f, XB_FITNESS_NOTE, "%s", otherwise);
+}
+
+/* Adds a plug-in whose probe returned rc; one that works may still have something to say. */
+static void add_plugin(struct xb_findings *out, const char *group, const char *name,
+                       const char *value, int rc, const struct xb_reason *why,
+                       const char *otherwise)
+{
+    const char *text = why->text[0] ? why->text : rc ? strerror(-rc) : "";
+    struct xb_finding *f =
+        xb_finding_add(out, group, name, "%s%s%s", value, value[0] && text[0] ? "; " : "", text);
+    if (text[0])
+        advise_plugin(f, why, otherwise);
+}
+
+/* Adds a source and returns how many metrics it grants; negative when its probe fails. A probe
+ * says that a source can work, only opening it says what it would count: PAPI, for one, trusts an
+ * AMD guest's processor and reports six counters where the kernel has no PMU (PAPI 7.0). */
+static int add_source(struct xb_findings *out, const struct xb_counter_source *source)
+{
+    struct xb_reason why = { 0 };
+    struct xb_counters *counters = NULL;
+    uint32_t granted = 0;
+    char value[64] = "";
+    int metrics = -1, rc = source->probe(&why);
+    if (!rc) {
+        rc = source->open(XB_METRICS_ALL, &granted, &counters, &why);
+        source->close(rc ? NULL : counters);
+        metrics = rc ? 0 : __builtin_popcount(granted);
+        snprintf(value, sizeof value, "%d of %d metrics", metrics, (int)XB_METRIC_COUNT);
+    }
+    add_plugin(out, "counters", source->name, value, rc, &why,
+               "hardware events need a PMU; the rest is counted without one");
+    return metrics;
+}
+
+static void judge_sources(const struct xb_registry *registry, struct xb_findings *out)
+{
+    const struct xb_counter_source *chosen = NULL, *richest = NULL;
+    int chosen_metrics = 0, most = 0;
+    for (size_t i = 0; i < registry->n_sources; i++) {
+        const struct xb_counter_source *source = registry->sources[i];
+        int metrics = add_source(out, source);
+        if (metrics >= 0 && (!chosen || source->rank > chosen->rank)) {
+            chosen = source;
+            chosen_metrics = metrics;
+        }
+        if (metrics > most) {
+            richest = source;
+            most = metrics;
+        }
+    }
+    struct xb_finding *f = xb_finding_add(out, "counters", "chosen by default", "%s",
+                                          chosen ? chosen->name : "no source");
+    if (richest && chosen_metrics == 0)
+        xb_finding_advise(f, XB_FITNESS_NOTE, "it counts nothing here: run with --counters %s",
+                          richest->name);
+}
+
+static void judge_engines_and_models(const struct xb_registry *registry, struct xb_findings *out)
+{
+    for (size_t i = 0; i < registry->n_engines; i++) {
+        const struct xb_io_engine *engine = registry->engines[i];
+        struct xb_reason why = { 0 };
+        int rc = engine->probe ? engine->probe(&why) : 0;
+        add_plugin(out, "engines", engine->name, rc ? "" : engine->summary, rc, &why,
+                   "its cells are skipped; use another engine");
+    }
+    for (size_t i = 0; i < registry->n_models; i++) {
+        const struct xb_model *model = registry->models[i];
+        struct xb_reason why = { 0 };
+        int rc = model->probe ? model->probe(&why) : 0;
+        add_plugin(out, "models", model->name, rc ? "" : model->summary, rc, &why,
+                   "its cells are skipped; use another model");
+    }
+}
+
+static void judge_clock(struct xb_findings *out)
+{
+    double cost_ns = xb_clock_cost_ns();
+    uint64_t step_ns = xb_clock_step_ns();
+    struct xb_finding *f = xb_finding_add(out, "clock", "cost", "%.1f ns a reading", cost_ns);
+    /* Through the vDSO it is 15 to 60 ns; a system call is several hundred. */
+    if (cost_ns > 150)
+        xb_finding_advise(f, XB_FITNESS_NOTE,
+                          "the kernel is entered for each reading: see the clock source above");
+    f = xb_finding_add(out, "clock", "smallest step", "%llu ns", (unsigned long long)step_ns);
+    if (step_ns > 1000)
+        xb_finding_advise(f, XB_FITNESS_WARN,
+                          "too coarse for short samples: see the clock source above");
+}
+
+static int print_csv(const struct xb_findings *findings)
+{
+    int rc = fputs("finding,state,value,remedy\n", stdout) < 0 ? -EIO : 0;
+    for (size_t i = 0; i < findings->n && !rc; i++) {
+        const struct xb_finding *f = &findings->list[i];
+        char finding[96];
+        snprintf(finding, sizeof finding, "%s: %s", f->group, f->name);
+        const char *const fields[] = { finding, states[f->state], f->value, f->remedy };
+        for (size_t k = 0; k < 4 && !rc; k++) {
+            rc = xb_csv_text(stdout, fields[k]);
+            putchar(k < 3 ? ',' : '\n');
+        }
+    }
+    return rc;
+}
+
+static bool wants_colour(void)
+{
+    const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
+    return isatty(STDOUT_FILENO) && (!no_color || !no_color[0]) && term &&
+           strcmp(term, "dumb") != 0;
+}
+
+static void print_text(const struct xb_findings *findings)
+{
+    static const char *const colours[] = { "\033[32m", "\033[33m", "\033[31m" };
+    size_t counts[3] = { 0 };
+    bool colour = wants_colour();
+    for (size_t i = 0; i < findings->n; i++) {
+        const struct xb_finding *f = &findings->list[i];
+        if (i == 0 || strcmp(f->group, f[-1].group) != 0)
+            printf("%s%s\n", i ? "\n" : "", f->group);
+        printf("  %s%-4s%s  %-20s %s\n", colour ? colours[f->state] : "", states[f->state],
+               colour ? "\033[0m" : "", f->name, f->value);
+        if (f->remedy[0])
+            printf("        %s\n", f->remedy);
+        counts[f->state]++;
+    }
+    printf("\n%zu ok, %zu note%s, %zu warning%s\n", counts[0], counts[1], counts[1] == 1 ? "" : "s",
+           counts[2], counts[2] == 1 ? "" : "s");
+}
+
+static int refuse(const char *what, const char *argument)
+{
+    fprintf(stderr, "xbound doctor: %s '%s'; see xbound doctor --help\n", what, argument);
+    return XB_EXIT_USAGE;
+}
+
+static int run(int argc, char **argv)
+{
+    static const struct option options[] = { { "csv", no_argument, NULL, 'c' },
+                                             { "help", no_argument, NULL, 'h' },
+                                             { 0 } };
+    bool csv = false;
+    opterr = 0; /* one line of ours instead of getopt's */
+    optind = 0; /* main or a test may have parsed before; 0 starts over (getopt(3), glibc) */
+    for (int option, at = 1; (option = getopt_long(argc, argv, "+", options, NULL)) != -1;
+         at = optind) {
+        if (option == 'h') {
+            fputs(help, stdout);
+            return fflush(stdout) ? XB_EXIT_FAILED : XB_EXIT_OK;
+        }
+        if (option != 'c')
+            return refuse("unknown option", argv[at]);
+        csv = true;
+    }
+    if (optind < argc)
+        return refuse("unexpected argument", argv[optind]);
+
+    struct xb_reason why;
+    struct xb_topology *topology;
+    if (xb_topology_open(NULL, &topology, &why)) {
+        fprintf(stderr, "xbound doctor: %s\n", why.text);
+        return XB_EXIT_FAILED;
+    }
+    struct xb_machine machine;
+    struct xb_findings findings = { 0 };
+    xb_machine_read("", &machine);
+    xb_fitness_judge(&machine, topology, &findings);
+    judge_sources(&xb_builtin, &findings);
+    judge_engines_and_models(&xb_builtin, &findings);
+    judge_clock(&findings);
+    xb_topology_close(topology);
+
+    if (csv)
+        print_csv(&findings);
+    else
+        print_text(&findings);
+    /* What was lost on the way to a full disk may show only here. */
+    if (fflush(stdout) || ferror(stdout)) {
+        fprintf(stderr, "xbound doctor: cannot write: %s\n", strerror(errno));
+        return XB_EXIT_FAILED;
+    }
+    return XB_EXIT_OK;
+}
+
+const struct xb_command xb_command_doctor = {
+    .name = "doctor",
+    .arguments = "[--csv]",
+    .summary = "is this machine fit to measure on? each finding with its remedy",
+    .run = run,
+};

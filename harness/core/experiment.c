@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Walks the cells of a run. */
+#include "experiment.h"
+
+#include "../stats/staircase.h"
+#include "isa.h"
+#include "overhead.h"
+#include "provenance.h"
+#include "runner.h"
+#include "summary.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Under a model that parks, a worker gives way after about this long. Shorter slices would
+ * measure switching, longer ones would not interleave within a sample. */
+#define SLICE_NS 1000000.0
+
+/* How many iterations of a kernel at one size take spec.min_time_ns. One number for all models and
+ * engines, so that their work and checksums are equal. */
+struct calibration {
+    const struct xb_kernel *kernel;
+    uint64_t bytes;
+    uint32_t workers, depth;
+    uint64_t iters;
+    double ns_per_iter;
+    struct xb_reason why; /* code 0: it worked */
+};
+
+/* A file that only ever grows by whole rows. */
+struct sink {
+    int fd;
+    off_t good; /* bytes that are whole rows */
+    char path[4096];
+};
+
+struct run {
+    const struct xb_experiment *experiment;
+    struct calibration *calibrations;
+    size_t n_calibrations;
+    struct sink samples, summary, provenance;
+    double *stair_ns; /* by cell: ns per item of a latency kernel on one worker, or NaN */
+};
+
+int xb_experiment_prepare(const char *directory, struct xb_reason *why)
+{
+    char path[4096];
+    if (snprintf(path, sizeof path, "%s", directory) >= (int)sizeof path)
+        return xb_because(why, -ENAMETOOLONG, "the output path is too long");
+    for (char *at = path + 1; *at; at++) {
+        if (*at != '/')
+            continue;
+        *at = '\0';
+        if (mkdir(path, 0777) != 0 && errno != EEXIST)
+            return xb_because(why, -errno, "mkdir %s: %s", path, strerror(errno));
+        *at = '/';
+    }
+    if (mkdir(path, 0777) == 0)
+        return 0;
+    if (errno != EEXIST)
+        return xb_because(why, -errno, "mkdir %s: %s", path, strerror(errno));
+    DIR *dir = opendir(path);
+    if (!dir)
+        return xb_because(why, -errno, "%s: %s", path, strerror(errno));
+    bool empty = true;
+    for (struct dirent *entry; (entry = readdir(dir));)
+        empty &= strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
+    closedir(dir);
+    if (!empty)
+        return xb_because(why, -EEXIST,
+                          "%s exists and is not empty; name another with -o, or "
+                          "remove it",
+                          path);
+    return access(path, W_OK) == 0 ? 0 : xb_because(why, -errno, "%s: %s", path, strerror(errno));
+}
+
+/* ---- files ---- */
+
+static int open_sink(struct sink *sink, const char *directory, const char *name,
+                     struct xb_reason *why)
+{
+    snprintf(sink->path, sizeof sink->path, "%s/%s", directory, name);
+    sink->good = 0;
+    sink->fd = open(sink->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    return sink->fd >= 0 ? 0 : xb_because(why, -errno, "%s: %s", sink->path, strerror(errno));
+}
+
+static int append(struct sink *sink, const char *text, size_t bytes, struct xb_reason *why)
+{
+    for (size_t done = 0; done < bytes;) {
+        ssize_t n = write(sink->fd, text + done, bytes - done);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0) {
+            int err = n < 0 ? -errno : -EIO;
+            if (ftruncate(sink->fd, sink->good) != 0)
+                err = -errno;
+            return xb_because(why, err, "%s: %s; all rows before this one are kept", sink->path,
+                              strerror(-err));
+        }
+        done += (size_t)n;
+    }
+    sink->good += (off_t)bytes;
+    return 0;
+}
+
+/* Rows are put together in memory first, so that append() can take back what did not fit. */
+struct draft {
+    FILE *out;
+    char *text;
+    size_t bytes;
+};
+
+static int open_draft(struct draft *draft, struct xb_reason *why)
+{
+    *draft = (struct draft){ 0 };
+    draft->out = open_memstream(&draft->text, &draft->bytes);
+    return draft->out ? 0 : xb_because(why, -ENOMEM, "out of memory for a row");
+}
+
+static int commit(struct draft *draft, struct sink *sink, struct xb_reason *why)
+{
+    int err = fclose(draft->out) == 0 ? append(sink, draft->text, draft->bytes, why)
+                                      : xb_because(why, -ENOMEM, "out of memory for a row");
+    free(draft->text);
+    return err;
+}
+
+/* ---- cells ---- */
+
+static struct xb_params params_of(const struct xb_experiment *experiment,
+                                  const struct xb_cell *cell, uint32_t workers)
+{
+    return (struct xb_params){
+        .bytes = cell->bytes,
+        .workers = workers,
+        .depth = cell->depth,
+        .isa = xb_isa_best(cell->kernel->isas),
+        .seed = experiment->spec->seed,
+        .file = experiment->spec->file,
+        .url = experiment->spec->url,
+        .scratch_dir = experiment->directory,
+    };
+}
+
+/* The samples' budget several times over, what setting up so many bytes may take at 50 MB/s (a
+ * random chain over DRAM is that slow), and a generous rest. */
+static uint64_t limit_ns(const struct xb_experiment *experiment, const struct xb_plan *plan)
+{
+    return UINT64_C(15000000000) + 8 * experiment->spec->max_time_ns +
+           20 * (uint64_t)plan->params.bytes * plan->params.workers;
+}
+
+/* Calibrates under the first model whose workers own their thread, where slices cannot matter. */
+static void calibrate(const struct xb_experiment *experiment, const struct xb_cell *cell,
+                      struct calibration *calibration)
+{
+    const struct xb_registry *registry = experiment->registry;
+    const struct xb_model *model = cell->model;
+    const struct xb_io_engine *engine = cell->engine;
+    for (size_t i = registry->n_models; i-- > 0;) {
+        const struct xb_io_engine *plain = xb_plain_engine(registry, registry->models[i], NULL);
+        if (!registry->models[i]->parks && plain) {
+            model = registry->models[i];
+            engine = plain;
+        }
+    }
+    struct xb_plan plan = {
+        .kernel = cell->kernel,
+        .model = model,
+        .engine = engine,
+        .source = xb_find_source(registry, "none"),
+        .topology = experiment->topology,
+        .bind = experiment->spec->bind,
+        .params = params_of(experiment, cell, calibration->workers),
+        .iters = 1,
+        .calibrate_ns = experiment->spec->min_time_ns,
+    };
+    struct xb_arena arena = { 0 };
+    struct xb_result *result;
+    int err = xb_runner_run(&plan, limit_ns(experiment, &plan), experiment->stop, &arena, &result);
+    if (err) {
+        calibration->why = result ? result->why : (struct xb_reason){ .code = err };
+        calibration->iters = 1;
+    } else {
+        calibration->iters = result->iters;
+        calibration->ns_per_iter = (double)result->calibrated_ns / (double)result->iters;
+    }
+    xb_arena_close(&arena);
+}
+
+/* Workers that share something take another time together than alone; from the others, one tells
+ * of all. */
+static uint32_t workers_to_calibrate(const struct xb_cell *cell)
+{
+    return cell->kernel->team_setup ? cell->workers : 1;
+}
+
+static const struct calibration *calibration_of(struct run *run, const struct xb_cell *cell)
+{
+    uint32_t workers = workers_to_calibrate(cell);
+    for (size_t i = 0; i < run->n_calibrations; i++) {
+        struct calibration *known = &run->calibrations[i];
+        if (known->kernel == cell->kernel && known->bytes == cell->bytes &&
+            known->workers == workers && known->depth == cell->depth)
+            return known;
+    }
+    struct calibration *calibration = &run->calibrations[run->n_calibrations++];
+    *calibration = (struct calibration){
+        .kernel = cell->kernel, .bytes = cell->bytes, .workers = workers, .depth = cell->depth
+    };
+    calibrate(run->experiment, cell, calibration);
+    return calibration;
+}
+
+static struct xb_plan plan_of(const struct xb_experiment *experiment, const struct xb_cell *cell,
+                              const struct calibration *calibration)
+{
+    const struct xb_spec *spec = experiment->spec;
+    uint32_t pus = xb_topology_pus(experiment->topology);
+    uint32_t at_once = cell->workers < pus ? cell->workers : pus;
+    uint64_t iters = calibration->iters;
+    if (calibration->workers == 1)
+        iters = iters * at_once / cell->workers;
+    double slice = SLICE_NS / (calibration->ns_per_iter > 0 ? calibration->ns_per_iter : 1);
+    return (struct xb_plan){
+        .kernel = cell->kernel,
+        .model = cell->model,
+        .engine = cell->engine,
+        .source = experiment->source,
+        .topology = experiment->topology,
+        .bind = spec->bind,
+        .params = params_of(experiment, cell, cell->workers),
+        .metrics = experiment->metrics,
+        .iters = iters ? iters : 1,
+        /* Kernels that wait give way each time they do. */
+        .slice_iters = cell->kernel->bound == XB_CLASS_IO ? 0
+                       : slice < 1                        ? 1
+                                                          : (uint64_t)slice,
+        .budget_ns = spec->max_time_ns,
+        .samples = spec->samples,
+        .precision = spec->precision,
+        .latency = cell->kernel->bound == XB_CLASS_IO,
+    };
+}
+
+/* Writes what a result says: all its samples, then how the cell ended. */
+static int write_rows(struct run *run, const struct xb_identity *identity, struct xb_result *result,
+                      const char *status, const char *reason, struct xb_summary_row *summary,
+                      struct xb_tally *tally, char *evidence, struct xb_reason *cell_why,
+                      struct xb_reason *why)
+{
+    struct draft draft;
+    struct xb_sample_row row;
+    uint32_t n = result ? atomic_load(&result->n_samples) : 0;
+    int err = open_draft(&draft, why);
+    if (err)
+        return err;
+    for (uint32_t i = 0; i < n; i++) {
+        struct xb_reason sample_why;
+        xb_sample_fill(&row, identity, result, i, &sample_why);
+        xb_sample_write(draft.out, &row);
+    }
+    if (status) {
+        xb_sample_fill_without(&row, identity, status, reason);
+        xb_sample_write(draft.out, &row);
+        xb_summary_fill_without(summary, identity, status, reason);
+    } else {
+        xb_summary_fill(summary, identity, result, evidence, cell_why);
+    }
+    err = commit(&draft, &run->samples, why);
+    if (err || (err = open_draft(&draft, why)))
+        return err;
+    xb_summary_write(draft.out, summary);
+    err = commit(&draft, &run->summary, why);
+    if (err)
+        return err;
+    tally->ok += strcmp(summary->status, "ok") == 0;
+    tally->suspect += strcmp(summary->status, "suspect") == 0;
+    tally->failed += strcmp(summary->status, "failed") == 0;
+    tally->skipped += strcmp(summary->status, "skipped") == 0;
+    return 0;
+}
+
+static bool stopped(const struct xb_experiment *experiment)
+{
+    return experiment->stop && *experiment->stop;
+}
+
+static int run_cell(struct run *run, size_t index, struct xb_tally *tally, struct xb_reason *why)
+{
+    const struct xb_experiment *experiment = run->experiment;
+    const struct xb_cell *cell = &experiment->cells[index];
+    struct xb_identity identity = {
+        .run_id = experiment->run_id,
+        .cell = cell,
+        .spec = experiment->spec,
+        .source = experiment->source,
+        .order = index,
+        .pus = xb_topology_pus(experiment->topology),
+    };
+    const char *status = NULL, *reason = NULL;
+    struct xb_arena arena = { 0 };
+    struct xb_result *result = NULL;
+    struct xb_plan plan; /* the runner's child reads it until the end */
+    if (cell->skip.code) {
+        status = "skipped";
+        reason = cell->skip.text;
+    } else {
+        const struct calibration *calibration = calibration_of(run, cell);
+        if (stopped(experiment))
+            return -EINTR;
+        if (calibration->why.code) {
+            status = "failed";
+            reason = calibration->why.text;
+        } else {
+            plan = plan_of(experiment, cell, calibration);
+            int err = xb_runner_run(&plan, limit_ns(experiment, &plan), experiment->stop, &arena,
+                                    &result);
+            if (err) {
+                status = "failed";
+                reason = result ? result->why.text : "no shared memory for the cell";
+            }
+        }
+    }
+    int err = 0;
+    /* An interrupted cell without a sample leaves no row: it neither failed nor was skipped. */
+    if (stopped(experiment) && (!result || atomic_load(&result->n_samples) == 0)) {
+        err = -EINTR;
+    } else {
+        struct xb_summary_row row;
+        char evidence[XB_EVIDENCE_BYTES];
+        struct xb_reason cell_why;
+        err = write_rows(run, &identity, result, status, reason, &row, tally, evidence, &cell_why,
+                         why);
+        if (!err && !status && cell->workers == 1 && cell->kernel->needs & XB_SHOWS_LATENCY)
+            run->stair_ns[index] = row.ns_per_item;
+        if (!err && experiment->progress)
+            experiment->progress(experiment->context, index + 1, experiment->n_cells, &row);
+    }
+    xb_arena_close(&arena);
+    return err;
+}
+
+/* ---- the run ---- */
+
+static int write_start(struct run *run, struct xb_reason *why)
+{
+    const struct xb_experiment *experiment = run->experiment;
+    struct draft draft;
+    int err = open_draft(&draft, why);
+    if (err)
+        return err;
+    xb_sample_header(draft.out);
+    err = commit(&draft, &run->samples, why);
+    if (err || (err = open_draft(&draft, why)))
+        return err;
+    xb_summary_header(draft.out);
+    err = commit(&draft, &run->summary, why);
+    if (err || (err = open_draft(&draft, why)))
+        return err;
+    xb_provenance_begin(draft.out, experiment->run_id, experiment->topology);
+    for (size_t i = 0; i < experiment->registry->n_sources; i++) {
+        struct xb_reason said = { 0 };
+        const struct xb_counter_source *source = experiment->registry->sources[i];
+        int code = source->probe(&said);
+        char key[64];
+        snprintf(key, sizeof key, "counters_%s", source->name);
+        xb_provenance_add(draft.out, key, "%s%s%s", code ? "unavailable" : "available",
+                          said.text[0] ? ": " : "", said.text);
+    }
+    const struct xb_spec *spec = experiment->spec;
+    xb_provenance_add(draft.out, "counters_used", "%s", experiment->source->name);
+    xb_provenance_add(draft.out, "seed", "%llu", (unsigned long long)spec->seed);
+    xb_provenance_add(draft.out, "bind", "%s", xb_bind_name(spec->bind));
+    xb_provenance_add(draft.out, "sample_min_ns", "%llu", (unsigned long long)spec->min_time_ns);
+    xb_provenance_add(draft.out, "cell_max_ns", "%llu", (unsigned long long)spec->max_time_ns);
+    xb_provenance_add(draft.out, "precision_ratio", "%g", spec->precision);
+    xb_provenance_add(draft.out, "loop_slice_ns", "%.0f", SLICE_NS);
+    xb_provenance_add(draft.out, "quick", "%s", spec->quick ? "yes" : "no");
+    xb_provenance_add(draft.out, "cells", "%zu", experiment->n_cells);
+    xb_overhead_write(draft.out, experiment->registry, experiment->topology, experiment->source,
+                      experiment->metrics, spec->bind);
+    return commit(&draft, &run->provenance, why);
+}
+
+/* Cache capacities from a sweep of sizes, when this run was one. */
+static int write_staircase(struct run *run, struct xb_reason *why)
+{
+    const struct xb_experiment *experiment = run->experiment;
+    struct xb_stair *stairs = calloc(experiment->n_cells, sizeof *stairs);
+    if (!stairs)
+        return xb_because(why, -ENOMEM, "out of memory for the staircase");
+    size_t n = 0;
+    for (size_t i = 0; i < experiment->n_cells; i++)
+        if (!isnan(run->stair_ns[i]))
+            stairs[n++] = (struct xb_stair){ .bytes = (double)experiment->cells[i].bytes,
+                                             .ns = run->stair_ns[i] };
+    double capacity[XB_CACHE_LEVELS];
+    size_t found = xb_staircase(stairs, n, capacity, XB_CACHE_LEVELS);
+    static const char *const keys[XB_CACHE_LEVELS] = { "l1d_measured_bytes", "l2_measured_bytes",
+                                                       "llc_measured_bytes" };
+    free(stairs);
+    if (!found)
+        return 0;
+    struct draft draft;
+    int err = open_draft(&draft, why);
+    if (err)
+        return err;
+    for (size_t i = 0; i < found; i++)
+        xb_provenance_add(draft.out, keys[i], "%.0f", capacity[i]);
+    return commit(&draft, &run->provenance, why);
+}
+
+int xb_experiment_run(const struct xb_experiment *experiment, struct xb_tally *tally,
+                      struct xb_reason *why)
+{
+    struct run run = { .experiment = experiment };
+    run.samples.fd = run.summary.fd = run.provenance.fd = -1;
+    *tally = (struct xb_tally){ 0 };
+    run.calibrations = calloc(experiment->n_cells, sizeof *run.calibrations);
+    run.stair_ns = malloc(experiment->n_cells * sizeof *run.stair_ns);
+    int err = run.calibrations && run.stair_ns
+                  ? 0
+                  : xb_because(why, -ENOMEM, "out of memory for the list of cells");
+    if (!err)
+        err = open_sink(&run.samples, experiment->directory, "samples.csv", why);
+    if (!err)
+        err = open_sink(&run.summary, experiment->directory, "summary.csv", why);
+    if (!err)
+        err = open_sink(&run.provenance, experiment->directory, "provenance.csv", why);
+    if (!err)
+        err = write_start(&run, why);
+    for (size_t i = 0; run.stair_ns && i < experiment->n_cells; i++)
+        run.stair_ns[i] = NAN;
+    for (size_t i = 0; i < experiment->n_cells && !err; i++)
+        err = stopped(experiment) ? -EINTR : run_cell(&run, i, tally, why);
+    if (!err)
+        err = write_staircase(&run, why);
+    struct sink *sinks[] = { &run.samples, &run.summary, &run.provenance };
+    for (size_t i = 0; i < sizeof sinks / sizeof sinks[0]; i++)
+        if (sinks[i]->fd >= 0 && close(sinks[i]->fd) != 0 && !err)
+            err = xb_because(why, -errno, "%s: %s", sinks[i]->path, strerror(errno));
+    free(run.calibrations);
+    free(run.stair_ns);
+    return err;
+}

@@ -1,0 +1,42 @@
+/* All cells of a run: calibrating, measuring, and writing each one's rows as soon as it ends. */
+#ifndef XB_CORE_EXPERIMENT_H
+#define XB_CORE_EXPERIMENT_H
+
+#include "spec.h"
+
+#include <signal.h>
+
+struct xb_counter_source;
+struct xb_summary_row;
+
+struct xb_tally {
+    size_t ok, suspect, failed, skipped;
+};
+
+struct xb_experiment {
+    const struct xb_spec *spec;
+    const struct xb_registry *registry;
+    const struct xb_topology *topology;
+    const struct xb_counter_source *source;
+    uint32_t metrics; /* bit set over enum xb_metric that the source is asked for */
+    const struct xb_cell *cells;
+    size_t n_cells;
+    const char *directory; /* made by xb_experiment_prepare() */
+    const char *run_id;
+    const volatile sig_atomic_t *stop;
+    /* Called after each cell with the row just written; for people who wait. */
+    void (*progress)(void *context, size_t done, size_t n, const struct xb_summary_row *row);
+    void *context;
+};
+
+/* Makes the directory, and its parents. An existing one must be empty. 0, or -errno with `why`. */
+int xb_experiment_prepare(const char *directory, struct xb_reason *why);
+
+/* Measures all cells and writes samples.csv, summary.csv and provenance.csv. Each cell's rows are
+ * on disk before the next begins; a row that did not fit the disk is taken back whole.
+ * Returns 0 when all cells have a row, -EINTR when `stop` ended it early, or -errno with `why`
+ * when results could not be written. */
+int xb_experiment_run(const struct xb_experiment *experiment, struct xb_tally *tally,
+                      struct xb_reason *why);
+
+#endif

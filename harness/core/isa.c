@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Asks the CPU what it can run. */
+#include "isa.h"
+
+#include <stdbool.h>
+
+static bool supported(enum xb_isa isa)
+{
+#if defined(__x86_64__)
+    /* The compiler's runtime also checks XCR0: that the kernel saves the wide registers. */
+    switch (isa) {
+    case XB_ISA_AVX512:
+        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+               __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw");
+    case XB_ISA_AVX2:
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    default:
+        break;
+    }
+#endif
+    return isa == XB_ISA_BASE;
+}
+
+enum xb_isa xb_isa_best(unsigned isas)
+{
+    for (int isa = XB_ISAS - 1; isa > XB_ISA_BASE; isa--)
+        if (isas & (1u << isa) && supported((enum xb_isa)isa))
+            return (enum xb_isa)isa;
+    return XB_ISA_BASE;
+}
+
+const char *xb_isa_name(enum xb_isa isa)
+{
+    static const char *const names[XB_ISAS] = {
+        [XB_ISA_BASE] = "base", [XB_ISA_AVX2] = "avx2", [XB_ISA_AVX512] = "avx512"
+    };
+    return names[isa];
+}

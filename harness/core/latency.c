@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Stamps operations on their way through an engine. */
+#include "latency.h"
+
+#include "../base/clock.h"
+
+void xb_latency_finish(struct xb_latency *latency)
+{
+    if (latency->begin_ns && latency->end_ns)
+        xb_histogram_add(latency->histogram, latency->end_ns - latency->begin_ns);
+    latency->begin_ns = latency->end_ns = 0;
+}
+
+static int await(struct xb_io *io, struct xb_io_op *ops, size_t n, size_t at_least)
+{
+    struct xb_latency *latency = (struct xb_latency *)io;
+    uint64_t now = xb_now_ns();
+    for (size_t i = 0; i < n; i++) {
+        if (ops[i].state == XB_IO_DONE)
+            ops[i].begin_ns = 0; /* done before: not to be counted again below */
+        if (ops[i].state != XB_IO_NEW || !(ops[i].marks & XB_IO_BEGINS))
+            continue;
+        ops[i].begin_ns = now;
+        if (!(ops[i].marks & XB_IO_ENDS)) {
+            xb_latency_finish(latency);
+            latency->begin_ns = now;
+        }
+    }
+    int err = latency->inner->await(latency->inner, ops, n, at_least);
+    if (err)
+        return err;
+    now = xb_now_ns();
+    for (size_t i = 0; i < n; i++) {
+        if (ops[i].state != XB_IO_DONE || !(ops[i].marks & XB_IO_ENDS))
+            continue;
+        if (!(ops[i].marks & XB_IO_BEGINS))
+            latency->end_ns = now;
+        else if (ops[i].begin_ns)
+            xb_histogram_add(latency->histogram, now - ops[i].begin_ns);
+    }
+    return 0;
+}
+
+void xb_latency_wrap(struct xb_latency *latency, struct xb_io *inner,
+                     struct xb_histogram *histogram)
+{
+    *latency = (struct xb_latency){ .inner = inner, .histogram = histogram };
+    latency->io.await = await;
+}

@@ -1,0 +1,21 @@
+/* What the harness itself costs: an empty kernel, measured under every model. */
+#ifndef XB_CORE_OVERHEAD_H
+#define XB_CORE_OVERHEAD_H
+
+#include "registry.h"
+#include "topology.h"
+
+#include <stdint.h>
+#include <stdio.h>
+
+struct xb_counter_source;
+
+/* Writes provenance lines for each model: overhead_sample_ns_<model> (wall time of a sample of one
+ * empty iteration, one worker), overhead_sample_ns_<model>_all (the same with as many workers as
+ * CPUs), overhead_iteration_ns_<model> (per further iteration, slices of the loop included). Empty
+ * where the model cannot run. Also coro_switch_ns. 0 or -errno. */
+int xb_overhead_write(FILE *out, const struct xb_registry *registry,
+                      const struct xb_topology *topology, const struct xb_counter_source *source,
+                      uint32_t metrics, enum xb_bind bind);
+
+#endif

@@ -1,0 +1,127 @@
+/* The columns of samples.csv and summary.csv, and writing them.
+ *
+ * The X-macros below are the only definition of the format: the structs, the header lines, the
+ * writer and results/COLUMNS.csv are all expanded from them. Lines are RFC 4180, UTF-8 and
+ * independent of the locale. Absent is an empty field, never 0. */
+#ifndef XB_CORE_ROW_H
+#define XB_CORE_ROW_H
+
+#include "../counters/source.h"
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define XB_ROW_SCHEMA 1 /* raise when a column changes meaning or goes away */
+
+#define XB_ABSENT UINT64_MAX /* a COUNT or HASH that was not measured */
+
+/* Field kinds and their C types: TEXT, COUNT (decimal), HASH (16 hex digits), REAL (NaN: absent). */
+#define XB_TYPE_TEXT  const char *
+#define XB_TYPE_COUNT uint64_t
+#define XB_TYPE_HASH  uint64_t
+#define XB_TYPE_REAL  double
+
+/* X(kind, column, unit, meaning): which cell this is, at the start of every row of both files. */
+#define XB_CELL_COLUMNS(X)                                                                \
+    X(COUNT, schema, "", "layout version of this file")                                   \
+    X(TEXT, run_id, "", "the run; provenance.csv beside this file describes it")          \
+    X(TEXT, kernel, "", "what was measured: class/stem, a file under kernels/")           \
+    X(TEXT, class, "", "what the kernel claims to be bound by: cpu cache memory io sync") \
+    X(TEXT, model, "", "how workers exist: threads processes loop")                       \
+    X(TEXT, engine, "", "how a worker waits: blocking epoll uring")                       \
+    X(COUNT, workers, "count", "concurrent instances of the kernel")                      \
+    X(COUNT, lanes, "count", "OS threads or processes that hosted them")                  \
+    X(TEXT, bind, "", "binding policy: compact scatter none")                             \
+    X(COUNT, bytes_per_worker, "bytes", "working set of one worker")                      \
+    X(COUNT, depth, "count", "I/O operations kept in flight per worker")                  \
+    X(TEXT, isa, "", "instruction set variant used: base avx2 avx512")                    \
+    X(TEXT, status, "", "ok skipped failed suspect")                                      \
+    X(TEXT, reason, "", "why, unless ok")
+
+#define XB_SAMPLE_COLUMNS(X)                                                                    \
+    XB_CELL_COLUMNS(X)                                                                          \
+    X(COUNT, repetition, "", "0-based position within the cell")                                \
+    X(COUNT, order, "", "0-based position of the cell in the run")                              \
+    X(COUNT, seed, "", "seed of the inputs")                                                    \
+    X(COUNT, iters, "count", "iterations per worker")                                           \
+    X(COUNT, wall_ns, "ns", "first lane's begin to last lane's end, CLOCK_MONOTONIC")           \
+    X(COUNT, cpu_ns, "ns", "CPU time summed over lanes, CLOCK_THREAD_CPUTIME_ID")               \
+    X(COUNT, in_flight_ns, "ns", "summed over workers: end minus begin of each one's work")     \
+    X(COUNT, skew_ns, "ns", "spread of the lanes' begins")                                      \
+    X(COUNT, steal_ns, "ns", "CPU time the hypervisor withheld from this machine (/proc/stat)") \
+    X(COUNT, items, "count", "items of work summed over workers; the kernel names its item")    \
+    X(COUNT, bytes_read, "bytes", "payload read, summed over workers")                          \
+    X(COUNT, bytes_written, "bytes", "payload written, summed over workers")                    \
+    X(COUNT, flops, "count", "floating-point operations, summed over workers")                  \
+    X(HASH, checksum, "",                                                                       \
+      "sum over workers of a mix of (index, checksum); equal under all models")                 \
+    X(TEXT, outcome_name, "", "the named outcome the kernel reports, if any")                   \
+    X(COUNT, outcome_value, "count", "how often it happened, summed over workers")              \
+    X(TEXT, counters, "", "counter source that was used: papi perf none")                       \
+    X(REAL, counter_coverage, "ratio", "time counted / time enabled of the worst lane")
+
+#define XB_SUMMARY_COLUMNS(X)                                                                     \
+    XB_CELL_COLUMNS(X)                                                                            \
+    X(TEXT, item, "", "what one item is")                                                         \
+    X(COUNT, seed, "", "seed of the inputs")                                                      \
+    X(COUNT, iters, "count", "iterations per worker in each sample")                              \
+    X(HASH, checksum, "", "as in samples.csv; the same in every sample of the cell")              \
+    X(COUNT, samples, "count", "samples taken")                                                   \
+    X(COUNT, suspect, "count", "samples of these with status suspect")                            \
+    X(REAL, wall_ns_median, "ns", "median of wall_ns")                                            \
+    X(REAL, wall_ns_lo, "ns", "lower end of the 95 % interval of the median")                     \
+    X(REAL, wall_ns_hi, "ns", "upper end of the 95 % interval of the median")                     \
+    X(REAL, cpu_ns_median, "ns", "median of cpu_ns")                                              \
+    X(REAL, ns_per_item, "ns", "wall time one worker spends per item: wall x workers / items")    \
+    X(REAL, ns_per_item_lo, "ns", "lower end of its 95 % interval")                               \
+    X(REAL, ns_per_item_hi, "ns", "upper end of its 95 % interval")                               \
+    X(REAL, items_per_s, "1/s", "items of all workers per second of wall time, median")           \
+    X(REAL, items_per_s_lo, "1/s", "lower end of its 95 % interval")                              \
+    X(REAL, items_per_s_hi, "1/s", "upper end of its 95 % interval")                              \
+    X(REAL, gb_per_s, "GB/s", "10^9 bytes of payload, read and written, per second of wall time") \
+    X(REAL, gflop_per_s, "GFLOP/s", "10^9 floating-point operations per second of wall time")     \
+    X(REAL, flop_per_byte, "flop/byte", "arithmetic intensity: flops / payload bytes")            \
+    X(COUNT, lat_samples, "count", "items whose latency was taken, in windows of their own")      \
+    X(REAL, lat_p50_ns, "ns", "median latency of an item")                                        \
+    X(REAL, lat_p99_ns, "ns", "99th percentile; empty below 100 latencies")                       \
+    X(REAL, lat_p999_ns, "ns", "99.9th percentile; empty below 1000 latencies")                   \
+    X(REAL, lat_max_ns, "ns", "largest latency seen")                                             \
+    X(REAL, concurrency, "workers", "mean number of workers in flight: in_flight_ns / wall_ns")   \
+    X(REAL, parallelism, "cpus", "mean number of CPUs at work: cpu_ns / wall_ns")                 \
+    X(REAL, ipc, "ratio", "instructions per cycle; empty without a PMU")                          \
+    X(TEXT, stop, "", "why sampling stopped: precise, time, count")                               \
+    X(TEXT, verdict, "", "the class claim on this machine: confirmed contradicted untested")      \
+    X(TEXT, verdict_level, "", "memory level of the verdict, where one was found")                \
+    X(TEXT, verdict_evidence, "", "the claims and the figures they were held against")
+
+struct xb_sample_row {
+#define X(kind, column, unit, meaning) XB_TYPE_##kind column;
+    XB_SAMPLE_COLUMNS(X)
+#undef X
+    struct xb_reading reading; /* one more column per metric, see XB_METRICS */
+};
+
+struct xb_summary_row {
+#define X(kind, column, unit, meaning) XB_TYPE_##kind column;
+    XB_SUMMARY_COLUMNS(X)
+#undef X
+};
+
+/* Sets every field to absent, and schema. */
+void xb_sample_row_clear(struct xb_sample_row *row);
+void xb_summary_row_clear(struct xb_summary_row *row);
+
+/* Each writes one line. 0 or -errno (a full disk may show only at fflush). */
+int xb_sample_header(FILE *out);
+int xb_sample_write(FILE *out, const struct xb_sample_row *row);
+int xb_summary_header(FILE *out);
+int xb_summary_write(FILE *out, const struct xb_summary_row *row);
+
+/* Writes one field, quoted where RFC 4180 asks for it; NULL writes nothing. */
+int xb_csv_text(FILE *out, const char *text);
+
+/* Writes results/COLUMNS.csv: file, column, unit, meaning. 0 or -errno. */
+int xb_columns_write(FILE *out);
+
+#endif

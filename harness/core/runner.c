@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Forks a team and waits for it, whatever comes of it. */
+#include "runner.h"
+
+#include "../base/clock.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    LOOK_NS = 50 * 1000 * 1000,           /* how often to look for a failure or an interruption */
+    AFTER_FAILURE_NS = 500 * 1000 * 1000, /* for the workers that have not failed to notice */
+};
+#define AFTER_STOP_NS UINT64_C(2000000000)
+
+static _Noreturn void live(const struct xb_plan *plan, struct xb_arena *arena,
+                           struct xb_result *result, const sigset_t *mask, pid_t parent)
+{
+    setpgid(0, 0);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    signal(SIGINT, SIG_DFL);
+    sigprocmask(SIG_SETMASK, mask, NULL);
+    if (getppid() != parent) /* it died before the request above */
+        _exit(EXIT_FAILURE);
+    _exit(xb_team_run(plan, arena, result) == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Waits until the process is gone or has to go. Returns whether it went by itself. */
+static bool wait_for(pid_t pid, uint64_t limit_ns, const volatile sig_atomic_t *stop,
+                     struct xb_result *result, int *status)
+{
+    sigset_t child;
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    uint64_t deadline_ns = xb_now_ns() + limit_ns;
+    bool failure_seen = false;
+    for (;;) {
+        if (waitpid(pid, status, WNOHANG) == pid)
+            return true;
+        uint64_t now_ns = xb_now_ns();
+        if (now_ns >= deadline_ns)
+            return false;
+        if (stop && *stop && !atomic_exchange(&result->interrupted, true))
+            deadline_ns = earlier(deadline_ns, now_ns + AFTER_STOP_NS);
+        if (!failure_seen && atomic_load(&result->failed)) {
+            failure_seen = true;
+            deadline_ns = earlier(deadline_ns, now_ns + AFTER_FAILURE_NS);
+        }
+        uint64_t nap_ns = earlier(LOOK_NS, deadline_ns - now_ns);
+        struct timespec nap = { .tv_sec = 0, .tv_nsec = (long)nap_ns };
+        sigtimedwait(&child, NULL, &nap);
+    }
+}
+
+static void judge_end(struct xb_result *result, int status)
+{
+    if (WIFSIGNALED(status)) {
+        int number = WTERMSIG(status);
+        xb_result_fail(result, -ECHILD, "killed by signal %d (%s)%s", number, strsignal(number),
+                       number == SIGKILL ? "; out of memory, or by hand" : "");
+    } else if (WEXITSTATUS(status) != EXIT_SUCCESS) {
+        xb_result_fail(result, -ECHILD, "the cell's process exited with status %d",
+                       WEXITSTATUS(status));
+    }
+}
+
+int xb_runner_run(const struct xb_plan *plan, uint64_t limit_ns, const volatile sig_atomic_t *stop,
+                  struct xb_arena *arena, struct xb_result **result)
+{
+    *result = NULL;
+    int err = xb_arena_open(arena, sizeof **result + xb_team_bytes(plan));
+    if (err)
+        return err;
+    *result = xb_arena_take(arena, sizeof **result, 128);
+
+    /* Blocked, so that a child that ends between waitpid() and sigtimedwait() is not missed. */
+    sigset_t child, mask;
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &child, &mask);
+    pid_t parent = getpid();
+    pid_t pid = fork();
+    if (pid == 0)
+        live(plan, arena, *result, &mask, parent);
+    if (pid < 0) {
+        xb_result_fail(*result, -errno, "fork: %s%s", strerror(errno),
+                       errno == EAGAIN ? "; raise ulimit -u or the cgroup's pids.max" : "");
+    } else {
+        setpgid(pid, pid); /* here too: whoever comes first */
+        int status;
+        bool ended = wait_for(pid, limit_ns, stop, *result, &status);
+        if (!ended && !atomic_load(&(*result)->interrupted))
+            xb_result_fail(*result, -ETIMEDOUT, "no end after %.1f s; killed",
+                           (double)limit_ns / 1e9);
+        kill(-pid, SIGKILL); /* servers and workers that are left */
+        if (!ended) {
+            while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+                continue;
+        } else {
+            judge_end(*result, status);
+        }
+    }
+    sigprocmask(SIG_SETMASK, &mask, NULL);
+    return atomic_load(&(*result)->failed) ? (*result)->why.code : 0;
+}

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Turns a spec into cells. */
+#include "spec.h"
+
+#include "../../kernels/prng.h"
+#include "../models/model.h"
+
+#include <errno.h>
+#include <fnmatch.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+void xb_spec_init(struct xb_spec *spec)
+{
+    *spec = (struct xb_spec){
+        .bind = XB_BIND_SCATTER,
+        .min_time_ns = 10 * 1000 * 1000,
+        .max_time_ns = 1000 * 1000 * 1000,
+        .precision = 0.02,
+        .seed = 1,
+    };
+}
+
+/* ---- sizes ---- */
+
+/* Stand-ins where the machine does not tell its caches: common to x86 servers since 2017. */
+enum { L1D_DEFAULT = 32 << 10, L2_DEFAULT = 1 << 20, LLC_DEFAULT = 32 << 20 };
+
+static uint64_t cache_or(const struct xb_topology *topology, enum xb_cache_level level,
+                         uint64_t otherwise)
+{
+    uint64_t bytes = xb_topology_cache_bytes(topology, level);
+    return bytes ? bytes : otherwise;
+}
+
+/* Four times the last-level cache leaves at most a quarter of the set in it. Guests are told of
+ * caches they share with a whole host, and four of those would take minutes to fill, so from
+ * 128 MiB of cache on it is 512 MiB or twice the cache, whichever is more. */
+static uint64_t dram_bytes(uint64_t llc)
+{
+    uint64_t cap = UINT64_C(512) << 20;
+    uint64_t bytes = 4 * llc < cap ? 4 * llc : cap;
+    return bytes < 2 * llc ? 2 * llc : bytes;
+}
+
+uint64_t xb_fit_bytes(const struct xb_kernel *kernel, const struct xb_topology *topology)
+{
+    uint64_t llc = cache_or(topology, XB_CACHE_LLC, LLC_DEFAULT);
+    switch (kernel->fit) {
+    case XB_FIT_OWN:
+        return kernel->own_bytes;
+    case XB_FIT_L1:
+        return cache_or(topology, XB_CACHE_L1D, L1D_DEFAULT) / 2;
+    case XB_FIT_L2:
+        return cache_or(topology, XB_CACHE_L2, L2_DEFAULT) / 2;
+    case XB_FIT_LLC:
+        return llc / 2 / xb_topology_cache_sharers(topology, XB_CACHE_LLC);
+    case XB_FIT_DRAM:
+        return dram_bytes(llc);
+    }
+    return kernel->own_bytes;
+}
+
+/* ---- why not ---- */
+
+static bool fits(const struct xb_model *model, const struct xb_io_engine *engine)
+{
+    return engine->parks || !model->parks;
+}
+
+const struct xb_io_engine *xb_plain_engine(const struct xb_registry *registry,
+                                           const struct xb_model *model, struct xb_reason *why)
+{
+    const struct xb_io_engine *best = NULL;
+    xb_because(why, -ENOTSUP, "no engine can park the coroutines of %s", model->name);
+    for (size_t i = 0; i < registry->n_engines; i++) {
+        const struct xb_io_engine *engine = registry->engines[i];
+        if (fits(model, engine) && (!best || engine->rank < best->rank) && engine->probe(why) == 0)
+            best = engine;
+    }
+    if (best && why)
+        *why = (struct xb_reason){ 0 };
+    return best;
+}
+
+static void judge(struct xb_cell *cell, const struct xb_topology *topology)
+{
+    const struct xb_kernel *kernel = cell->kernel;
+    struct xb_reason *why = &cell->skip;
+    uint64_t memory = xb_topology_memory_bytes(topology);
+    if (cell->model->probe(why) != 0 || cell->engine->probe(why) != 0)
+        return;
+    *why = (struct xb_reason){ 0 };
+    if (!fits(cell->model, cell->engine))
+        xb_because(why, -ENOTSUP, "%s would stop every worker of the %s at each wait",
+                   cell->engine->name, cell->model->name);
+    else if (kernel->needs & XB_NEED_FILES && !cell->engine->files)
+        xb_because(why, -EPERM, "%s refuses regular files (epoll_ctl(2): EPERM)",
+                   cell->engine->name);
+    else if (cell->depth > 1 && !(kernel->needs & XB_NEED_DEPTH))
+        xb_because(why, -EINVAL, "this kernel keeps one operation in flight, whatever --depth");
+    else if (memory && cell->bytes > memory / 10 * 8 / cell->workers)
+        xb_because(why, -ENOMEM, "%u x %" PRIu64 " MiB do not fit 80 %% of %" PRIu64 " MiB memory",
+                   cell->workers, cell->bytes >> 20, memory >> 20);
+}
+
+/* ---- cells ---- */
+
+struct list {
+    struct xb_cell *cells;
+    size_t n, room;
+};
+
+static int append(struct list *list, const struct xb_cell *cell)
+{
+    if (list->n == list->room) {
+        size_t room = list->room ? 2 * list->room : 64;
+        struct xb_cell *bigger = realloc(list->cells, room * sizeof *bigger);
+        if (!bigger)
+            return -ENOMEM;
+        list->cells = bigger;
+        list->room = room;
+    }
+    list->cells[list->n++] = *cell;
+    return 0;
+}
+
+/* 1, as many as CPUs, twice that; for I/O, where workers mostly wait, also many more. */
+static size_t workers_auto(bool io, uint32_t cpus, uint32_t *out)
+{
+    uint32_t wanted[] = { 1, cpus, 2 * cpus, 16, 64 };
+    size_t n = 0;
+    for (size_t i = 0; i < (io ? 5u : 3u); i++) {
+        bool known = false;
+        for (size_t j = 0; j < n; j++)
+            known |= out[j] == wanted[i];
+        if (!known)
+            out[n++] = wanted[i];
+    }
+    return n;
+}
+
+/* All engines for I/O; for the rest, to which engines are alike, the plainest. */
+static size_t engines_auto(const struct xb_registry *registry, const struct xb_model *model,
+                           bool io, const struct xb_io_engine **out)
+{
+    const struct xb_io_engine *plain = io ? NULL : xb_plain_engine(registry, model, NULL);
+    if (plain) {
+        out[0] = plain;
+        return 1;
+    }
+    for (size_t i = 0; i < registry->n_engines && i < XB_LIST_MAX; i++)
+        out[i] = registry->engines[i];
+    return registry->n_engines < XB_LIST_MAX ? registry->n_engines : XB_LIST_MAX;
+}
+
+static int expand_sizes(struct list *list, struct xb_cell *cell, const struct xb_spec *spec,
+                        const struct xb_topology *topology)
+{
+    uint64_t fit = xb_fit_bytes(cell->kernel, topology);
+    size_t n_bytes = spec->n_bytes ? spec->n_bytes : 1;
+    size_t n_depths = spec->n_depths ? spec->n_depths : 1;
+    int err = 0;
+    for (size_t i = 0; i < n_bytes; i++) {
+        for (size_t j = 0; j < n_depths && !err; j++) {
+            cell->bytes = spec->n_bytes ? spec->bytes[i] : fit;
+            cell->depth = spec->n_depths ? spec->depths[j] : 1;
+            cell->skip = (struct xb_reason){ 0 };
+            judge(cell, topology);
+            err = append(list, cell);
+        }
+    }
+    return err;
+}
+
+static int expand_kernel(struct list *list, const struct xb_kernel *kernel,
+                         const struct xb_spec *spec, const struct xb_registry *registry,
+                         const struct xb_topology *topology)
+{
+    bool io = kernel->bound == XB_CLASS_IO;
+    uint32_t workers[XB_LIST_MAX];
+    size_t n_workers = workers_auto(io, xb_topology_pus(topology), workers);
+    if (spec->n_workers) {
+        memcpy(workers, spec->workers, spec->n_workers * sizeof *workers);
+        n_workers = spec->n_workers;
+    }
+    size_t n_models = spec->n_models ? spec->n_models : registry->n_models;
+    int err = 0;
+    for (size_t m = 0; m < n_models && !err; m++) {
+        const struct xb_io_engine *engines[XB_LIST_MAX];
+        struct xb_cell cell = {
+            .kernel = kernel,
+            .model = spec->n_models ? spec->models[m] : registry->models[m],
+        };
+        size_t n_engines = spec->n_engines;
+        if (n_engines)
+            memcpy(engines, spec->engines, n_engines * sizeof(const struct xb_io_engine *));
+        else
+            n_engines = engines_auto(registry, cell.model, io, engines);
+        for (size_t e = 0; e < n_engines; e++) {
+            for (size_t w = 0; w < n_workers && !err; w++) {
+                cell.engine = engines[e];
+                cell.workers = workers[w];
+                err = expand_sizes(list, &cell, spec, topology);
+            }
+        }
+    }
+    return err;
+}
+
+static bool wanted(const struct xb_kernel *kernel, const struct xb_spec *spec)
+{
+    if (spec->classes && !(spec->classes & (1u << kernel->bound)))
+        return false;
+    for (size_t i = 0; i < spec->n_kernels; i++)
+        if (fnmatch(spec->kernels[i], kernel->name, 0) == 0)
+            return true;
+    return spec->n_kernels == 0;
+}
+
+/* Every pattern must fit something: a typo must not shrink a run unseen. */
+static int check_patterns(const struct xb_spec *spec, const struct xb_registry *registry,
+                          struct xb_reason *why)
+{
+    for (size_t i = 0; i < spec->n_kernels; i++) {
+        bool found = false;
+        for (size_t k = 0; k < registry->n_kernels; k++)
+            found |= fnmatch(spec->kernels[i], registry->kernels[k]->name, 0) == 0;
+        if (!found)
+            return xb_because(why, -ENOENT, "no kernel fits '%s'; see xbound list",
+                              spec->kernels[i]);
+    }
+    return 0;
+}
+
+/* Fisher and Yates; order effects (a warm machine, a busy neighbour) then fall on all alike. */
+static void shuffle(struct xb_cell *cells, size_t n, uint64_t seed)
+{
+    uint64_t state = xb_mix64(seed);
+    for (size_t i = n; i > 1; i--) {
+        size_t j = (size_t)xb_prng_below(&state, i);
+        struct xb_cell cell = cells[i - 1];
+        cells[i - 1] = cells[j];
+        cells[j] = cell;
+    }
+}
+
+int xb_spec_cells(const struct xb_spec *spec, const struct xb_registry *registry,
+                  const struct xb_topology *topology, struct xb_cell **cells, size_t *n,
+                  struct xb_reason *why)
+{
+    struct list list = { 0 };
+    int err = check_patterns(spec, registry, why);
+    for (size_t i = 0; i < registry->n_kernels && !err; i++) {
+        if (!wanted(registry->kernels[i], spec))
+            continue;
+        err = expand_kernel(&list, registry->kernels[i], spec, registry, topology);
+        if (err)
+            xb_because(why, err, "out of memory for the list of cells");
+    }
+    if (!err && list.n == 0)
+        err = xb_because(why, -ENOENT, "no kernel of the named class fits the named patterns");
+    if (err) {
+        free(list.cells);
+        return err;
+    }
+    shuffle(list.cells, list.n, spec->seed);
+    *cells = list.cells;
+    *n = list.n;
+    return 0;
+}

@@ -1,0 +1,70 @@
+/* What the user asked for, and the cells that follow from it. */
+#ifndef XB_CORE_SPEC_H
+#define XB_CORE_SPEC_H
+
+#include "../../kernels/kernel.h"
+#include "../base/reason.h"
+#include "registry.h"
+#include "topology.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    XB_LIST_MAX = 64,
+    XB_WORKERS_MAX = 65536,
+    XB_DEPTH_MAX = 4096,
+};
+
+/* All zero, with defaults set by xb_spec_init(), is a valid spec that means "everything". */
+struct xb_spec {
+    const char *kernels[XB_LIST_MAX]; /* globs, fnmatch(3); none: all */
+    size_t n_kernels;
+    unsigned classes; /* bit (1u << enum xb_class); 0: all */
+    const struct xb_model *models[XB_LIST_MAX];
+    size_t n_models; /* 0: all */
+    const struct xb_io_engine *engines[XB_LIST_MAX];
+    size_t n_engines; /* 0: all for I/O kernels, the plainest that fits for others */
+    uint32_t workers[XB_LIST_MAX];
+    size_t n_workers; /* 0: auto */
+    uint64_t bytes[256];
+    size_t n_bytes; /* 0: each kernel's fit */
+    uint32_t depths[XB_LIST_MAX];
+    size_t n_depths; /* 0: 1 */
+    enum xb_bind bind;
+    uint32_t samples;
+    uint64_t min_time_ns, max_time_ns; /* of a sample, of a cell */
+    double precision;
+    uint64_t seed;
+    const char *file, *url;
+    bool quick;
+};
+
+/* One point of the experiment. */
+struct xb_cell {
+    const struct xb_kernel *kernel;
+    const struct xb_model *model;
+    const struct xb_io_engine *engine;
+    uint32_t workers, depth;
+    uint64_t bytes;
+    struct xb_reason skip; /* code 0: can run */
+};
+
+void xb_spec_init(struct xb_spec *spec);
+
+/* Expands the spec into cells, in seeded random order; pairs that cannot work carry a reason in
+ * `skip`. *cells is malloc'ed, the caller frees it. 0, or -errno with `why`: -ENOENT when a
+ * pattern fits no kernel, -ENOMEM. */
+int xb_spec_cells(const struct xb_spec *spec, const struct xb_registry *registry,
+                  const struct xb_topology *topology, struct xb_cell **cells, size_t *n,
+                  struct xb_reason *why);
+
+/* Bytes per worker that `kernel` wants on this machine; >= 4096 unless the kernel's own. */
+uint64_t xb_fit_bytes(const struct xb_kernel *kernel, const struct xb_topology *topology);
+
+/* The plainest engine that works with the model here, or NULL with `why`. */
+const struct xb_io_engine *xb_plain_engine(const struct xb_registry *registry,
+                                           const struct xb_model *model, struct xb_reason *why);
+
+#endif

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Fills rows. */
+#include "summary.h"
+
+#include "../stats/median.h"
+#include "isa.h"
+#include "metrics.h"
+
+#include <errno.h>
+#include <math.h>
+
+/* Shares of a sample's time beyond which it is suspect. */
+static const double STEAL_MOST = 0.02, SKEW_MOST = 0.10, CPU_LEAST = 0.90;
+
+static uint32_t lanes_of(const struct xb_identity *identity)
+{
+    return identity->cell->model->lanes(identity->cell->workers);
+}
+
+int xb_sample_suspect(const struct xb_identity *identity, const struct xb_sample *sample,
+                      struct xb_reason *why)
+{
+    double wall = (double)sample->wall_ns;
+    uint32_t lanes = lanes_of(identity);
+    double cpus = lanes < identity->pus ? lanes : identity->pus;
+    /* Steal is accounted in clock ticks for the whole machine: one tick in a short sample is
+     * large but true. */
+    if ((double)sample->steal_ns > STEAL_MOST * wall * identity->pus)
+        return xb_because(why, -EBUSY, "the hypervisor withheld %.1f ms of CPU time",
+                          (double)sample->steal_ns / 1e6);
+    if (lanes > identity->pus)
+        return 0; /* lanes take turns, so late begins and waiting are what is measured */
+    if ((double)sample->skew_ns > SKEW_MOST * wall)
+        return xb_because(why, -EBUSY, "lanes began %.0f us apart", (double)sample->skew_ns / 1e3);
+    if (identity->cell->kernel->bound <= XB_CLASS_MEMORY &&
+        (double)sample->cpu_ns < CPU_LEAST * wall * cpus)
+        return xb_because(why, -EBUSY, "lanes had a CPU for %.0f %% of the time only",
+                          100 * (double)sample->cpu_ns / (wall * cpus));
+    return 0;
+}
+
+/* Both row structs begin with the columns of XB_CELL_COLUMNS under the same names. */
+#define FILL_CELL(row, identity)                                     \
+    do {                                                             \
+        const struct xb_cell *filled = (identity)->cell;             \
+        (row)->run_id = (identity)->run_id;                          \
+        (row)->kernel = filled->kernel->name;                        \
+        (row)->class = xb_class_name(filled->kernel->bound);         \
+        (row)->model = filled->model->name;                          \
+        (row)->engine = filled->engine->name;                        \
+        (row)->workers = filled->workers;                            \
+        (row)->lanes = lanes_of(identity);                           \
+        (row)->bind = xb_bind_name((identity)->spec->bind);          \
+        (row)->bytes_per_worker = filled->bytes;                     \
+        (row)->depth = filled->depth;                                \
+        (row)->isa = xb_isa_name(xb_isa_best(filled->kernel->isas)); \
+        (row)->seed = (identity)->spec->seed;                        \
+    } while (0)
+
+void xb_sample_fill_without(struct xb_sample_row *row, const struct xb_identity *identity,
+                            const char *status, const char *reason)
+{
+    xb_sample_row_clear(row);
+    FILL_CELL(row, identity);
+    row->order = identity->order;
+    row->status = status;
+    row->reason = reason;
+}
+
+void xb_summary_fill_without(struct xb_summary_row *row, const struct xb_identity *identity,
+                             const char *status, const char *reason)
+{
+    xb_summary_row_clear(row);
+    FILL_CELL(row, identity);
+    row->item = identity->cell->kernel->item;
+    row->status = status;
+    row->reason = reason;
+}
+
+void xb_sample_fill(struct xb_sample_row *row, const struct xb_identity *identity,
+                    const struct xb_result *result, uint32_t repetition, struct xb_reason *why)
+{
+    const struct xb_sample *sample = &result->samples[repetition];
+    *why = (struct xb_reason){ 0 };
+    bool suspect = xb_sample_suspect(identity, sample, why) != 0;
+    xb_sample_fill_without(row, identity, suspect ? "suspect" : "ok", why->text);
+    row->repetition = repetition;
+    row->iters = result->iters;
+    row->wall_ns = sample->wall_ns;
+    row->cpu_ns = sample->cpu_ns;
+    row->in_flight_ns = sample->in_flight_ns;
+    row->skew_ns = sample->skew_ns;
+    row->steal_ns = sample->steal_ns;
+    row->items = sample->work.items;
+    row->bytes_read = sample->work.bytes_read;
+    row->bytes_written = sample->work.bytes_written;
+    row->flops = sample->work.flops;
+    row->checksum = sample->work.checksum;
+    if (identity->cell->kernel->outcome) {
+        row->outcome_name = identity->cell->kernel->outcome;
+        row->outcome_value = sample->work.outcome;
+    }
+    row->counters = identity->source->name;
+    row->counter_coverage = xb_metrics_coverage(&sample->reading);
+    row->reading = sample->reading;
+}
+
+/* Sums over the samples that count. */
+struct totals {
+    double wall_ns, cpu_ns, in_flight_ns;
+    struct xb_evidence evidence;
+};
+
+static void add(struct totals *totals, const struct xb_sample *sample, double cpus)
+{
+    bool first = totals->wall_ns == 0;
+    totals->wall_ns += (double)sample->wall_ns;
+    totals->cpu_ns += (double)sample->cpu_ns;
+    totals->in_flight_ns += (double)sample->in_flight_ns;
+    totals->evidence.lane_wall_ns += (double)sample->wall_ns * cpus;
+    struct xb_reading pair[2] = { totals->evidence.reading, sample->reading };
+    xb_metrics_merge(first ? &pair[1] : pair, first ? 1 : 2, &totals->evidence.reading);
+}
+
+static void fill_rates(struct xb_summary_row *row, const struct xb_work *work,
+                       struct xb_interval wall)
+{
+    double items = (double)work->items, workers = (double)row->workers;
+    double bytes = (double)work->bytes_read + (double)work->bytes_written;
+    row->wall_ns_median = wall.median;
+    row->wall_ns_lo = wall.lo;
+    row->wall_ns_hi = wall.hi;
+    if (work->items) {
+        row->ns_per_item = wall.median * workers / items;
+        row->ns_per_item_lo = wall.lo * workers / items;
+        row->ns_per_item_hi = wall.hi * workers / items;
+        row->items_per_s = items * 1e9 / wall.median;
+        row->items_per_s_lo = items * 1e9 / wall.hi;
+        row->items_per_s_hi = items * 1e9 / wall.lo;
+    }
+    if (bytes > 0)
+        row->gb_per_s = bytes / wall.median;
+    if (work->flops)
+        row->gflop_per_s = (double)work->flops / wall.median;
+    if (work->flops && bytes > 0)
+        row->flop_per_byte = (double)work->flops / bytes;
+}
+
+static void fill_latency(struct xb_summary_row *row, const struct xb_histogram *latency)
+{
+    if (!latency->n)
+        return;
+    row->lat_samples = latency->n;
+    row->lat_p50_ns = xb_histogram_quantile(latency, 0.5);
+    row->lat_max_ns = (double)latency->max;
+    /* A quantile needs some values beyond it to be more than the largest one seen. */
+    if (latency->n >= 100)
+        row->lat_p99_ns = xb_histogram_quantile(latency, 0.99);
+    if (latency->n >= 1000)
+        row->lat_p999_ns = xb_histogram_quantile(latency, 0.999);
+}
+
+void xb_summary_fill(struct xb_summary_row *row, const struct xb_identity *identity,
+                     struct xb_result *result, char *evidence, struct xb_reason *why)
+{
+    static const char *const stops[] = { NULL, "precise", "time", "count" };
+    const struct xb_kernel *kernel = identity->cell->kernel;
+    uint32_t n = atomic_load(&result->n_samples), suspects = 0;
+    *why = (struct xb_reason){ 0 };
+    for (uint32_t i = 0; i < n; i++)
+        suspects += xb_sample_suspect(identity, &result->samples[i], why) != 0;
+    bool suspect = 2 * suspects > n;
+    xb_summary_fill_without(row, identity, suspect ? "suspect" : "ok", suspect ? why->text : NULL);
+    row->iters = result->iters;
+    row->checksum = result->samples[0].work.checksum;
+    row->samples = n;
+    row->suspect = suspects;
+
+    uint32_t lanes = lanes_of(identity), used = 0;
+    double cpus = lanes < identity->pus ? lanes : identity->pus;
+    struct totals totals = { 0 };
+    for (uint32_t i = 0; i < n; i++) {
+        if (!suspect && xb_sample_suspect(identity, &result->samples[i], NULL) != 0)
+            continue;
+        add(&totals, &result->samples[i], cpus);
+        result->scratch[used++] = (double)result->samples[i].wall_ns;
+    }
+    fill_rates(row, &result->samples[0].work, xb_median_interval(result->scratch, used));
+    used = 0;
+    for (uint32_t i = 0; i < n; i++)
+        if (suspect || xb_sample_suspect(identity, &result->samples[i], NULL) == 0)
+            result->scratch[used++] = (double)result->samples[i].cpu_ns;
+    row->cpu_ns_median = xb_median_interval(result->scratch, used).median;
+    row->concurrency = totals.in_flight_ns / totals.wall_ns;
+    row->parallelism = totals.cpu_ns / totals.wall_ns;
+    row->ipc = xb_ratio(XB_RATIO_IPC, &totals.evidence);
+    fill_latency(row, &result->latency);
+    row->stop = stops[result->stop];
+    row->verdict = xb_claims_judge(kernel->claims, kernel->n_claims, &totals.evidence, evidence,
+                                   XB_EVIDENCE_BYTES);
+    row->verdict_evidence = evidence;
+}

@@ -1,0 +1,43 @@
+/* From what a team measured to the rows of samples.csv and summary.csv. Pure. */
+#ifndef XB_CORE_SUMMARY_H
+#define XB_CORE_SUMMARY_H
+
+#include "row.h"
+#include "spec.h"
+#include "team.h"
+
+/* What stands at the start of every row of a cell, and what judging its samples needs. */
+struct xb_identity {
+    const char *run_id;
+    const struct xb_cell *cell;
+    const struct xb_spec *spec;
+    const struct xb_counter_source *source;
+    uint64_t order; /* position of the cell in the run */
+    uint32_t pus;   /* CPUs there are */
+};
+
+enum { XB_EVIDENCE_BYTES = 400 };
+
+/* Why a sample should not be trusted: CPU time withheld by the hypervisor, lanes that began far
+ * apart or a lane that did not get its CPU, although there were CPUs for all. 0 when it can be. */
+int xb_sample_suspect(const struct xb_identity *identity, const struct xb_sample *sample,
+                      struct xb_reason *why);
+
+/* One row per sample. `why`: storage for the reason, must live as long as the row is used. */
+void xb_sample_fill(struct xb_sample_row *row, const struct xb_identity *identity,
+                    const struct xb_result *result, uint32_t repetition, struct xb_reason *why);
+
+/* The row of a cell that has no sample to show for it: skipped, or failed before the first or
+ * at a later one. Numbers stay absent. */
+void xb_sample_fill_without(struct xb_sample_row *row, const struct xb_identity *identity,
+                            const char *status, const char *reason);
+void xb_summary_fill_without(struct xb_summary_row *row, const struct xb_identity *identity,
+                             const char *status, const char *reason);
+
+/* The row of a cell that was measured. Samples that are not suspect make the figures, as long as
+ * they are at least half; otherwise all do and the cell is suspect. Uses result->scratch.
+ * `evidence`: XB_EVIDENCE_BYTES, `why`: storage; both must live as long as the row is used. */
+void xb_summary_fill(struct xb_summary_row *row, const struct xb_identity *identity,
+                     struct xb_result *result, char *evidence, struct xb_reason *why);
+
+#endif

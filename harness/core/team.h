@@ -1,0 +1,79 @@
+/* One cell's measurement, from set-up to the last sample, as the workers of a team live it.
+ *
+ * This is the only place that knows the order of steps: set up, reset, meet, run, meet, decide
+ * whether to go on, verify, tear down. Models bring the workers, kernels the work. */
+#ifndef XB_CORE_TEAM_H
+#define XB_CORE_TEAM_H
+
+#include "../../kernels/kernel.h"
+#include "../base/memory.h"
+#include "../base/reason.h"
+#include "../counters/source.h"
+#include "../models/model.h"
+#include "../stats/histogram.h"
+#include "topology.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+/* What a team is to do. */
+struct xb_plan {
+    const struct xb_kernel *kernel;
+    const struct xb_model *model;
+    const struct xb_io_engine *engine;
+    const struct xb_counter_source *source;
+    const struct xb_topology *topology; /* NULL: do not bind */
+    struct xb_params params;            /* index and why are filled in per worker */
+    enum xb_bind bind;
+    uint32_t metrics;      /* bit set over enum xb_metric that the source is asked for */
+    uint64_t iters;        /* per worker and sample, >= 1; where calibration begins */
+    uint64_t slice_iters;  /* models that park yield after as many; 0: never */
+    uint64_t calibrate_ns; /* not 0: only find the iters that take about this long */
+    uint64_t budget_ns;    /* for all samples of the cell; at least one is taken */
+    uint32_t samples;      /* exactly as many; 0: until precise or out of budget */
+    double precision;      /* half width of the interval of the median over the median */
+    bool latency;          /* afterwards, take latencies for a quarter of the budget */
+};
+
+/* One measured window; sums over workers and lanes. */
+struct xb_sample {
+    uint64_t wall_ns, cpu_ns, in_flight_ns, skew_ns, steal_ns;
+    struct xb_work work; /* checksum: sum over workers of a mix of (index, checksum) */
+    struct xb_reading reading;
+};
+
+enum xb_stop { XB_STOP_NONE, XB_STOP_PRECISE, XB_STOP_TIME, XB_STOP_COUNT };
+
+enum { XB_SAMPLES_MAX = 4096 };
+
+/* What came of it. Lives in shared memory; the harness's process reads it even if every worker
+ * is dead, up to n_samples. */
+struct xb_result {
+    _Atomic int failed; /* 0, then 1 while `why` is being filled, then 2 */
+    struct xb_reason why;
+    _Atomic uint32_t n_samples;
+    enum xb_stop stop;
+    uint64_t iters;             /* what calibration found, or plan.iters */
+    uint64_t calibrated_ns;     /* wall time of that many */
+    uint32_t granted;           /* metrics the source counts on every lane */
+    struct xb_reason ungranted; /* why not the others */
+    struct xb_histogram latency;
+    _Atomic bool interrupted; /* set from outside: finish the sample under way and stop */
+    struct xb_sample samples[XB_SAMPLES_MAX];
+    double scratch[XB_SAMPLES_MAX];
+};
+
+/* Bytes of arena that a team of this plan needs, result included. */
+size_t xb_team_bytes(const struct xb_plan *plan);
+
+/* Runs the team in this process and its children. `result` and all else comes from `arena`, which
+ * is shared memory. After a failure threads and coroutines may be left suspended, so the process
+ * should end soon. Returns 0, or -errno with result->why filled. */
+int xb_team_run(const struct xb_plan *plan, struct xb_arena *arena, struct xb_result *result);
+
+/* Records why the team failed unless something else failed first; returns `code`. Any thread or
+ * process that shares `result`. */
+int xb_result_fail(struct xb_result *result, int code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#endif

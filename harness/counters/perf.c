@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Counts through perf_event_open(2) alone: hardware events where the kernel has a PMU, and the
+ * kernel's software events.
+ *
+ * Hardware events count user mode only, which perf_event_paranoid 2 still allows, so that their
+ * figures mean the same for root and for others. Software events are taken only with the kernel
+ * included: without it the kernel counts no context switch at all. */
+#include "source.h"
+
+#include <errno.h>
+#include <linux/perf_event.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define CACHE(cache, result)                                            \
+    (PERF_COUNT_HW_CACHE_##cache | (PERF_COUNT_HW_CACHE_OP_READ << 8) | \
+     (PERF_COUNT_HW_CACHE_RESULT_##result << 16))
+
+static const struct {
+    enum xb_metric metric;
+    uint32_t type;
+    uint64_t config;
+} events[] = {
+    { XB_METRIC_CYCLES, PERF_TYPE_HARDWARE, PERF_COUNT_HW_CPU_CYCLES },
+    { XB_METRIC_INSTRUCTIONS, PERF_TYPE_HARDWARE, PERF_COUNT_HW_INSTRUCTIONS },
+    { XB_METRIC_L1D_MISSES, PERF_TYPE_HW_CACHE, CACHE(L1D, MISS) },
+    { XB_METRIC_LLC_MISSES, PERF_TYPE_HARDWARE, PERF_COUNT_HW_CACHE_MISSES },
+    { XB_METRIC_BRANCHES, PERF_TYPE_HARDWARE, PERF_COUNT_HW_BRANCH_INSTRUCTIONS },
+    { XB_METRIC_BRANCH_MISSES, PERF_TYPE_HARDWARE, PERF_COUNT_HW_BRANCH_MISSES },
+    { XB_METRIC_TASK_CLOCK, PERF_TYPE_SOFTWARE, PERF_COUNT_SW_TASK_CLOCK },
+    { XB_METRIC_CONTEXT_SWITCHES, PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CONTEXT_SWITCHES },
+    { XB_METRIC_PAGE_FAULTS, PERF_TYPE_SOFTWARE, PERF_COUNT_SW_PAGE_FAULTS },
+    { XB_METRIC_MAJOR_FAULTS, PERF_TYPE_SOFTWARE, PERF_COUNT_SW_PAGE_FAULTS_MAJ },
+    { XB_METRIC_MIGRATIONS, PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CPU_MIGRATIONS },
+};
+
+enum { EVENTS = sizeof events / sizeof events[0], EXERCISE = 10000 };
+
+struct xb_counters {
+    int fd[EVENTS]; /* -1: not granted */
+};
+
+/* What read(2) gives for the read_format below. */
+struct value {
+    uint64_t count, enabled_ns, running_ns;
+};
+
+static int open_event(size_t i)
+{
+    struct perf_event_attr attributes = {
+        .size = sizeof attributes,
+        .type = events[i].type,
+        .config = events[i].config,
+        .disabled = 1,
+        .exclude_kernel = events[i].type != PERF_TYPE_SOFTWARE,
+        .exclude_hv = 1,
+        .read_format = PERF_FORMAT_TOTAL_TIME_ENABLED | PERF_FORMAT_TOTAL_TIME_RUNNING,
+    };
+    long fd = syscall(SYS_perf_event_open, &attributes, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
+    return fd < 0 ? -errno : (int)fd;
+}
+
+static const char *explain(int err)
+{
+    switch (-err) {
+    case ENOENT:
+    case EOPNOTSUPP:
+        return "no PMU on this machine: the kernel knows no hardware event";
+    case EACCES:
+    case EPERM:
+        return "not permitted; lower kernel.perf_event_paranoid or run with CAP_PERFMON";
+    case ENOSYS:
+        return "perf_event_open is hidden, by a seccomp filter or by the kernel";
+    case EMFILE:
+        return "out of file descriptors; raise ulimit -n";
+    default:
+        return strerror(-err);
+    }
+}
+
+static int start(struct xb_counters *counters)
+{
+    for (size_t i = 0; i < EVENTS; i++) {
+        if (counters->fd[i] < 0)
+            continue;
+        ioctl(counters->fd[i], PERF_EVENT_IOC_RESET, 0);
+        if (ioctl(counters->fd[i], PERF_EVENT_IOC_ENABLE, 0) != 0)
+            return -errno;
+    }
+    return 0;
+}
+
+static int stop(struct xb_counters *counters, struct xb_reading *out)
+{
+    for (size_t i = EVENTS; i-- > 0;)
+        if (counters->fd[i] >= 0)
+            ioctl(counters->fd[i], PERF_EVENT_IOC_DISABLE, 0);
+    for (size_t i = 0; i < EVENTS; i++) {
+        struct value value;
+        if (counters->fd[i] < 0)
+            continue;
+        if (read(counters->fd[i], &value, sizeof value) != sizeof value)
+            return -EIO;
+        if (!value.running_ns)
+            continue; /* never scheduled: absent, not zero */
+        double scale = (double)value.enabled_ns / (double)value.running_ns;
+        out->value[events[i].metric] = (uint64_t)((double)value.count * scale + 0.5);
+        out->present |= 1u << events[i].metric;
+        /* The coverage of the worst event is the coverage of the reading. */
+        if (!out->enabled_ns || (double)value.running_ns * (double)out->enabled_ns <
+                                    (double)out->running_ns * (double)value.enabled_ns) {
+            out->enabled_ns = value.enabled_ns;
+            out->running_ns = value.running_ns;
+        }
+    }
+    return 0;
+}
+
+static void close_event(struct xb_counters *counters, size_t i)
+{
+    if (counters->fd[i] >= 0)
+        close(counters->fd[i]);
+    counters->fd[i] = -1;
+}
+
+static void close_all(struct xb_counters *counters)
+{
+    if (!counters)
+        return;
+    for (size_t i = 0; i < EVENTS; i++)
+        close_event(counters, i);
+    free(counters);
+}
+
+/* Drops the hardware events when they stand still over a loop of known length. */
+static void audit(struct xb_counters *counters, uint32_t *granted, struct xb_reason *why)
+{
+    static const uint32_t must_move = XB_METRIC_BIT(CYCLES) | XB_METRIC_BIT(INSTRUCTIONS);
+    struct xb_reading reading = { .present = 0 };
+    if (!(*granted & must_move) || start(counters) != 0)
+        return;
+    xb_counter_exercise(EXERCISE);
+    bool still = stop(counters, &reading) != 0;
+    for (int metric = 0; metric < XB_METRIC_COUNT; metric++)
+        if (*granted & must_move & (1u << metric))
+            still |= !(reading.present & (1u << metric)) || reading.value[metric] == 0;
+    if (!still)
+        return;
+    xb_because(why, -ENODATA, "hardware counters read zero over a busy loop: not counting");
+    for (size_t i = 0; i < EVENTS; i++) {
+        if (events[i].type == PERF_TYPE_SOFTWARE)
+            continue;
+        close_event(counters, i);
+        *granted &= ~(1u << events[i].metric);
+    }
+}
+
+static int open_all(uint32_t wanted, uint32_t *granted, struct xb_counters **out,
+                    struct xb_reason *why)
+{
+    struct xb_counters *counters = malloc(sizeof *counters);
+    if (!counters)
+        return xb_because(why, -ENOMEM, "perf: out of memory");
+    *granted = 0;
+    for (size_t i = 0; i < EVENTS; i++) {
+        counters->fd[i] = -1;
+        if (!(wanted & (1u << events[i].metric)))
+            continue;
+        int fd = open_event(i);
+        if (fd >= 0)
+            *granted |= 1u << events[i].metric;
+        else
+            xb_because(why, fd, "perf: %s", explain(fd));
+        counters->fd[i] = fd >= 0 ? fd : -1;
+    }
+    audit(counters, granted, why);
+    *out = counters;
+    return 0;
+}
+
+/* Software events are enough: they count switches and migrations per lane. */
+static int probe(struct xb_reason *why)
+{
+    int hardware = 0, err = 0;
+    for (size_t i = 0; i < EVENTS; i++) {
+        int fd = open_event(i);
+        if (fd >= 0) {
+            close(fd);
+            if (hardware)
+                xb_because(why, 0, "software events only: %s", explain(hardware));
+            return 0;
+        }
+        err = fd;
+        if (events[i].type != PERF_TYPE_SOFTWARE)
+            hardware = fd;
+    }
+    return xb_because(why, err, "perf_event_open: %s", explain(err));
+}
+
+const struct xb_counter_source xb_source_perf = {
+    .name = "perf",
+    .summary = "kernel events through perf_event_open(2), without PAPI",
+    .rank = 1,
+    .probe = probe,
+    .open = open_all,
+    .start = start,
+    .stop = stop,
+    .close = close_all,
+};

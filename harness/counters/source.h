@@ -1,0 +1,71 @@
+/* What a counter source is: a way to read hardware or OS event counts for one OS thread. */
+#ifndef XB_COUNTERS_SOURCE_H
+#define XB_COUNTERS_SOURCE_H
+
+#include "../base/reason.h"
+
+#include <stdint.h>
+
+/* X(enumerator, column name, unit, meaning). Order is the CSV order; append only. */
+#define XB_METRICS(X)                                                                          \
+    X(CYCLES, "cycles", "count", "core cycles in user mode")                                   \
+    X(INSTRUCTIONS, "instructions", "count", "instructions retired in user mode")              \
+    X(L1D_MISSES, "l1d_misses", "count", "L1 data cache misses")                               \
+    X(LLC_MISSES, "llc_misses", "count", "last-level cache misses")                            \
+    X(BRANCHES, "branches", "count", "branch instructions retired")                            \
+    X(BRANCH_MISSES, "branch_misses", "count", "mispredicted branches")                        \
+    X(TASK_CLOCK, "task_clock_ns", "ns", "CPU time of the lanes, user and kernel")             \
+    X(CONTEXT_SWITCHES, "context_switches", "count", "switches away from a lane, of any kind") \
+    X(INVOLUNTARY_SWITCHES, "involuntary_switches", "count", "switches the scheduler forced")  \
+    X(PAGE_FAULTS, "page_faults", "count", "page faults, minor and major")                     \
+    X(MAJOR_FAULTS, "major_faults", "count", "page faults that read from a device")            \
+    X(MIGRATIONS, "cpu_migrations", "count", "moves of a lane to another CPU")                 \
+    X(USER_TIME, "user_ns", "ns", "CPU time in user mode")                                     \
+    X(SYSTEM_TIME, "system_ns", "ns", "CPU time in the kernel")
+
+enum xb_metric {
+#define X(id, column, unit, meaning) XB_METRIC_##id,
+    XB_METRICS(X)
+#undef X
+        XB_METRIC_COUNT
+};
+
+#define XB_METRIC_BIT(id) (1u << XB_METRIC_##id)
+#define XB_METRICS_ALL    ((1u << XB_METRIC_COUNT) - 1)
+
+/* Absent is not zero: value[m] means something only where bit m of `present` is set. */
+struct xb_reading {
+    uint64_t value[XB_METRIC_COUNT]; /* already scaled for multiplexing */
+    uint32_t present;                /* bit set over enum xb_metric */
+    uint64_t enabled_ns, running_ns; /* running < enabled: values are extrapolated */
+};
+
+struct xb_counters; /* one open set, tied to the OS thread that opened it */
+
+/* A source file defines one of these, const, named xb_source_<file stem>. */
+struct xb_counter_source {
+    const char *name; /* "papi", "perf", "none" */
+    const char *summary;
+    int rank; /* with --counters auto the highest rank whose probe passes is used */
+    /* Can it count anything here? 0, or -errno with the library's own words in `why`. May be
+     * called often; leaves nothing open. Main thread. */
+    int (*probe)(struct xb_reason *why);
+    /* Opens what it can of `wanted` (bit set over enum xb_metric) on the calling thread;
+     * `granted` says which, `why` (one clause) why the rest is missing. Granting nothing is
+     * success: *out may then be NULL. Close on the same thread. 0 or -errno. */
+    int (*open)(uint32_t wanted, uint32_t *granted, struct xb_counters **out,
+                struct xb_reason *why);
+    int (*start)(struct xb_counters *counters); /* from zero */
+    int (*stop)(struct xb_counters *counters, struct xb_reading *out);
+    void (*close)(struct xb_counters *counters); /* accepts NULL */
+};
+
+/* Executes at least `n` instructions: a counter that stands still over this is not counting, as
+ * counters of some guests do. */
+static inline void xb_counter_exercise(uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        __asm__ volatile("" ::"r"(i));
+}
+
+#endif

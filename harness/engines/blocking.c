@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Carries out each operation by an ordinary blocking system call, one after the other. */
+#include "engine.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+static int64_t or_errno(int64_t result)
+{
+    return result < 0 ? -errno : result;
+}
+
+static int64_t sleep_for(uint64_t ns)
+{
+    struct timespec left = { .tv_sec = (time_t)(ns / 1000000000u),
+                             .tv_nsec = (long)(ns % 1000000000u) };
+    while (clock_nanosleep(CLOCK_MONOTONIC, 0, &left, &left) == EINTR)
+        continue;
+    return 0;
+}
+
+static int64_t perform(const struct xb_io_op *op)
+{
+    switch (op->kind) {
+    case XB_IO_READ:
+        return or_errno(op->offset == XB_IO_STREAM ? read(op->fd, op->buf, op->len)
+                                                   : pread(op->fd, op->buf, op->len, op->offset));
+    case XB_IO_WRITE:
+        return or_errno(op->offset == XB_IO_STREAM ? write(op->fd, op->buf, op->len)
+                                                   : pwrite(op->fd, op->buf, op->len, op->offset));
+    case XB_IO_FSYNC:
+        return or_errno(fsync(op->fd));
+    case XB_IO_SLEEP:
+        return sleep_for(op->sleep_ns);
+    case XB_IO_YIELD:
+        return or_errno(sched_yield());
+    case XB_IO_ACCEPT:
+        return or_errno(accept4(op->fd, NULL, NULL, SOCK_CLOEXEC));
+    case XB_IO_CONNECT:
+        return or_errno(connect(op->fd, op->addr, op->addr_len));
+    case XB_IO_SEND:
+        return or_errno(send(op->fd, op->buf, op->len, MSG_NOSIGNAL));
+    case XB_IO_RECV:
+        return or_errno(recv(op->fd, op->buf, op->len, 0));
+    case XB_IO_CLOSE:
+        return or_errno(close(op->fd));
+    case XB_IO_KINDS:
+        break;
+    }
+    return -EINVAL;
+}
+
+static int await(struct xb_io *io, struct xb_io_op *ops, size_t n, size_t at_least)
+{
+    (void)io;
+    (void)at_least; /* nothing is ever in flight, so all are done on return */
+    for (size_t i = 0; i < n; i++) {
+        if (ops[i].state != XB_IO_NEW)
+            continue;
+        do {
+            ops[i].result = perform(&ops[i]);
+        } while (ops[i].result == -EINTR && ops[i].kind != XB_IO_CLOSE);
+        ops[i].state = XB_IO_DONE;
+    }
+    return 0;
+}
+
+static int probe(struct xb_reason *why)
+{
+    (void)why;
+    return 0;
+}
+
+static int open_calls(struct xb_parker *parker, uint32_t in_flight, struct xb_io **out,
+                      struct xb_reason *why)
+{
+    (void)in_flight;
+    if (parker)
+        return xb_because(why, -ENOTSUP, "blocking cannot park a coroutine");
+    *out = calloc(1, sizeof **out);
+    if (!*out)
+        return xb_because(why, -ENOMEM, "blocking: out of memory");
+    (*out)->await = await;
+    return 0;
+}
+
+static void close_calls(struct xb_io *io)
+{
+    free(io);
+}
+
+const struct xb_io_engine xb_engine_blocking = {
+    .name = "blocking",
+    .summary = "one ordinary system call per operation",
+    .rank = 0,
+    .files = true,
+    .parks = false,
+    .probe = probe,
+    .open = open_calls,
+    .close = close_calls,
+};

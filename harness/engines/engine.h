@@ -1,0 +1,38 @@
+/* What an I/O engine is: a way to carry out kernels' xb_io_ops on one OS thread. */
+#ifndef XB_ENGINES_ENGINE_H
+#define XB_ENGINES_ENGINE_H
+
+#include "../../kernels/io.h"
+#include "../base/reason.h"
+
+#include <stdbool.h>
+
+/* How an engine suspends the worker that awaits. Provided by models whose workers are
+ * coroutines; a NULL parker means "you own this OS thread, block it". All calls on one thread. */
+struct xb_parker {
+    void *(*current)(struct xb_parker *parker);           /* the running task */
+    void (*park)(struct xb_parker *parker);               /* returns when someone unparks us */
+    void (*unpark)(struct xb_parker *parker, void *task); /* makes a task ready, once per park */
+};
+
+/* An engine file defines one of these, const, named xb_engine_<file stem>. */
+struct xb_io_engine {
+    const char *name; /* "blocking", "epoll", "uring" */
+    const char *summary;
+    int rank;   /* compute kernels, to which engines are all alike, get the lowest that fits */
+    bool files; /* carries out operations on regular files too */
+    bool parks; /* can suspend a coroutine; otherwise open() gets no parker */
+    /* Can it work here? 0 or -errno with the kernel's or library's own words. Main thread. */
+    int (*probe)(struct xb_reason *why);
+    /* On the OS thread that will use it, after any fork. `in_flight`: the most operations there
+     * will be at once. The caller closes. 0 or -errno. */
+    int (*open)(struct xb_parker *parker, uint32_t in_flight, struct xb_io **out,
+                struct xb_reason *why);
+    /* With a parker only: waits up to timeout_ns (negative: forever) for completions and unparks
+     * the tasks whose await is satisfied. Returns how many tasks, or -errno; -EDEADLK when it
+     * would wait forever for nothing. */
+    int (*pump)(struct xb_io *io, int64_t timeout_ns);
+    void (*close)(struct xb_io *io); /* accepts NULL; nothing may be in flight */
+};
+
+#endif

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Carries operations out through an io_uring: queued by workers, submitted in one batch.
+ *
+ * With a parker a worker only queues and parks; pump() submits what all workers of the lane
+ * queued in one system call. Without one the worker submits and waits by itself. */
+/* xb-library: liburing (Debian: liburing-dev) */
+#include "engine.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifdef XB_HAVE_LIBRARY
+
+#    include <liburing.h>
+
+enum { ENTRIES_MIN = 8, ENTRIES_MAX = 4096 };
+
+/* One await() that is waiting; on the awaiting worker's stack. */
+struct waiting {
+    void *task;    /* NULL without a parker */
+    size_t needed; /* completions until the await is satisfied */
+};
+
+struct uring {
+    struct xb_io io; /* first: the kernel's view */
+    struct io_uring ring;
+    struct xb_parker *parker;
+    size_t in_flight;
+    int broken; /* -errno after which no await can succeed */
+};
+
+/* What an op's scratch words hold: who waits, and a timeout, which has to live until submitted. */
+#    define WAITING(op) ((op)->engine[0].pointer)
+#    define TIMEOUT(op) ((void *)&(op)->engine[1])
+
+_Static_assert(sizeof(struct __kernel_timespec) <= 2 * sizeof(((struct xb_io_op *)0)->engine[0]),
+               "a timeout must fit an op's scratch words: it has to live until submitted");
+
+static void prepare(struct io_uring_sqe *sqe, struct xb_io_op *op)
+{
+    switch (op->kind) {
+    case XB_IO_READ:
+        io_uring_prep_read(sqe, op->fd, op->buf, (unsigned)op->len, (uint64_t)op->offset);
+        break;
+    case XB_IO_WRITE:
+        io_uring_prep_write(sqe, op->fd, op->buf, (unsigned)op->len, (uint64_t)op->offset);
+        break;
+    case XB_IO_FSYNC:
+        io_uring_prep_fsync(sqe, op->fd, 0);
+        break;
+    case XB_IO_SLEEP:
+        memcpy(TIMEOUT(op),
+               &(struct __kernel_timespec){ .tv_sec = (int64_t)(op->sleep_ns / 1000000000u),
+                                            .tv_nsec = (int64_t)(op->sleep_ns % 1000000000u) },
+               sizeof(struct __kernel_timespec));
+        io_uring_prep_timeout(sqe, TIMEOUT(op), 0, 0);
+        break;
+    case XB_IO_ACCEPT:
+        io_uring_prep_accept(sqe, op->fd, NULL, NULL, SOCK_CLOEXEC);
+        break;
+    case XB_IO_CONNECT:
+        io_uring_prep_connect(sqe, op->fd, op->addr, op->addr_len);
+        break;
+    case XB_IO_SEND:
+        io_uring_prep_send(sqe, op->fd, op->buf, op->len, MSG_NOSIGNAL);
+        break;
+    case XB_IO_RECV:
+        io_uring_prep_recv(sqe, op->fd, op->buf, op->len, 0);
+        break;
+    case XB_IO_CLOSE:
+        io_uring_prep_close(sqe, op->fd);
+        break;
+    case XB_IO_YIELD: /* never reaches the ring */
+    case XB_IO_KINDS:
+        io_uring_prep_nop(sqe);
+        break;
+    }
+    io_uring_sqe_set_data(sqe, op);
+}
+
+static void yield(struct uring *uring)
+{
+    if (uring->parker) {
+        uring->parker->unpark(uring->parker, uring->parker->current(uring->parker));
+        uring->parker->park(uring->parker);
+    } else {
+        sched_yield();
+    }
+}
+
+/* Takes all completions that are there. Returns how many awaits they satisfied. */
+static int reap(struct uring *uring)
+{
+    struct io_uring_cqe *cqe;
+    unsigned head, seen = 0;
+    int satisfied = 0;
+    io_uring_for_each_cqe(&uring->ring, head, cqe)
+    {
+        struct xb_io_op *op = io_uring_cqe_get_data(cqe);
+        struct waiting *waiting = WAITING(op);
+        op->result = op->kind == XB_IO_SLEEP && cqe->res == -ETIME ? 0 : cqe->res;
+        op->state = XB_IO_DONE;
+        seen++;
+        if (waiting && waiting->needed && --waiting->needed == 0) {
+            satisfied++;
+            if (waiting->task)
+                uring->parker->unpark(uring->parker, waiting->task);
+        }
+    }
+    io_uring_cq_advance(&uring->ring, seen);
+    uring->in_flight -= seen;
+    return satisfied;
+}
+
+static int queue(struct uring *uring, struct xb_io_op *op)
+{
+    struct io_uring_sqe *sqe = io_uring_get_sqe(&uring->ring);
+    if (!sqe) {
+        int err = io_uring_submit(&uring->ring);
+        if (err < 0)
+            return err;
+        sqe = io_uring_get_sqe(&uring->ring);
+        if (!sqe)
+            return -EBUSY;
+    }
+    prepare(sqe, op);
+    op->state = XB_IO_IN_FLIGHT;
+    uring->in_flight++;
+    return 0;
+}
+
+static int await(struct xb_io *io, struct xb_io_op *ops, size_t n, size_t at_least)
+{
+    struct uring *uring = (struct uring *)io;
+    size_t done = 0;
+    if (uring->broken)
+        return uring->broken;
+    for (size_t i = 0; i < n; i++) {
+        if (ops[i].state == XB_IO_NEW && ops[i].kind == XB_IO_YIELD) {
+            yield(uring);
+            ops[i].result = 0;
+            ops[i].state = XB_IO_DONE;
+        } else if (ops[i].state == XB_IO_NEW) {
+            WAITING(&ops[i]) = NULL; /* set below, should this call have to wait */
+            int err = queue(uring, &ops[i]);
+            if (err)
+                return err;
+        }
+        done += ops[i].state == XB_IO_DONE;
+    }
+    struct waiting waiting = { 0 };
+    if (done < at_least) {
+        waiting.needed = at_least - done;
+        for (size_t i = 0; i < n; i++)
+            if (ops[i].state == XB_IO_IN_FLIGHT)
+                WAITING(&ops[i]) = &waiting;
+        if (uring->parker) {
+            waiting.task = uring->parker->current(uring->parker);
+            uring->parker->park(uring->parker);
+        }
+        while (waiting.needed && !uring->broken) {
+            int err = io_uring_submit_and_wait(&uring->ring, (unsigned)waiting.needed);
+            if (err < 0 && err != -EINTR)
+                return err;
+            reap(uring);
+        }
+        /* `waiting` is about to go: ops still in flight must not point to it. */
+        for (size_t i = 0; i < n; i++)
+            if (ops[i].state == XB_IO_IN_FLIGHT)
+                WAITING(&ops[i]) = NULL;
+    }
+    return uring->broken;
+}
+
+static int pump(struct xb_io *io, int64_t timeout_ns)
+{
+    struct uring *uring = (struct uring *)io;
+    if (!uring->in_flight)
+        return timeout_ns < 0 ? -EDEADLK : 0;
+    int err;
+    struct io_uring_cqe *cqe;
+    if (timeout_ns < 0) {
+        err = io_uring_submit_and_wait(&uring->ring, 1);
+    } else if (timeout_ns == 0) {
+        err = io_uring_submit_and_get_events(&uring->ring);
+    } else {
+        struct __kernel_timespec timeout = { .tv_sec = timeout_ns / 1000000000,
+                                             .tv_nsec = timeout_ns % 1000000000 };
+        err = io_uring_submit_and_wait_timeout(&uring->ring, &cqe, 1, &timeout, NULL);
+    }
+    if (err < 0 && err != -EINTR && err != -ETIME && err != -EAGAIN && err != -EBUSY)
+        return uring->broken = err;
+    return reap(uring);
+}
+
+static int init(struct io_uring *ring, unsigned entries)
+{
+    /* One submitter and no interrupts of running code for completions, where the kernel knows
+     * these flags (6.0, 5.19); io_uring_setup(2). */
+    static const unsigned flags[] = {
+        IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_COOP_TASKRUN,
+        IORING_SETUP_COOP_TASKRUN,
+        0,
+    };
+    int err = -EINVAL;
+    for (size_t i = 0; i < sizeof flags / sizeof flags[0] && err == -EINVAL; i++)
+        err = io_uring_queue_init(entries, ring, flags[i]);
+    return err;
+}
+
+static int probe(struct xb_reason *why)
+{
+    struct io_uring ring;
+    int err = init(&ring, ENTRIES_MIN);
+    if (err == -ENOSYS)
+        return xb_because(why, err, "this kernel has no io_uring, or a seccomp filter hides it");
+    if (err == -EPERM)
+        return xb_because(why, err,
+                          "io_uring is switched off here: sysctl kernel.io_uring_disabled");
+    if (err)
+        return xb_because(why, err, "io_uring_setup: %s", strerror(-err));
+    io_uring_queue_exit(&ring);
+    return 0;
+}
+
+static int open_ring(struct xb_parker *parker, uint32_t in_flight, struct xb_io **out,
+                     struct xb_reason *why)
+{
+    struct uring *uring = calloc(1, sizeof *uring);
+    if (!uring)
+        return xb_because(why, -ENOMEM, "uring: out of memory");
+    unsigned entries = ENTRIES_MIN;
+    while (entries < in_flight && entries < ENTRIES_MAX)
+        entries *= 2;
+    int err = init(&uring->ring, entries);
+    if (err) {
+        free(uring);
+        return xb_because(why, err, "io_uring_setup: %s%s", strerror(-err),
+                          err == -ENOMEM   ? "; raise ulimit -l"
+                          : err == -EMFILE ? "; raise ulimit -n"
+                                           : "");
+    }
+    uring->parker = parker;
+    uring->io.await = await;
+    *out = &uring->io;
+    return 0;
+}
+
+static void close_ring(struct xb_io *io)
+{
+    if (!io)
+        return;
+    struct uring *uring = (struct uring *)io;
+    io_uring_queue_exit(&uring->ring);
+    free(uring);
+}
+
+#else
+
+static int probe(struct xb_reason *why)
+{
+    return xb_because(why, -ENOTSUP, "built without liburing");
+}
+
+static int open_ring(struct xb_parker *parker, uint32_t in_flight, struct xb_io **out,
+                     struct xb_reason *why)
+{
+    (void)parker;
+    (void)in_flight;
+    (void)out;
+    return probe(why);
+}
+
+static int pump(struct xb_io *io, int64_t timeout_ns)
+{
+    (void)io;
+    (void)timeout_ns;
+    return -ENOTSUP;
+}
+
+static void close_ring(struct xb_io *io)
+{
+    (void)io;
+}
+
+#endif
+
+const struct xb_io_engine xb_engine_uring = {
+    .name = "uring",
+    .summary = "operations queued in an io_uring and submitted in batches",
+    .rank = 2,
+    .files = true,
+    .parks = true,
+    .probe = probe,
+    .open = open_ring,
+    .pump = pump,
+    .close = close_ring,
+};

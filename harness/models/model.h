@@ -1,0 +1,69 @@
+/* What an execution model is: a way to have N workers exist at once. */
+#ifndef XB_MODELS_MODEL_H
+#define XB_MODELS_MODEL_H
+
+#include "../base/reason.h"
+#include "../engines/engine.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct xb_team;
+
+/* One OS thread or process that hosts workers. Part of the team's shared memory. */
+struct xb_lane {
+    struct xb_team *team;
+    uint32_t index;
+    struct xb_io *io; /* opened by enter(), on this lane */
+    void *harness;    /* the harness's: measurements of this lane */
+};
+
+/* One concurrent instance of the kernel. Part of the team's shared memory. */
+struct xb_worker {
+    struct xb_team *team;
+    struct xb_lane *lane; /* set by the model before body() */
+    uint32_t index;
+    void *harness; /* the harness's: what this worker did */
+};
+
+/* Workers and lanes of one cell. Lives in memory that every lane sees at the same address. */
+struct xb_team {
+    const struct xb_model *model;
+    const struct xb_io_engine *engine;
+    struct xb_worker *workers;
+    struct xb_lane *lanes;
+    uint32_t n_workers, n_lanes;
+    void *model_state; /* the model's, while run_team() is on */
+
+    /* Supplied by the harness, called by the model. enter() and leave() on the lane itself,
+     * around all bodies of that lane; when enter() fails the team fails and no body runs there.
+     * body() once in each worker. fail() from anywhere: the first one wins. */
+    int (*enter)(struct xb_lane *lane, struct xb_parker *parker);
+    void (*leave)(struct xb_lane *lane);
+    void (*body)(struct xb_worker *worker);
+    int (*fail)(struct xb_team *team, int code, const char *format, ...)
+        __attribute__((format(printf, 3, 4)));
+};
+
+/* A model file defines one of these, const, named xb_model_<file stem>. */
+struct xb_model {
+    const char *name; /* "threads", "processes", "loop" */
+    const char *summary;
+    bool parks;     /* workers are coroutines: engines get a parker, long work is cut in slices */
+    bool preempts;  /* the scheduler can interrupt a worker in favour of another */
+    size_t reserve; /* bytes of shared memory the model wants for itself per worker */
+    int (*probe)(struct xb_reason *why);
+    uint32_t (*lanes)(uint32_t workers);
+    /* Creates the workers, runs body() once in each, returns when all are gone. `shared`:
+     * zeroed memory that every lane sees, reserve x (workers + 1) bytes. A worker that dies
+     * fails the team and never hangs it. 0, or -errno after calling team->fail(). */
+    int (*run_team)(struct xb_team *team, void *shared);
+    /* Called by every worker equally often, whatever went wrong. No worker passes before all
+     * have arrived. `arrived` and `released` (each may be NULL) run exactly once per lane, on
+     * that lane's own OS thread: the one when its last worker has arrived, before it waits for
+     * other lanes; the other when all lanes have arrived, before any of its workers goes on. */
+    void (*rendezvous)(struct xb_worker *worker, void (*arrived)(struct xb_lane *lane),
+                       void (*released)(struct xb_lane *lane));
+};
+
+#endif

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Processes: each worker is a forked process, scheduled preemptively, its memory its own. */
+#include "model.h"
+
+#include "../base/barrier.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct shared {
+    struct xb_barrier barrier;
+};
+
+static int probe(struct xb_reason *why)
+{
+    (void)why;
+    return 0;
+}
+
+static uint32_t lanes(uint32_t workers)
+{
+    return workers;
+}
+
+static _Noreturn void live(struct xb_worker *worker, pid_t parent)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent) /* it died before the request above */
+        _exit(EXIT_FAILURE);
+    worker->team->enter(worker->lane, NULL);
+    worker->team->body(worker);
+    worker->team->leave(worker->lane);
+    _exit(EXIT_SUCCESS);
+}
+
+static void kill_all(pid_t *pids, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (pids[i] > 0)
+            kill(pids[i], SIGKILL);
+}
+
+/* Reaps all; the first abnormal end kills the rest, who would wait for it forever. */
+static int join(struct xb_team *team, pid_t *pids, uint32_t created)
+{
+    int err = 0;
+    for (uint32_t alive = created; alive;) {
+        int status;
+        pid_t pid = waitpid(-1, &status, 0);
+        if (pid < 0 && errno == EINTR)
+            continue;
+        if (pid < 0)
+            return err ? err : team->fail(team, -errno, "waitpid: %s", strerror(errno));
+        uint32_t index = 0;
+        while (index < created && pids[index] != pid)
+            index++;
+        if (index == created) /* a child of the kernel's, such as a server: not a worker */
+            continue;
+        pids[index] = 0;
+        alive--;
+        if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS)
+            continue;
+        if (!err)
+            err = WIFSIGNALED(status)
+                      ? team->fail(team, -ECHILD, "worker %u was killed by signal %d (%s)", index,
+                                   WTERMSIG(status), strsignal(WTERMSIG(status)))
+                      : team->fail(team, -ECHILD, "worker %u exited with status %d", index,
+                                   WEXITSTATUS(status));
+        kill_all(pids, created);
+    }
+    return err;
+}
+
+static int run_team(struct xb_team *team, void *memory)
+{
+    struct shared *shared = memory;
+    team->model_state = shared;
+    xb_barrier_init(&shared->barrier, team->n_workers);
+    pid_t *pids = calloc(team->n_workers, sizeof *pids);
+    if (!pids)
+        return team->fail(team, -ENOMEM, "processes: out of memory");
+    int err = 0;
+    uint32_t created = 0;
+    pid_t parent = getpid();
+    for (; created < team->n_workers; created++) {
+        struct xb_worker *worker = &team->workers[created];
+        worker->lane = &team->lanes[created];
+        pids[created] = fork();
+        if (pids[created] == 0)
+            live(worker, parent);
+        if (pids[created] < 0) {
+            err = team->fail(team, -errno, "fork of worker %u: %s%s", created, strerror(errno),
+                             errno == EAGAIN ? "; raise ulimit -u or the cgroup's pids.max" : "");
+            kill_all(pids, created);
+            break;
+        }
+    }
+    int join_err = join(team, pids, created);
+    free(pids);
+    return err ? err : join_err;
+}
+
+static void rendezvous(struct xb_worker *worker, void (*arrived)(struct xb_lane *lane),
+                       void (*released)(struct xb_lane *lane))
+{
+    struct shared *shared = worker->team->model_state;
+    if (arrived)
+        arrived(worker->lane);
+    xb_barrier_wait(&shared->barrier);
+    if (released)
+        released(worker->lane);
+}
+
+const struct xb_model xb_model_processes = {
+    .name = "processes",
+    .summary = "one forked process per worker: preemptive, isolated",
+    .parks = false,
+    .preempts = true,
+    .reserve = sizeof(struct shared),
+    .probe = probe,
+    .lanes = lanes,
+    .run_team = run_team,
+    .rendezvous = rendezvous,
+};

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Threads: each worker is an OS thread of one process, scheduled preemptively, sharing memory. */
+#include "model.h"
+
+#include "../base/barrier.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Kernels promise to stay under 16 KiB; set-up and verification run here too. */
+enum { STACK_BYTES = 512 << 10 };
+
+struct shared {
+    struct xb_barrier barrier;
+    pthread_t *threads;
+};
+
+static int probe(struct xb_reason *why)
+{
+    (void)why;
+    return 0;
+}
+
+static uint32_t lanes(uint32_t workers)
+{
+    return workers;
+}
+
+static void *live(void *argument)
+{
+    struct xb_worker *worker = argument;
+    /* A lane that could not be entered still meets the others at every rendezvous: body() sees
+     * that the team has failed and does no work. */
+    worker->team->enter(worker->lane, NULL);
+    worker->team->body(worker);
+    worker->team->leave(worker->lane);
+    return NULL;
+}
+
+static int create(struct xb_team *team, struct shared *shared, const pthread_attr_t *attributes)
+{
+    uint32_t created = 0;
+    int err = 0;
+    for (; created < team->n_workers; created++) {
+        struct xb_worker *worker = &team->workers[created];
+        worker->lane = &team->lanes[created];
+        err = pthread_create(&shared->threads[created], attributes, live, worker);
+        if (err)
+            break;
+    }
+    if (err) {
+        /* Those that exist wait for a full team that will never be: the cell ends here, and the
+         * process with it, which is why nothing is joined. */
+        return team->fail(team, -err, "pthread_create of worker %u: %s%s", created, strerror(err),
+                          err == EAGAIN ? "; raise ulimit -u or ulimit -v" : "");
+    }
+    for (uint32_t i = 0; i < team->n_workers; i++)
+        pthread_join(shared->threads[i], NULL);
+    return 0;
+}
+
+static int run_team(struct xb_team *team, void *memory)
+{
+    struct shared *shared = memory;
+    team->model_state = shared;
+    xb_barrier_init(&shared->barrier, team->n_workers);
+    shared->threads = calloc(team->n_workers, sizeof *shared->threads);
+    if (!shared->threads)
+        return team->fail(team, -ENOMEM, "threads: out of memory");
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    int err = create(team, shared, &attributes);
+    pthread_attr_destroy(&attributes);
+    free(shared->threads);
+    return err;
+}
+
+static void rendezvous(struct xb_worker *worker, void (*arrived)(struct xb_lane *lane),
+                       void (*released)(struct xb_lane *lane))
+{
+    struct shared *shared = worker->team->model_state;
+    if (arrived)
+        arrived(worker->lane);
+    xb_barrier_wait(&shared->barrier);
+    if (released)
+        released(worker->lane);
+}
+
+const struct xb_model xb_model_threads = {
+    .name = "threads",
+    .summary = "one OS thread per worker: preemptive, shared memory",
+    .parks = false,
+    .preempts = true,
+    .reserve = sizeof(struct shared),
+    .probe = probe,
+    .lanes = lanes,
+    .run_team = run_team,
+    .rendezvous = rendezvous,
+};

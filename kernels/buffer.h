@@ -1,0 +1,41 @@
+/* Page-aligned private memory for working sets, on huge pages where the kernel gives them.
+ *
+ * Huge pages are asked for because with 4 KiB pages a random walk over a DRAM-sized set measures
+ * the page walker as well as the memory; madvise(2), MADV_HUGEPAGE. */
+#ifndef XB_KERNELS_BUFFER_H
+#define XB_KERNELS_BUFFER_H
+
+#include <stddef.h>
+#include <sys/mman.h>
+
+#define XB_HUGE_PAGE ((size_t)2 << 20)
+
+/* Returns `bytes` (>= 1) of zeroed memory aligned to at least a page, to 2 MiB when that large,
+ * or NULL. Untouched: the first write decides the NUMA node. Give back with the same `bytes`. */
+static inline void *xb_buffer_take(size_t bytes)
+{
+    size_t span = bytes >= XB_HUGE_PAGE ? bytes + XB_HUGE_PAGE : bytes;
+    char *at = mmap(NULL, span, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (at == MAP_FAILED)
+        return NULL;
+    if (span == bytes)
+        return at;
+    /* Trim to a 2 MiB boundary so that whole huge pages fit; 64 KiB is the largest base page. */
+    size_t head = (XB_HUGE_PAGE - (size_t)at % XB_HUGE_PAGE) % XB_HUGE_PAGE;
+    size_t page_end = (head + bytes + 65535) & ~(size_t)65535;
+    if (head)
+        munmap(at, head);
+    if (span > page_end)
+        munmap(at + page_end, span - page_end);
+    madvise(at + head, bytes, MADV_HUGEPAGE);
+    return at + head;
+}
+
+/* Accepts NULL. */
+static inline void xb_buffer_give(void *buffer, size_t bytes)
+{
+    if (buffer)
+        munmap(buffer, bytes);
+}
+
+#endif

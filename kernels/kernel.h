@@ -1,0 +1,139 @@
+/* What a kernel is: one named, bounded piece of work that can check its own answer.
+ *
+ * This room includes nothing from the others, and its objects need no symbol outside libc and
+ * libm; everything else arrives through the structs below. */
+#ifndef XB_KERNELS_KERNEL_H
+#define XB_KERNELS_KERNEL_H
+
+#include "io.h"
+
+#include <stdio.h> /* IWYU pragma: export - xb_explain needs snprintf */
+
+/* The class a kernel claims to be bound by; names in xb_class_name(). */
+enum xb_class {
+    XB_CLASS_CPU,
+    XB_CLASS_CACHE,
+    XB_CLASS_MEMORY,
+    XB_CLASS_IO,
+    XB_CLASS_SYNC, /* waiting for other workers */
+    XB_CLASSES
+};
+
+/* Working set as a relation to the machine; the harness turns it into bytes per worker. */
+enum xb_fit {
+    XB_FIT_OWN,  /* xb_kernel.own_bytes, the same on every machine */
+    XB_FIT_L1,   /* half of the L1 data cache */
+    XB_FIT_L2,   /* half of the L2 */
+    XB_FIT_LLC,  /* half of this worker's share of the last-level cache */
+    XB_FIT_DRAM, /* four times the last-level cache, within what memory allows */
+};
+
+enum xb_need {
+    XB_NEED_NOTHING = 0,
+    XB_NEED_FILES = 1u << 0,    /* awaits operations on regular files */
+    XB_NEED_DEPTH = 1u << 1,    /* keeps up to params.depth operations in flight */
+    XB_NEED_URL = 1u << 2,      /* obeys params.url */
+    XB_SHOWS_LATENCY = 1u << 3, /* ns per item is one dependent load: sizes show the caches */
+};
+
+/* Instruction set variants, in rising order within one architecture. */
+enum xb_isa { XB_ISA_BASE, XB_ISA_AVX2, XB_ISA_AVX512, XB_ISAS };
+
+/* Zeroed, cache-line aligned memory that every worker of the team can see, processes included.
+ * Owned by the harness, gone when the cell ends. */
+struct xb_memory {
+    /* `align`: a power of two, in bytes. NULL when exhausted. Before the workers exist only. */
+    void *(*take)(struct xb_memory *memory, size_t bytes, size_t align);
+};
+
+#define XB_WHY_BYTES 160
+
+struct xb_params {
+    size_t bytes;            /* working set per worker, resolved from `fit`; >= 1 */
+    uint32_t workers;        /* team size, >= 1 */
+    uint32_t index;          /* this worker, 0 .. workers-1; 0 in team callbacks */
+    uint32_t depth;          /* I/O operations to keep in flight, >= 1 */
+    enum xb_isa isa;         /* the best variant that kernel, machine and user all allow */
+    uint64_t seed;           /* equal seeds give equal work and equal checksums */
+    const char *file;        /* the user's --file, or NULL: generate one */
+    const char *url;         /* the user's --url, or NULL: serve one */
+    const char *scratch_dir; /* an existing directory for generated files */
+    char *why;               /* XB_WHY_BYTES: one clause for the user when a callback fails */
+};
+
+/* Says why a callback fails and gives its code back: return xb_explain(params, -ENOENT, "...").*/
+#define xb_explain(params, code, ...) (snprintf((params)->why, XB_WHY_BYTES, __VA_ARGS__), (code))
+
+/* What run() did, over all its iterations. Exact, not estimated; counted from what was done. */
+struct xb_work {
+    uint64_t items;         /* in units of xb_kernel.item */
+    uint64_t bytes_read;    /* payload the kernel asked for, not cache-line traffic */
+    uint64_t bytes_written; /* the same */
+    uint64_t flops;         /* floating-point operations; a fused multiply-add is two */
+    uint64_t checksum;      /* same for same params and iters, under every model */
+    uint64_t outcome;       /* of what xb_kernel.outcome names */
+};
+
+/* What a claim can be about. Each is a ratio the harness computes where its inputs exist. */
+enum xb_ratio {
+    XB_RATIO_IPC,         /* instructions per cycle */
+    XB_RATIO_L1D_MPKI,    /* L1 data misses per 1000 instructions */
+    XB_RATIO_LLC_MPKI,    /* last-level misses per 1000 instructions */
+    XB_RATIO_BRANCH_MPKI, /* mispredicted branches per 1000 instructions */
+    XB_RATIO_USER_SHARE,  /* CPU time in user mode / (wall time x lanes), in [0, 1] */
+    XB_RATIOS
+};
+
+/* One falsifiable consequence of the claimed class, e.g. "last-level MPKI at least 5". */
+struct xb_claim {
+    enum xb_ratio ratio;
+    double at_least, at_most; /* inclusive; -INFINITY / INFINITY for one-sided */
+};
+
+/* Handed to run(): all that a body may reach. */
+struct xb_run {
+    const struct xb_params *params;
+    struct xb_io *io; /* non-NULL even for kernels that never use it */
+    void *team;       /* what team_setup() produced, or NULL */
+};
+
+/* A kernel file defines exactly one of these, const, with external linkage, named
+ * xb_kernel_<folder>_<file stem>. Callbacks return 0 or -errno; on failure they may fill
+ * params->why. Order of calls in a cell:
+ *   team_setup, then in each worker: setup, (reset, run...)*, verify, teardown; team_teardown. */
+struct xb_kernel {
+    const char *name;    /* folder/stem, as in "cpu/mix64" */
+    const char *summary; /* one clause for `xbound list` */
+    const char *source;  /* paper, manual section or project the technique is from */
+    const char *item;    /* singular noun for xb_work.items: "load", "round trip" */
+    const char *outcome; /* what xb_work.outcome counts ("lost_updates"), or NULL */
+    enum xb_class bound; /* must agree with the folder */
+    enum xb_fit fit;
+    size_t own_bytes; /* XB_FIT_OWN only */
+    unsigned needs;   /* enum xb_need, or-ed */
+    unsigned isas;    /* bit (1u << enum xb_isa) for each variant in the file; 0: plain C only */
+    const struct xb_claim *claims;
+    size_t n_claims;
+
+    /* Once per cell, before any worker exists, on an ordinary stack. Optional. */
+    int (*team_setup)(const struct xb_params *params, struct xb_memory *memory, void **team);
+    /* Once per worker, already bound to its CPU: allocate and touch memory here. Optional. */
+    int (*setup)(const struct xb_params *params, void *team, void **state);
+    /* Before every sample, outside the measured window: back to the state after setup(), so
+     * that every sample does the same work. Cheap. Optional. */
+    void (*reset)(void *state);
+    /* The measured region. Adds to `did`. No allocation, no logging, no clock, no atomics that
+     * are not the subject, under 16 KiB of stack (it may stand on a coroutine's). `iters` >= 1
+     * is chosen by the harness, which may cut it: run(a) then run(b) does the work of run(a+b)
+     * and leaves the same sum in `did`. Required. */
+    int (*run)(struct xb_run *run, void *state, uint64_t iters, struct xb_work *did);
+    /* Recomputes by a different route what `did` should say after one reset() and run() calls
+     * of `iters` in sum. -EBADMSG if any field differs. May change `state`.
+     * Required: a kernel that cannot check itself does not go in. */
+    int (*verify)(const struct xb_params *params, void *team, void *state, uint64_t iters,
+                  const struct xb_work *did);
+    void (*teardown)(void *state);     /* accepts NULL and a state that setup() left half-way */
+    void (*team_teardown)(void *team); /* the same */
+};
+
+#endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Load-to-use latency of DRAM: a random pointer chase over four times the last-level cache. */
+#include "../chase.h"
+
+#include <math.h>
+
+/* 16 loads come with 5 other instructions, hence at most 760 misses per 1000; three quarters of
+ * the set at least is not in the last-level cache. */
+static const struct xb_claim claims[] = {
+    { XB_RATIO_USER_SHARE, 0.9, INFINITY },
+    { XB_RATIO_IPC, -INFINITY, 0.1 },
+    { XB_RATIO_LLC_MPKI, 300, INFINITY },
+};
+
+const struct xb_kernel xb_kernel_memory_chase_dram = {
+    .name = "memory/chase_dram",
+    .summary = "random pointer chase, one node per cache line, far larger than any cache",
+    .source = "lmbench lat_mem_rd (McVoy, Staelin 1996); Sattolo 1986; multichase",
+    .item = "load",
+    .bound = XB_CLASS_MEMORY,
+    .fit = XB_FIT_DRAM,
+    .claims = claims,
+    .n_claims = sizeof claims / sizeof *claims,
+    .setup = setup,
+    .reset = reset,
+    .run = run,
+    .verify = verify,
+    .teardown = teardown,
+};
