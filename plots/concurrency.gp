@@ -84,12 +84,13 @@ legend_x = legend_x + 30
 item = "all run; below it, some wait"
 eval legend_line
 
-plot_left = 110
+plot_left = 112
 plot_right = 1150
 plot_top = 112
 plot_bottom = 645
 below = "concurrency: workers in flight (mean, log scale)"
 beside = "parallelism: CPUs at work (mean, log scale)"
+beside_gap = 82
 eval place_plot
 low_x = (least < 0.8 ? least : 0.8) / 1.1
 high_x = (most > 2 ? most : 2) * 1.25

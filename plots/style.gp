@@ -71,7 +71,7 @@ or_else(text, instead) = text eq "" ? instead : text
 machine = sprintf("%s  ·  %s  ·  %s  ·  run %s", \
     shorten(or_else(plain(fact("cpu_model")), "unknown CPU"), 56), \
     cpus == 0 ? "? CPUs" : cpus == 1 ? "1 CPU" : sprintf("%d CPUs", cpus), \
-    shorten(or_else(fact("kernel"), "unknown kernel"), 34), \
+    fact("kernel") eq "" ? "unknown kernel" : shorten("Linux ".drop(fact("kernel"), "Linux "), 40), \
     shorten(or_else(fact("run_id"), "unnamed"), 28))
 
 # open_chart reads heading, remark (a footnote, or "") and height.
@@ -96,16 +96,17 @@ blank_canvas = "unset border; unset tics; unset key; unset xlabel; unset ylabel;
     "set bmargin at screen 0"
 
 # place_plot reads plot_left, plot_right, plot_top and plot_bottom (pixels from the left or top) and
-# below and beside (the titles of the axes, or ""). All text is placed by the pixel, as what gnuplot
-# takes for the height of a line differs between SVG and PNG.
+# the titles of the axes, or "": below and beside, which stands beside_gap left of its axis. Text is
+# placed by the pixel, as what gnuplot takes for the height of a line differs between SVG and PNG.
 below = ""
 beside = ""
+beside_gap = 54
 place_plot = "set lmargin at screen across(plot_left); ". \
     "set rmargin at screen across(plot_right); set tmargin at screen down(plot_top); ". \
     "set bmargin at screen down(plot_bottom); ". \
     "set label 9005 below at screen across((plot_left + plot_right) / 2.), ". \
     "down(plot_bottom + 46) center textcolor rgb ink; ". \
-    "set label 9006 beside at screen across(plot_left - 54), ". \
+    "set label 9006 beside at screen across(plot_left - beside_gap), ". \
     "down((plot_top + plot_bottom) / 2.) center rotate textcolor rgb ink"
 
 # legend_item reads item, item_shape and item_colour, writes one entry of a legend that runs along

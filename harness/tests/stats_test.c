@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Tests the arithmetic on samples: medians, intervals, histograms. */
+#include "xbtest.h"
+
+#include "../stats/histogram.h"
+#include "../stats/median.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+XB_TEST(Median, OfAnOddAndAnEvenNumberOfValues)
+{
+    double odd[] = { 3, 1, 2 }, even[] = { 4, 1, 3, 2 };
+    XB_EXPECT_NEAR(xb_median_interval(odd, 3).median, 2, 0);
+    XB_EXPECT_NEAR(xb_median_interval(even, 4).median, 2.5, 0);
+    XB_EXPECT(isnan(xb_median_interval(odd, 0).median));
+}
+
+/* Ranks from the table in Conover, Practical Nonparametric Statistics, 3rd ed., A3: for n = 6 the
+ * extremes, for n = 10 the 2nd and 9th, for n = 20 the 6th and 15th, for n = 100 the 40th and 61st. */
+XB_TEST(Median, IntervalIsTheTabledPairOfOrderStatistics)
+{
+    static const struct {
+        size_t n, lo, hi;
+    } table[] = { { 6, 1, 6 }, { 10, 2, 9 }, { 20, 6, 15 }, { 100, 40, 61 } };
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        double values[100];
+        for (size_t j = 0; j < table[i].n; j++)
+            values[j] = (double)(table[i].n - j);
+        struct xb_interval interval = xb_median_interval(values, table[i].n);
+        XB_EXPECT_NEAR(interval.lo, (double)table[i].lo, 0);
+        XB_EXPECT_NEAR(interval.hi, (double)table[i].hi, 0);
+    }
+}
+
+XB_TEST(Median, FiveValuesGiveNoInterval)
+{
+    double values[] = { 1, 2, 3, 4, 5 };
+    struct xb_interval interval = xb_median_interval(values, 5);
+    XB_EXPECT(isnan(interval.lo) && isnan(interval.hi));
+    XB_EXPECT(isnan(xb_interval_relative(interval)));
+}
+
+XB_TEST(Median, IntervalOfManyValuesDoesNotUnderflow)
+{
+    enum { N = 4096 };
+    double *values = malloc(N * sizeof *values);
+    for (int i = 0; i < N; i++)
+        values[i] = i + 1;
+    struct xb_interval interval = xb_median_interval(values, N);
+    /* The normal approximation: n/2 -+ 1.96 sqrt(n)/2 = 2048 -+ 62.7. */
+    XB_EXPECT_NEAR(interval.lo, 1985.5, 1.5);
+    XB_EXPECT_NEAR(interval.hi, 2111.5, 1.5);
+    free(values);
+}
+
+XB_TEST(Histogram, QuantilesAreWithinABucketOfTheTruth)
+{
+    struct xb_histogram *histogram = calloc(1, sizeof *histogram);
+    for (uint64_t value = 1; value <= 100000; value++)
+        xb_histogram_add(histogram, value * 10);
+    XB_EXPECT_EQ(histogram->n, 100000);
+    XB_EXPECT_EQ(histogram->max, 1000000);
+    XB_EXPECT_NEAR(xb_histogram_quantile(histogram, 0.5), 500000, 500000 * 0.016);
+    XB_EXPECT_NEAR(xb_histogram_quantile(histogram, 0.99), 990000, 990000 * 0.016);
+    XB_EXPECT_NEAR(xb_histogram_quantile(histogram, 0.999), 999000, 999000 * 0.016);
+    free(histogram);
+}
+
+XB_TEST(Histogram, SmallValuesAreExactAndTheLargestFits)
+{
+    struct xb_histogram *histogram = calloc(1, sizeof *histogram);
+    XB_EXPECT(isnan(xb_histogram_quantile(histogram, 0.5)));
+    xb_histogram_add(histogram, 37);
+    XB_EXPECT_NEAR(xb_histogram_quantile(histogram, 0.5), 37, 0);
+    xb_histogram_add(histogram, UINT64_MAX);
+    XB_EXPECT_NEAR(xb_histogram_quantile(histogram, 1) / 0x1p64, 1, 0.016);
+    free(histogram);
+}
+
+XB_TEST(Histogram, MergeIsTheSumOfBoth)
+{
+    struct xb_histogram *a = calloc(1, sizeof *a), *b = calloc(1, sizeof *b);
+    xb_histogram_add(a, 10);
+    xb_histogram_add(b, 20);
+    xb_histogram_add(b, 30);
+    xb_histogram_merge(a, b);
+    XB_EXPECT_EQ(a->n, 3);
+    XB_EXPECT_EQ(a->max, 30);
+    XB_EXPECT_NEAR(xb_histogram_quantile(a, 0.5), 20, 0);
+    free(a);
+    free(b);
+}
