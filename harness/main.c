@@ -18,6 +18,14 @@ static void print_help(void)
            "77 everything was skipped; 130 interrupted, and what was finished is kept.\n");
 }
 
+static const struct xb_command *find(const char *name)
+{
+    for (size_t i = 0; i < xb_builtin.n_commands; i++)
+        if (strcmp(xb_builtin.commands[i]->name, name) == 0)
+            return xb_builtin.commands[i];
+    return NULL;
+}
+
 int main(int argc, char **argv)
 {
     const char *word = argc > 1 ? argv[1] : NULL;
@@ -33,7 +41,7 @@ int main(int argc, char **argv)
         puts("xbound " XB_VERSION);
         code = XB_EXIT_OK;
     } else {
-        const struct xb_command *command = xb_find_command(&xb_builtin, word);
+        const struct xb_command *command = find(word);
         if (!command) {
             fprintf(stderr, "xbound: unknown command '%s'; see xbound --help\n", word);
             return XB_EXIT_USAGE;

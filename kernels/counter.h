@@ -32,7 +32,7 @@ static inline int take_counters(const struct xb_params *params, struct xb_memory
     return 0;
 }
 
-static void reset(void *state)
+static void begin(void *state)
 {
     struct counter *s = state;
     *s->at = s->start;
@@ -49,7 +49,7 @@ static inline int open_counter(const struct xb_params *params, void *team, size_
     s->at = (uint64_t *)((char *)team + params->index * stride);
     s->start = xb_prng_next(&random);
     s->step = xb_prng_next(&random) | 1;
-    reset(s);
+    begin(s);
     return 0;
 }
 

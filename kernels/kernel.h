@@ -100,7 +100,7 @@ struct xb_run {
 /* A kernel file defines exactly one of these, const, with external linkage, named
  * xb_kernel_<folder>_<file stem>. Callbacks return 0 or -errno; on failure they may fill
  * params->why. Order of calls in a cell:
- *   team_setup, then in each worker: setup, (reset, run...)*, verify, teardown; team_teardown. */
+ *   team_setup, then in each worker: setup, (begin, run...)*, verify, teardown; team_teardown. */
 struct xb_kernel {
     const char *name;    /* folder/stem, as in "cpu/mix64" */
     const char *summary; /* one clause for `xbound list` */
@@ -119,15 +119,17 @@ struct xb_kernel {
     int (*team_setup)(const struct xb_params *params, struct xb_memory *memory, void **team);
     /* Once per worker, already bound to its CPU: allocate and touch memory here. Optional. */
     int (*setup)(const struct xb_params *params, void *team, void **state);
-    /* Before every sample, outside the measured window: back to the state after setup(), so
-     * that every sample does the same work. Cheap. Optional. */
-    void (*reset)(void *state);
+    /* Before every sample, outside the measured window: makes ready for work that verify() can
+     * check by itself. Where the working set is larger than what one sample covers, the sample
+     * goes on where the last one ended: started over, it would find its data in a cache. Equal
+     * seeds and iters give equal work in the k-th sample, under every model. Cheap. Optional. */
+    void (*begin)(void *state);
     /* The measured region. Adds to `did`. No allocation, no logging, no clock, no atomics that
      * are not the subject, under 16 KiB of stack (it may stand on a coroutine's). `iters` >= 1
      * is chosen by the harness, which may cut it: run(a) then run(b) does the work of run(a+b)
      * and leaves the same sum in `did`. Required. */
     int (*run)(struct xb_run *run, void *state, uint64_t iters, struct xb_work *did);
-    /* Recomputes by a different route what `did` should say after one reset() and run() calls
+    /* Recomputes by a different route what `did` should say after one begin() and run() calls
      * of `iters` in sum. -EBADMSG if any field differs. May change `state`.
      * Required: a kernel that cannot check itself does not go in. */
     int (*verify)(const struct xb_params *params, void *team, void *state, uint64_t iters,

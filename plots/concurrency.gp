@@ -26,13 +26,6 @@ positive("concurrency") == "" || positive("parallelism") == "" {
     if (field("status") == "suspect") suspects++
 }
 
-function listed(set, names,    list, c, i, text) {
-    c = split(names, list, " ")
-    for (i = 1; i <= c; i++)
-        if (list[i] in set) text = text (text == "" ? "" : " ") list[i]
-    return text
-}
-
 END {
     print "NaN\tNaN\tx\tx\tx" > "points"
     print "cells = " n + 0
@@ -46,8 +39,8 @@ END {
     if (failed) note = note ", " failed " failed"
     if (blank) note = note ", " blank " without these figures"
     print "absent = " quoted(substr(note, 3))
-    print "classes = " quoted(listed(classes, "cpu cache memory io sync"))
-    print "models = " quoted(listed(models, "threads processes loop gil"))
+    print "classes = " quoted(listed(classes, all_classes))
+    print "models = " quoted(listed(models, all_models))
 }
 AWK
 set print "concurrency.awk"

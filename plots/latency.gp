@@ -20,25 +20,15 @@ field("class") != "io" { next }
     }
     if (!(pair[n] in row)) {
         row[pair[n]] = 1
-        rank = index(" threads processes loop gil ", " " model[n] " ")
-        order[++pairs] = (rank ? rank : 99) * 1000000 + n
+        order[++pairs] = pair_rank(field("model"), field("engine")) " " pair[n]
     }
     if (p50[n] != "") seen[workers[n]] = 1
     else any[workers[n]] = 1
 }
 
-function choose(counts,    w, best) {
-    for (w in counts) {
-        w += 0
-        if (best == "" || (w <= cpus && (best > cpus || w > best)) ||
-            (w > cpus && best > cpus && w < best))
-            best = w
-    }
-    return best
+function pair_of(ranked) {
+    return substr(ranked, index(ranked, " ") + 1)
 }
-
-# Rows are ordered by model, then as they come.
-function pair_of(place) { return pair[place % 1000000] }
 
 # One line of a row. Several sizes or depths: the first measured one stands for them.
 function line(k, p, w, which,    i, found, word, r) {
@@ -62,19 +52,19 @@ function line(k, p, w, which,    i, found, word, r) {
         if (top > high[k]) high[k] = top
         shown++
         if (status[i] == "suspect") suspects++
-        models[model[i]] = 1
         return ""
     }
     return word == "" ? "not run" : word
 }
 
 END {
-    at = choose(seen)
-    if (at == "") at = choose(any)
+    at = nearest_count(seen, cpus)
+    if (at == "") at = nearest_count(any, cpus)
     more = at
     for (w in seen)
         if (w + 0 > more) more = w + 0
     sort_numbers(order, pairs)
+    sort_texts(list, kernels)
     for (i = 1; i <= pairs; i++) {
         p = pair_of(order[i])
         row[p] = i
@@ -105,11 +95,6 @@ END {
         print "array lows[" kernels "] = [" lows "]"
         print "array highs[" kernels "] = [" highs "]"
     }
-    listed = ""
-    m = split("threads processes loop gil", wanted, " ")
-    for (i = 1; i <= m; i++)
-        if (wanted[i] in models) listed = listed " " wanted[i]
-    print "models = " quoted(listed)
     print "pairs = " pairs + 0
     print "shown = " shown + 0
     print "at_workers = " at + 0

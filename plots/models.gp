@@ -21,17 +21,6 @@ field("kernel") == "" { next }
         any_workers[workers[n]] = 1
 }
 
-# The CPU count if it was measured, else the next lower count, else the next higher one.
-function choose(counts,    w, best) {
-    for (w in counts) {
-        w += 0
-        if (best == "" || (w <= cpus && (best > cpus || w > best)) ||
-            (w > cpus && best > cpus && w < best))
-            best = w
-    }
-    return best
-}
-
 function is_base(i) {
     return model[i] == base_model && (class[i] != "io" || engine[i] == base_engine)
 }
@@ -62,12 +51,6 @@ function counted(names, word, kinds,    list, c) {
     return ", " (c == 1 && kinds == 1 && length(names) < 24 ? list[1] : c) " " word
 }
 
-# Order within a row: models as in the legend, engines as they come.
-function rank(i,    r) {
-    r = index(" threads processes loop gil ", " " model[i] " ")
-    return (r ? r : 99) * 1000000 + i
-}
-
 function emit_kernel(k, side,    i, j, c, best, m, count, base, slots, order, note, name, top, s) {
     split("", count)
     m = ""
@@ -85,7 +68,7 @@ function emit_kernel(k, side,    i, j, c, best, m, count, base, slots, order, no
     for (i = 1; i <= n; i++)
         if (kernel[i] == k && workers[i] == at && variant[i] == m && value[i] != "") {
             if (is_base(i) && !base) base = i
-            order[++slots] = rank(i) " " i
+            order[++slots] = pair_rank(model[i], engine[i]) " " i
         }
     sort_numbers(order, slots)
     note = absence(k, m)
@@ -133,22 +116,15 @@ function cost(c,    i, s) {
 function emit_class(c, side,    i) {
     printf "%d\t%.1f\t%s\n", side, y[side] + 17, c > "classes"
     y[side] += 27
-    for (i = 1; i <= n; i++)
-        if (first[i] && class[i] == c)
-            emit_kernel(kernel[i], side)
+    for (i = 1; i <= kernels; i++)
+        if (class_of[names[i]] == c)
+            emit_kernel(names[i], side)
     y[side] += 12
 }
 
-function listed(set, names,    list, c, i, text) {
-    c = split(names, list, " ")
-    for (i = 1; i <= c; i++)
-        if (list[i] in set) text = text (text == "" ? "" : " ") list[i]
-    return text
-}
-
 END {
-    at = choose(seen_workers)
-    if (at == "") at = choose(any_workers)
+    at = nearest_count(seen_workers, cpus)
+    if (at == "") at = nearest_count(any_workers, cpus)
     base_model = "threads"
     base_engine = "blocking"
     if (!("threads" in seen_model))
@@ -160,15 +136,18 @@ END {
     for (i = 1; i <= n; i++)
         if (workers[i] == at && !(kernel[i] in known)) {
             known[kernel[i]] = first[i] = 1
+            names[++kernels] = kernel[i]
+            class_of[kernel[i]] = class[i]
             if (!(class[i] in class_known)) {
                 class_known[class[i]] = 1
                 class_list[++class_count] = class[i]
             }
         }
+    sort_texts(names, kernels)
     # Classes in the order of the README, foreign ones last, split over two sides of like height.
-    ordered = split("cpu cache memory io sync", wanted, " ")
+    ordered = split(all_classes, wanted, " ")
     for (i = 1; i <= class_count; i++)
-        if (!index(" cpu cache memory io sync ", " " class_list[i] " "))
+        if (!index(" " all_classes " ", " " class_list[i] " "))
             wanted[++ordered] = class_list[i]
     total = 0
     for (i = 1; i <= ordered; i++)
@@ -195,8 +174,8 @@ END {
     print "at_workers = " at + 0
     print "base = " quoted(base_model)
     print "base_engine = " quoted(base_engine)
-    print "models = " quoted(listed(models_shown, "threads processes loop gil"))
-    print "engines = " quoted(listed(engines_shown, "blocking epoll uring uv"))
+    print "models = " quoted(listed(models_shown, all_models))
+    print "engines = " quoted(listed(engines_shown, all_engines))
     print "suspects = " suspects + 0
 }
 AWK

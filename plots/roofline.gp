@@ -90,6 +90,7 @@ END {
     peak = roof("peak", "cpu/fma_peak", flops)
     l1 = roof("l1", "cache/load_l1", gb)
     dram = roof("dram", "memory/triad", gb)
+    sort_texts(list, kernels)
     for (i = 1; i <= kernels; i++) {
         k = list[i]
         f = best(k, flops, 0)
@@ -154,12 +155,12 @@ END {
         x = sx * log10(intensity[a] / left)
         y = sy * log10(flops[a] / low)
         wide = 9 * length(short(k))
-        for (place = 0; place < 24; place++) {
-            lx = place % 2 ? x - 13 - wide : x + 13
-            ly = y + (int(place / 2) % 2 ? -1 : 1) * int((place + 2) / 4) * 19
+        for (spot = 0; spot < 24; spot++) {
+            lx = spot % 2 ? x - 13 - wide : x + 13
+            ly = y + (int(spot / 2) % 2 ? -1 : 1) * int((spot + 2) / 4) * 19
             if (!hits(lx, ly, wide)) break
         }
-        if (place == 24) { lx = x + 13; ly = y }
+        if (spot == 24) { lx = x + 13; ly = y }
         occupy(lx, lx + wide, ly - 9, ly + 9)
         printf "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%.5f\t%.5f\n", cell(intensity[a]), cell(flops[a]),
             cell(p_one[i] ? flops[p_one[i]] : ""), short(k), class[k], status[a],

@@ -42,9 +42,6 @@ END {
     print "NaN\tNaN\tx\tx\tx" > "points"
     print "NaN\tNaN\tx\tx" > "lines"
     print "NaN\tNaN\tx\tx" > "medians"
-    most = 2
-    least_up = 0.8
-    most_up = cpus > 2 ? cpus : 2
     for (i = 1; i <= n; i++) {
         b = base_of(i)
         if (!b) {
@@ -63,9 +60,10 @@ END {
         if (!(spot in spots)) spot_list[++spot_count] = spot
         pool[spot, ++spots[spot]] = up[i]
         if (workers[i] > 1) compared++
-        if (workers[i] > most) most = workers[i]
-        if (up[i] < least_up) least_up = up[i]
-        if (up[i] > most_up) most_up = up[i]
+        c = class[i]
+        if (workers[i] > most[c]) most[c] = workers[i]
+        if (!(c in least_up) || up[i] < least_up[c]) least_up[c] = up[i]
+        if (up[i] > most_up[c]) most_up[c] = up[i]
         models[model[i]] = 1
         if (status[i] == "suspect") {
             printf "%d\t%.6g\t%s\t%s\n", workers[i], up[i], class[i], model[i] > "points"
@@ -102,27 +100,28 @@ END {
         }
         print "" > "medians"
     }
-    listed = ""
-    m = split("cpu cache memory io sync" extra_classes, wanted, " ")
+    names = ""
+    m = split(all_classes extra_classes, wanted, " ")
     for (i = 1; i <= m; i++)
-        if (wanted[i] in class_known && !index(" " listed " ", " " wanted[i] " ")) {
-            listed = listed (listed == "" ? "" : " ") wanted[i]
+        if (wanted[i] in class_known && !index(" " names " ", " " wanted[i] " ")) {
+            names = names (names == "" ? "" : " ") wanted[i]
             c = wanted[i]
             note = ""
             if (skipped[c]) note = note ", " skipped[c] " skipped"
             if (failed[c]) note = note ", " failed[c] " failed"
             if (alone[c]) note = note ", " alone[c] " lack 1 worker"
             print "note_" c " = " quoted(substr(note, 3))
+            # A range for each panel, in which the ideal has a place.
+            if (most[c] < 2) most[c] = 2
+            ideal = cpus && cpus < most[c] ? cpus : most[c]
+            if (most_up[c] < ideal) most_up[c] = ideal
+            if (least_up[c] == "" || least_up[c] > 0.8) least_up[c] = 0.8
+            print "most_" c " = " real(most[c])
+            print "least_up_" c " = " real(least_up[c])
+            print "most_up_" c " = " real(most_up[c])
         }
-    print "classes = " quoted(listed)
-    listed = ""
-    m = split("threads processes loop gil", wanted, " ")
-    for (i = 1; i <= m; i++)
-        if (wanted[i] in models) listed = listed " " wanted[i]
-    print "models = " quoted(listed)
-    print "most = " most
-    print "least_up = " real(least_up)
-    print "most_up = " real(most_up)
+    print "classes = " quoted(names)
+    print "models = " quoted(listed(models, all_models))
     print "compared = " compared + 0
     print "suspects = " suspects + 0
 }
@@ -139,7 +138,8 @@ if (compared == 0) {
     eval empty_chart
     exit
 }
-remark = "Thick: median over the class. Thin: each kernel and engine. Log axes. ". \
+remark = "Thick: median over the class. Thin: each kernel and engine. ". \
+    "Log axes, a scale per class. ". \
     "Grey: cells without a figure (reason in summary.csv)".(suspects > 0 ? ". Hollow: suspect" : "")
 panels = words(classes)
 columns = panels == 1 ? 1 : panels == 2 || panels == 4 ? 2 : 3
@@ -160,24 +160,10 @@ eval legend_line
 set multiplot
 set samples 400 # or the corner of the ideal line is cut
 set logscale xy 2
-set xrange [0.9 : most * 1.12]
-set yrange [least_up / 1.2 : most_up * 1.25]
-x_step = most > 512 ? 4 : 2
-y_step = most_up / least_up > 8000 ? 16 : most_up / least_up > 200 ? 4 : 2
-set xtics nomirror scale 0.5 ("1" 1) textcolor rgb ink
-set ytics nomirror scale 0.5 ("1" 1) textcolor rgb ink
-do for [k = -40:40] {
-    if (k != 0 && k > -20) {
-        set xtics add (fraction(x_step ** k) x_step ** k)
-    }
-    if (k != 0) {
-        set ytics add (fraction(y_step ** k) y_step ** k)
-    }
-}
 set grid xtics ytics back ls 100
 set border 3
 ideal(workers) = cpus > 0 && workers > cpus ? cpus : workers
-gap_x = 70
+gap_x = 84
 panel_width = (1200 - 24 - columns * gap_x) / columns
 top_at = 138
 panel_high = rows == 1 ? height - top_at - 100 : 330 - 90
@@ -185,11 +171,29 @@ do for [p = 1:panels] {
     name = word(classes, p)
     column_at = (p - 1) % columns
     row_at = (p - 1) / columns
+    most = value("most_".name)
+    least_up = value("least_up_".name)
+    most_up = value("most_up_".name)
+    set xrange [0.9 : most * 1.12]
+    set yrange [least_up / 1.2 : most_up * 1.25]
+    x_step = most > 512 ? 4 : 2
+    y_step = most_up / least_up > 8000 ? 16 : most_up / least_up > 100 ? 4 : 2
+    unset xtics
+    unset ytics
+    set xtics nomirror scale 0.5 ("1" 1) textcolor rgb ink
+    set ytics nomirror scale 0.5 ("1" 1) textcolor rgb ink
+    do for [k = -40:40] {
+        if (k != 0) {
+            set xtics add (fraction(x_step ** k) x_step ** k)
+            set ytics add (fraction(y_step ** k) y_step ** k)
+        }
+    }
     plot_left = gap_x + column_at * (panel_width + gap_x)
     plot_right = plot_left + panel_width
     plot_top = top_at + row_at * 330
     plot_bottom = plot_top + panel_high
     below = "workers"
+    beside_gap = 70
     beside = column_at == 0 ? "speed-up (×)" : ""
     eval place_plot
     set label 1 name at screen across(plot_left), down(plot_top - 16) left font bold_face(12) \

@@ -16,8 +16,6 @@ set samples 2
 
 # What kind of thing has which colour and shape, in all charts. Colours are from the palettes of
 # Okabe & Ito (2008) and Tol (2021), told apart by colour-blind readers.
-all_models = "threads processes loop gil"
-all_classes = "cpu cache memory io sync"
 model_colour(name) = name eq "threads" ? 0x0072B2 : name eq "processes" ? 0xD55E00 : \
     name eq "loop" ? 0x009E73 : name eq "gil" ? 0xAA4499 : 0x444444
 class_colour(name) = name eq "cpu" ? 0xE69F00 : name eq "cache" ? 0x3C9BD0 : \
@@ -71,7 +69,8 @@ or_else(text, instead) = text eq "" ? instead : text
 machine = sprintf("%s  ·  %s  ·  %s  ·  run %s", \
     shorten(or_else(plain(fact("cpu_model")), "unknown CPU"), 56), \
     cpus == 0 ? "? CPUs" : cpus == 1 ? "1 CPU" : sprintf("%d CPUs", cpus), \
-    fact("kernel") eq "" ? "unknown kernel" : shorten("Linux ".drop(fact("kernel"), "Linux "), 40), \
+    fact("kernel") eq "" ? "unknown kernel" : \
+        shorten("Linux ".drop(fact("kernel"), "Linux "), 40), \
     shorten(or_else(fact("run_id"), "unnamed"), 28))
 
 # open_chart reads heading, remark (a footnote, or "") and height.

@@ -6,6 +6,7 @@
 #     number("items_per_s")   is its value, "" if it is no finite number: absent is never 0
 # Tabs and line breaks inside a field become spaces, so programs may write tab-separated tables.
 # POSIX awk only (mawk is what Debian installs); sorting and medians are here as awk has neither.
+# What more than one chart needs to choose or order cells is here too.
 
 function field(name) {
     return name in csv_column ? csv_value[csv_column[name]] : ""
@@ -65,11 +66,57 @@ function sort_numbers(list, n,    i, j, value) {
     }
 }
 
+# The same by text.
+function sort_texts(list, n,    i, j, value) {
+    for (i = 2; i <= n; i++) {
+        value = list[i]
+        for (j = i - 1; j >= 1 && list[j] "" > value ""; j--)
+            list[j + 1] = list[j]
+        list[j + 1] = value
+    }
+}
+
 # Leaves list[1..n] sorted.
 function median(list, n,    half) {
     sort_numbers(list, n)
     half = int((n + 1) / 2)
     return n % 2 ? list[half] : (list[half] + list[half + 1]) / 2
+}
+
+# Those of `names` (with blanks between) that are an index of `set`, in this order.
+function listed(set, names,    list, count, i, text) {
+    count = split(names, list, " ")
+    for (i = 1; i <= count; i++)
+        if (list[i] in set)
+            text = text (text == "" ? "" : " ") list[i]
+    return text
+}
+
+# Cells are measured in random order; this is the order to show them in. Unknown ones come last.
+BEGIN {
+    all_classes = "cpu cache memory io sync"
+    all_models = "threads processes loop gil"
+    all_engines = "blocking epoll uring uv"
+}
+
+function place(name, names,    at) {
+    at = index(" " names " ", " " name " ")
+    return at ? at : 99
+}
+
+function pair_rank(model, engine) {
+    return place(model, all_models) * 100 + place(engine, all_engines)
+}
+
+# Of the worker counts that index `counts`: cpus, else the next lower one, else the next higher.
+function nearest_count(counts, cpus,    w, best) {
+    for (w in counts) {
+        w += 0
+        if (best == "" || (w <= cpus && (best > cpus || w > best)) ||
+            (w > cpus && best > cpus && w < best))
+            best = w
+    }
+    return best
 }
 
 function csv_split(line,    count, end, text) {

@@ -2,7 +2,6 @@
  * Looks plug-ins up by name. */
 #include "registry.h"
 
-#include "../commands/command.h"
 #include "../counters/source.h"
 #include "../models/model.h"
 
@@ -20,4 +19,3 @@
 FIND(xb_find_model, xb_model, models)
 FIND(xb_find_engine, xb_io_engine, engines)
 FIND(xb_find_source, xb_counter_source, sources)
-FIND(xb_find_command, xb_command, commands)

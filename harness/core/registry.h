@@ -32,6 +32,5 @@ const struct xb_model *xb_find_model(const struct xb_registry *registry, const c
 const struct xb_io_engine *xb_find_engine(const struct xb_registry *registry, const char *name);
 const struct xb_counter_source *xb_find_source(const struct xb_registry *registry,
                                                const char *name);
-const struct xb_command *xb_find_command(const struct xb_registry *registry, const char *name);
 
 #endif

@@ -66,7 +66,7 @@
     X(TEXT, item, "", "what one item is")                                                         \
     X(COUNT, seed, "", "seed of the inputs")                                                      \
     X(COUNT, iters, "count", "iterations per worker in each sample")                              \
-    X(HASH, checksum, "", "as in samples.csv; the same in every sample of the cell")              \
+    X(HASH, checksum, "", "of sample 0, as in samples.csv")                                       \
     X(COUNT, samples, "count", "samples taken")                                                   \
     X(COUNT, suspect, "count", "samples of these with status suspect")                            \
     X(REAL, wall_ns_median, "ns", "median of wall_ns")                                            \

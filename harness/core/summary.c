@@ -108,6 +108,7 @@ void xb_sample_fill(struct xb_sample_row *row, const struct xb_identity *identit
 /* Sums over the samples that count. */
 struct totals {
     double wall_ns, cpu_ns, in_flight_ns;
+    struct xb_work work;
     struct xb_evidence evidence;
 };
 
@@ -117,33 +118,38 @@ static void add(struct totals *totals, const struct xb_sample *sample, double cp
     totals->wall_ns += (double)sample->wall_ns;
     totals->cpu_ns += (double)sample->cpu_ns;
     totals->in_flight_ns += (double)sample->in_flight_ns;
+    totals->work.items += sample->work.items;
+    totals->work.bytes_read += sample->work.bytes_read;
+    totals->work.bytes_written += sample->work.bytes_written;
+    totals->work.flops += sample->work.flops;
     totals->evidence.lane_wall_ns += (double)sample->wall_ns * cpus;
     struct xb_reading pair[2] = { totals->evidence.reading, sample->reading };
     xb_metrics_merge(first ? &pair[1] : pair, first ? 1 : 2, &totals->evidence.reading);
 }
 
-static void fill_rates(struct xb_summary_row *row, const struct xb_work *work,
-                       struct xb_interval wall)
+/* `item_ns`: wall time per item of the team. `work`: summed over the samples, for the ratios of
+ * bytes and flops to items. */
+static void fill_rates(struct xb_summary_row *row, const struct xb_work *work, double wall_ns,
+                       struct xb_interval item_ns)
 {
-    double items = (double)work->items, workers = (double)row->workers;
+    double items = (double)work->items, workers = (double)row->workers, flops = (double)work->flops;
     double bytes = (double)work->bytes_read + (double)work->bytes_written;
-    row->wall_ns_median = wall.median;
-    row->wall_ns_lo = wall.lo;
-    row->wall_ns_hi = wall.hi;
-    if (work->items) {
-        row->ns_per_item = wall.median * workers / items;
-        row->ns_per_item_lo = wall.lo * workers / items;
-        row->ns_per_item_hi = wall.hi * workers / items;
-        row->items_per_s = items * 1e9 / wall.median;
-        row->items_per_s_lo = items * 1e9 / wall.hi;
-        row->items_per_s_hi = items * 1e9 / wall.lo;
+    if (items > 0) {
+        row->ns_per_item = item_ns.median * workers;
+        row->ns_per_item_lo = item_ns.lo * workers;
+        row->ns_per_item_hi = item_ns.hi * workers;
+        row->items_per_s = 1e9 / item_ns.median;
+        row->items_per_s_lo = 1e9 / item_ns.hi;
+        row->items_per_s_hi = 1e9 / item_ns.lo;
     }
+    /* A file without a line end has bytes but no items. */
+    double per_s = items > 0 ? 1 / (item_ns.median * items) : 1 / wall_ns;
     if (bytes > 0)
-        row->gb_per_s = bytes / wall.median;
-    if (work->flops)
-        row->gflop_per_s = (double)work->flops / wall.median;
-    if (work->flops && bytes > 0)
-        row->flop_per_byte = (double)work->flops / bytes;
+        row->gb_per_s = bytes * per_s;
+    if (flops > 0)
+        row->gflop_per_s = flops * per_s;
+    if (flops > 0 && bytes > 0)
+        row->flop_per_byte = flops / bytes;
 }
 
 static void fill_latency(struct xb_summary_row *row, const struct xb_histogram *latency)
@@ -158,6 +164,34 @@ static void fill_latency(struct xb_summary_row *row, const struct xb_histogram *
         row->lat_p99_ns = xb_histogram_quantile(latency, 0.99);
     if (latency->n >= 1000)
         row->lat_p999_ns = xb_histogram_quantile(latency, 0.999);
+}
+
+static double wall_of(const struct xb_sample *sample)
+{
+    return (double)sample->wall_ns;
+}
+
+static double cpu_of(const struct xb_sample *sample)
+{
+    return (double)sample->cpu_ns;
+}
+
+/* Suspect samples count only in a cell that is suspect as a whole. */
+static bool counts(const struct xb_identity *identity, const struct xb_result *result,
+                   uint32_t index, bool suspect)
+{
+    return suspect || xb_sample_suspect(identity, &result->samples[index], NULL) == 0;
+}
+
+static struct xb_interval gather(const struct xb_identity *identity, struct xb_result *result,
+                                 bool suspect, double (*figure)(const struct xb_sample *sample))
+{
+    uint32_t n = atomic_load(&result->n_samples);
+    size_t used = 0;
+    for (uint32_t i = 0; i < n; i++)
+        if (counts(identity, result, i, suspect))
+            result->scratch[used++] = figure(&result->samples[i]);
+    return xb_median_interval(result->scratch, used);
 }
 
 void xb_summary_fill(struct xb_summary_row *row, const struct xb_identity *identity,
@@ -176,21 +210,19 @@ void xb_summary_fill(struct xb_summary_row *row, const struct xb_identity *ident
     row->samples = n;
     row->suspect = suspects;
 
-    uint32_t lanes = lanes_of(identity), used = 0;
+    uint32_t lanes = lanes_of(identity);
     double cpus = lanes < identity->pus ? lanes : identity->pus;
     struct totals totals = { 0 };
-    for (uint32_t i = 0; i < n; i++) {
-        if (!suspect && xb_sample_suspect(identity, &result->samples[i], NULL) != 0)
-            continue;
-        add(&totals, &result->samples[i], cpus);
-        result->scratch[used++] = (double)result->samples[i].wall_ns;
-    }
-    fill_rates(row, &result->samples[0].work, xb_median_interval(result->scratch, used));
-    used = 0;
     for (uint32_t i = 0; i < n; i++)
-        if (suspect || xb_sample_suspect(identity, &result->samples[i], NULL) == 0)
-            result->scratch[used++] = (double)result->samples[i].cpu_ns;
-    row->cpu_ns_median = xb_median_interval(result->scratch, used).median;
+        if (counts(identity, result, i, suspect))
+            add(&totals, &result->samples[i], cpus);
+    struct xb_interval wall = gather(identity, result, suspect, wall_of);
+    row->wall_ns_median = wall.median;
+    row->wall_ns_lo = wall.lo;
+    row->wall_ns_hi = wall.hi;
+    row->cpu_ns_median = gather(identity, result, suspect, cpu_of).median;
+    fill_rates(row, &totals.work, totals.wall_ns,
+               gather(identity, result, suspect, xb_sample_item_ns));
     row->concurrency = totals.in_flight_ns / totals.wall_ns;
     row->parallelism = totals.cpu_ns / totals.wall_ns;
     row->ipc = xb_ratio(XB_RATIO_IPC, &totals.evidence);

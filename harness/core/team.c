@@ -241,6 +241,12 @@ static void sum_up(struct cell *cell, struct xb_sample *sample)
     }
 }
 
+double xb_sample_item_ns(const struct xb_sample *sample)
+{
+    double items = sample->work.items ? (double)sample->work.items : 1;
+    return (double)sample->wall_ns / items;
+}
+
 /* Whether enough samples are there; sets result->stop. */
 static bool enough(struct cell *cell, uint32_t n)
 {
@@ -252,7 +258,7 @@ static bool enough(struct cell *cell, uint32_t n)
     }
     if (n >= INTERVAL_MIN) {
         for (uint32_t i = 0; i < n; i++)
-            result->scratch[i] = (double)result->samples[i].wall_ns;
+            result->scratch[i] = xb_sample_item_ns(&result->samples[i]);
         if (xb_interval_relative(xb_median_interval(result->scratch, n)) <= plan->precision) {
             result->stop = XB_STOP_PRECISE;
             return true;
@@ -271,11 +277,6 @@ static enum phase after_sample(struct cell *cell)
     uint64_t steal_ns = read_steal_ns();
     sample->steal_ns = steal_ns - cell->steal_ns;
     cell->steal_ns = steal_ns;
-    if (n && sample->work.checksum != result->samples[0].work.checksum) {
-        xb_result_fail(result, -EBADMSG, "sample %u did other work than sample 0: checksums differ",
-                       n);
-        return DONE;
-    }
     atomic_store(&result->n_samples, ++n);
     if (!enough(cell, n))
         return SAMPLE;
@@ -379,8 +380,8 @@ static void body(struct xb_worker *worker)
     xb_latency_wrap(&hand->latency, worker->lane->io, &bench->latency);
     do {
         hand->did = (struct xb_work){ 0 };
-        if (!failed(cell) && kernel->reset)
-            kernel->reset(state);
+        if (!failed(cell) && kernel->begin)
+            kernel->begin(state);
         cell->team.model->rendezvous(worker, NULL, begin);
         hand->begin_ns = xb_now_ns();
         if (!failed(cell)) {

@@ -1,6 +1,6 @@
 /* One cell's measurement, from set-up to the last sample, as the workers of a team live it.
  *
- * This is the only place that knows the order of steps: set up, reset, meet, run, meet, decide
+ * This is the only place that knows the order of steps: set up, begin, meet, run, meet, decide
  * whether to go on, verify, tear down. Models bring the workers, kernels the work. */
 #ifndef XB_CORE_TEAM_H
 #define XB_CORE_TEAM_H
@@ -41,6 +41,10 @@ struct xb_sample {
     struct xb_work work; /* checksum: sum over workers of a mix of (index, checksum) */
     struct xb_reading reading;
 };
+
+/* Wall time of the window per item of the whole team; per window where no item was done. The
+ * samples of a cell do equal numbers of iterations, but an iteration need not make equal items. */
+double xb_sample_item_ns(const struct xb_sample *sample);
 
 enum xb_stop { XB_STOP_NONE, XB_STOP_PRECISE, XB_STOP_TIME, XB_STOP_COUNT };
 

@@ -20,7 +20,7 @@ struct bits {
     size_t next;
 };
 
-static void reset(void *state)
+static void begin(void *state)
 {
     struct bits *s = state;
     s->next = 0;
@@ -125,7 +125,7 @@ const struct xb_kernel xb_kernel_cpu_branch_random = {
     .claims = claims,
     .n_claims = sizeof claims / sizeof *claims,
     .setup = setup,
-    .reset = reset,
+    .begin = begin,
     .run = run,
     .verify = verify,
     .teardown = teardown,

@@ -27,7 +27,7 @@ static uint64_t unmix(uint64_t x)
     return x ^ (x >> 30) ^ (x >> 60);
 }
 
-static void reset(void *state)
+static void begin(void *state)
 {
     struct chain *s = state;
     s->x = s->start;
@@ -44,7 +44,7 @@ static int setup(const struct xb_params *params, void *team, void **state)
     s->start = s->end = xb_prng_of(params->seed, params->index);
     for (int i = 0; i < LAP * MIXES; i++)
         s->start = unmix(s->start);
-    reset(s);
+    begin(s);
     return 0;
 }
 
@@ -119,7 +119,7 @@ const struct xb_kernel xb_kernel_cpu_mix64 = {
     .claims = claims,
     .n_claims = sizeof claims / sizeof *claims,
     .setup = setup,
-    .reset = reset,
+    .begin = begin,
     .run = run,
     .verify = verify,
     .teardown = teardown,

@@ -61,10 +61,10 @@ static uint64_t first_block(const struct xb_input *input, const struct xb_params
     return block_count(input) * params->index / params->workers;
 }
 
-static void reset(void *state)
+static void begin(void *state)
 {
     struct state *s = state;
-    s->next = s->first;
+    s->first = s->next;
 }
 
 static int setup(const struct xb_params *params, void *team, void **state)
@@ -77,8 +77,7 @@ static int setup(const struct xb_params *params, void *team, void **state)
     s->input = team;
     s->fd = -1;
     s->n_blocks = block_count(team);
-    s->first = first_block(team, params);
-    reset(s);
+    s->next = first_block(team, params);
     s->blocks = calloc(params->depth, sizeof *s->blocks);
     s->ops = calloc(params->depth, sizeof *s->ops);
     s->buffers = xb_buffer_take(params->depth * BLOCK_BYTES);
@@ -216,17 +215,16 @@ static int run(struct xb_run *run, void *state, uint64_t iters, struct xb_work *
 static int verify(const struct xb_params *params, void *team, void *state, uint64_t iters,
                   const struct xb_work *did)
 {
-    (void)state;
+    const struct state *s = state;
     const struct xb_input *input = team;
     uint64_t n_blocks = block_count(input);
-    uint64_t first = first_block(input, params);
     struct xb_work sum = { 0 };
     char *buf = malloc(BLOCK_BYTES);
     if (!buf)
         return -ENOMEM;
     int err = 0;
     for (uint64_t k = 0; k < n_blocks && k < iters && !err; k++) {
-        uint64_t number = (first + k) % n_blocks;
+        uint64_t number = (s->first + k) % n_blocks;
         uint64_t visits = iters / n_blocks + (k < iters % n_blocks);
         size_t size = block_size(input, number);
         if (pread(input->fd, buf, size, (off_t)(number * BLOCK_BYTES)) != (ssize_t)size) {
@@ -278,7 +276,7 @@ const struct xb_kernel xb_kernel_io_line_count = {
     .n_claims = sizeof claims / sizeof claims[0],
     .team_setup = team_setup,
     .setup = setup,
-    .reset = reset,
+    .begin = begin,
     .run = run,
     .verify = verify,
     .teardown = teardown,

@@ -80,7 +80,7 @@ static void team_teardown(void *team)
     free(ring);
 }
 
-static void reset(void *state)
+static void begin(void *state)
 {
     /* Worker 0 ends every iteration with the token in hand, and the pipes are empty then. So a
      * sample starts alike for all as soon as the value is the first one again. */
@@ -110,7 +110,7 @@ static int setup(const struct xb_params *params, void *team, void **state)
     if (!s->token)
         return -ENOMEM;
     xb_fill_bytes(s->token, s->words * 8, params->seed);
-    reset(s);
+    begin(s);
     return 0;
 }
 
@@ -248,7 +248,7 @@ const struct xb_kernel xb_kernel_io_pipe_ring = {
     .n_claims = sizeof claims / sizeof claims[0],
     .team_setup = team_setup,
     .setup = setup,
-    .reset = reset,
+    .begin = begin,
     .run = run,
     .verify = verify,
     .teardown = teardown,

@@ -46,7 +46,7 @@ static void team_teardown(void *team)
     free(team);
 }
 
-static void reset(void *state)
+static void begin(void *state)
 {
     struct state *s = state;
     s->stamp = 0;
@@ -163,7 +163,7 @@ const struct xb_kernel xb_kernel_io_socket_echo = {
     .n_claims = sizeof claims / sizeof claims[0],
     .team_setup = team_setup,
     .setup = setup,
-    .reset = reset,
+    .begin = begin,
     .run = run,
     .verify = verify,
     .teardown = teardown,

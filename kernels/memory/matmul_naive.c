@@ -17,6 +17,7 @@ struct product {
     double *a, *b, *c;
     size_t n;           /* rows and columns */
     size_t row, column; /* the next element of c */
+    size_t start;       /* this sample's first element, in row order */
 };
 
 /* Entry i of a, or of b when `which` is 1; both in row order. */
@@ -25,10 +26,10 @@ static uint64_t entry(uint64_t stream, size_t i, int which)
     return 1 + xb_mix64(stream + i * 2 + (uint64_t)which) % VALUES;
 }
 
-static void reset(void *state)
+static void begin(void *state)
 {
     struct product *s = state;
-    s->row = s->column = 0;
+    s->start = s->row * s->n + s->column;
 }
 
 static int setup(const struct xb_params *params, void *team, void **state)
@@ -82,47 +83,65 @@ static int run(struct xb_run *run, void *state, uint64_t iters, struct xb_work *
     return 0;
 }
 
-/* Two identities of order n^2, in integers, on entries drawn again.
- * The elements of row i add up to sum over k of a[i][k] times the sum of row k of b: with all
- * columns for whole rows, with the first `columns` for the row that run() stopped in.
- * And c itself is checked as in Freivalds, "Probabilistic machines can use less running time",
- * 1977: c x = a (b x) for a random vector x, for whole rows; modulo 2^64 nothing is rounded. */
+/* The elements of row i from column x up to, not including, y: sum over k of a[i][k] times the sum
+ * of those columns of row k of b, in integers, on entries drawn again. */
+static uint64_t sum_part(uint64_t stream, size_t n, size_t i, size_t x, size_t y)
+{
+    uint64_t sum = 0;
+    for (size_t k = 0; k < n; k++) {
+        uint64_t of_b = 0;
+        for (size_t j = x; j < y; j++)
+            of_b += entry(stream, k * n + j, 1);
+        sum += entry(stream, i * n + k, 0) * of_b;
+    }
+    return sum;
+}
+
+/* Two identities of order n^2. What a row's elements add up to follows from the sums of the rows
+ * of b, as in sum_part(). And c itself is checked as in Freivalds, "Probabilistic machines can use
+ * less running time", 1977: c x = a (b x) for a random vector x; modulo 2^64 nothing is rounded. */
 static int verify(const struct xb_params *params, void *team, void *state, uint64_t iters,
                   const struct xb_work *did)
 {
     (void)team;
     struct product *s = state;
     size_t n = s->n;
-    uint64_t lap = (uint64_t)n * n, laps = iters / lap;
-    size_t rows = iters % lap / n, columns = iters % lap % n;
+    uint64_t lap = (uint64_t)n * n, laps = iters / lap, end = s->start + iters % lap;
     uint64_t stream = xb_prng_of(params->seed, params->index);
-    uint64_t *x = calloc(4 * n, sizeof *x);
+    uint64_t *x = calloc(3 * n, sizeof *x);
     if (!x)
         return xb_explain(params, -ENOMEM, "no memory to check a matrix product");
-    uint64_t *of_row = x + n, *of_part = of_row + n, *times_x = of_part + n;
+    uint64_t *of_row = x + n, *times_x = of_row + n;
     for (size_t j = 0; j < n; j++)
         x[j] = xb_mix64(~stream - j);
     for (size_t k = 0; k < n; k++)
         for (size_t j = 0; j < n; j++) {
             uint64_t b = entry(stream, k * n + j, 1);
             of_row[k] += b;
-            of_part[k] += j < columns ? b : 0;
             times_x[k] += b * x[j];
         }
 
     uint64_t checksum = 0;
-    bool wrong = s->row != rows || s->column != columns;
+    bool wrong = s->row * n + s->column != end % lap;
     for (size_t i = 0; i < n; i++) {
-        uint64_t whole = 0, part = 0, due_x = 0, found_x = 0;
+        uint64_t whole = 0, due_x = 0, found_x = 0, visits = laps;
         for (size_t k = 0; k < n; k++) {
             uint64_t a = entry(stream, i * n + k, 0);
             whole += a * of_row[k];
-            part += a * of_part[k];
             due_x += a * times_x[k];
             found_x += (uint64_t)s->c[i * n + k] * x[k];
         }
-        checksum += (laps + (i < rows)) * whole + (i == rows ? part : 0);
-        wrong |= (laps > 0 || i < rows) && found_x != due_x;
+        /* The sample's elements from `start` to `end` may run past the last row into the first. */
+        for (uint64_t first = i * n; first < end; first += lap) {
+            uint64_t from = first > s->start ? first : s->start;
+            uint64_t to = first + n < end ? first + n : end;
+            if (to >= from + n)
+                visits++;
+            else if (to > from)
+                checksum += sum_part(stream, n, i, (size_t)(from - first), (size_t)(to - first));
+        }
+        checksum += visits * whole;
+        wrong |= visits > 0 && found_x != due_x;
     }
     free(x);
     const struct xb_work due = {
@@ -161,7 +180,7 @@ const struct xb_kernel xb_kernel_memory_matmul_naive = {
     .claims = claims,
     .n_claims = sizeof claims / sizeof *claims,
     .setup = setup,
-    .reset = reset,
+    .begin = begin,
     .run = run,
     .verify = verify,
     .teardown = teardown,

@@ -1,0 +1,482 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Holds every kernel in the tables to its contract; a new kernel needs no test file of its own.
+ *
+ * Equal work and equal checksums under all pairs of model and engine are the proof that the models
+ * were compared on the same work; a verify that is shown to fail is the proof that it can. */
+#include "xbtest.h"
+
+#include "../base/memory.h"
+#include "../commands/command.h"
+#include "../core/isa.h"
+#include "../core/metrics.h"
+#include "../core/runner.h"
+#include "../core/spec.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define LIMIT_NS UINT64_C(60000000000)
+
+/* About how long a sample is to take: long enough that threads overlap, short enough for a matrix
+ * of a thousand cells. */
+#define SAMPLE_NS UINT64_C(1000000)
+
+/* At least this many, so that a kernel's state is carried from one iteration to another. */
+enum { ITERS_MIN = 3, ITERS_MAX = 3000 };
+
+static const uint64_t SIZES[] = { 4096, 65536, 1048576 };
+static const uint32_t WORKERS[] = { 1, 2, 5 };
+
+enum { N_SIZES = sizeof SIZES / sizeof SIZES[0], N_WORKERS = sizeof WORKERS / sizeof WORKERS[0] };
+
+/* ---- every model and engine does the same work ---- */
+
+struct point {
+    const struct xb_kernel *kernel;
+    uint64_t bytes;
+    uint32_t workers;
+};
+
+static struct xb_plan plan_of(const struct xb_cell *cell)
+{
+    return (struct xb_plan){
+        .kernel = cell->kernel,
+        .model = cell->model,
+        .engine = cell->engine,
+        .source = xb_find_source(&xb_builtin, "none"),
+        .params = { .bytes = cell->bytes,
+                    .workers = cell->workers,
+                    .depth = cell->depth,
+                    .isa = xb_isa_best(cell->kernel->isas),
+                    .seed = 42,
+                    .scratch_dir = xb_test_folder() },
+    };
+}
+
+/* Found rather than listed, because a kernel's iteration may take a nanosecond or a millisecond,
+ * and sanitizers multiply it. */
+static uint64_t find_iters(const struct point *point)
+{
+    const struct xb_cell cell = {
+        .kernel = point->kernel,
+        .model = xb_find_model(&xb_builtin, "threads"),
+        .engine = xb_find_engine(&xb_builtin, "blocking"),
+        .workers = point->workers,
+        .depth = 1,
+        .bytes = point->bytes,
+    };
+    struct xb_plan plan = plan_of(&cell);
+    plan.iters = 1;
+    plan.calibrate_ns = SAMPLE_NS;
+    struct xb_arena arena = { 0 };
+    struct xb_result *result;
+    uint64_t iters = 0;
+    if (xb_runner_run(&plan, LIMIT_NS, NULL, &arena, &result) == 0)
+        iters = result->iters;
+    else
+        XB_FAIL("calibrating: %s", result ? result->why.text : "no memory");
+    xb_arena_close(&arena);
+    return iters > ITERS_MAX ? ITERS_MAX : iters < ITERS_MIN ? ITERS_MIN : iters;
+}
+
+/* Measures one cell into `work`; false, and reported, unless all is well with it. */
+static bool measure(const struct xb_cell *cell, uint64_t iters, uint64_t slice_iters,
+                    struct xb_work *work)
+{
+    bool io = cell->kernel->bound == XB_CLASS_IO;
+    struct xb_plan plan = plan_of(cell);
+    plan.iters = iters;
+    plan.slice_iters = slice_iters;
+    plan.samples = 2;
+    plan.latency = io;
+    struct xb_arena arena = { 0 };
+    struct xb_result *result;
+    int err = xb_runner_run(&plan, LIMIT_NS, NULL, &arena, &result);
+    bool fine = err == 0 && atomic_load(&result->n_samples) == 2;
+    if (!fine)
+        XB_FAIL("%s under %s and %s, depth %u, %llu iterations in slices of %llu: %d, %s",
+                cell->kernel->name, cell->model->name, cell->engine->name, cell->depth,
+                (unsigned long long)iters, (unsigned long long)slice_iters, err,
+                result ? result->why.text : "no memory");
+    else if (io && result->latency.n == 0)
+        XB_FAIL("%s under %s and %s: no operation is marked, so there is no latency",
+                cell->kernel->name, cell->model->name, cell->engine->name);
+    if (fine)
+        *work = result->samples[0].work;
+    xb_arena_close(&arena);
+    return fine;
+}
+
+static void compare(const struct xb_cell *cell, uint64_t slice_iters, const struct xb_work *is,
+                    const struct xb_work *should)
+{
+    if (is->items == should->items && is->bytes_read == should->bytes_read &&
+        is->bytes_written == should->bytes_written && is->flops == should->flops &&
+        is->checksum == should->checksum)
+        return;
+    XB_FAIL("%s under %s and %s, depth %u, slices of %llu, did other work than the first pair:\n"
+            "items %llu, read %llu, written %llu, flops %llu, checksum %016llx, not\n"
+            "items %llu, read %llu, written %llu, flops %llu, checksum %016llx",
+            cell->kernel->name, cell->model->name, cell->engine->name, cell->depth,
+            (unsigned long long)slice_iters, (unsigned long long)is->items,
+            (unsigned long long)is->bytes_read, (unsigned long long)is->bytes_written,
+            (unsigned long long)is->flops, (unsigned long long)is->checksum,
+            (unsigned long long)should->items, (unsigned long long)should->bytes_read,
+            (unsigned long long)should->bytes_written, (unsigned long long)should->flops,
+            (unsigned long long)should->checksum);
+}
+
+static void all_pairs_agree(const void *argument)
+{
+    const struct point *point = argument;
+    struct xb_spec spec;
+    xb_spec_init(&spec);
+    spec.kernels[spec.n_kernels++] = point->kernel->name;
+    for (size_t i = 0; i < xb_builtin.n_models; i++)
+        spec.models[spec.n_models++] = xb_builtin.models[i];
+    for (size_t i = 0; i < xb_builtin.n_engines; i++)
+        spec.engines[spec.n_engines++] = xb_builtin.engines[i];
+    spec.workers[spec.n_workers++] = point->workers;
+    spec.bytes[spec.n_bytes++] = point->bytes;
+    spec.depths[spec.n_depths++] = 1;
+    if (point->kernel->needs & XB_NEED_DEPTH)
+        spec.depths[spec.n_depths++] = 4;
+    struct xb_topology *topology = NULL;
+    struct xb_cell *cells = NULL;
+    struct xb_reason why = { 0 };
+    size_t n = 0, ran = 0;
+    uint64_t iters = find_iters(point);
+    if (xb_topology_open(NULL, &topology, &why) != 0 ||
+        xb_spec_cells(&spec, &xb_builtin, topology, &cells, &n, &why) != 0)
+        XB_FAIL("%s", why.text);
+    struct xb_work first = { 0 };
+    for (size_t i = 0; i < n && !xb_test_failed(); i++) {
+        /* An odd slice that does not divide the iterations; only models that park take notice. */
+        uint64_t slices[] = { 0, 3 };
+        for (size_t j = 0; j < (cells[i].model->parks ? 2u : 1u) && !cells[i].skip.code; j++) {
+            struct xb_work work;
+            if (!measure(&cells[i], iters, slices[j], &work))
+                continue;
+            if (ran++ == 0)
+                first = work;
+            compare(&cells[i], slices[j], &work, &first);
+        }
+    }
+    if (!xb_test_failed() && ran < 2)
+        XB_FAIL("%zu of %zu cells could run, so nothing was compared", ran, n);
+    free(cells);
+    xb_topology_close(topology);
+}
+
+/* ---- one worker by hand: callbacks called directly ---- */
+
+struct memory {
+    struct xb_memory memory; /* first: the kernel's view */
+    struct xb_arena arena;
+};
+
+static void *take(struct xb_memory *memory, size_t bytes, size_t align)
+{
+    return xb_arena_take(&((struct memory *)memory)->arena, bytes, align);
+}
+
+struct solo {
+    const struct xb_kernel *kernel;
+    struct xb_params params;
+    struct memory memory;
+    struct xb_io *io;
+    void *team, *state;
+    char why[XB_WHY_BYTES];
+};
+
+static const struct xb_io_engine *blocking(void)
+{
+    return xb_find_engine(&xb_builtin, "blocking");
+}
+
+static void part(struct solo *solo)
+{
+    if (solo->kernel->teardown)
+        solo->kernel->teardown(solo->state);
+    if (solo->kernel->team_teardown)
+        solo->kernel->team_teardown(solo->team);
+    blocking()->close(solo->io);
+    xb_arena_close(&solo->memory.arena);
+}
+
+static bool meet(struct solo *solo, const struct xb_kernel *kernel, enum xb_isa isa, uint64_t seed)
+{
+    *solo = (struct solo){ .kernel = kernel, .memory.memory.take = take };
+    solo->params = (struct xb_params){ .bytes = 4096,
+                                       .workers = 1,
+                                       .depth = 1,
+                                       .isa = isa,
+                                       .seed = seed,
+                                       .scratch_dir = xb_test_folder(),
+                                       .why = solo->why };
+    struct xb_reason why = { 0 };
+    int err = xb_arena_open(&solo->memory.arena, 1 << 20);
+    if (!err)
+        err = blocking()->open(NULL, 1, &solo->io, &why);
+    if (!err && kernel->team_setup)
+        err = kernel->team_setup(&solo->params, &solo->memory.memory, &solo->team);
+    if (!err && kernel->setup)
+        err = kernel->setup(&solo->params, solo->team, &solo->state);
+    if (!err)
+        return true;
+    XB_FAIL("%s: set-up: %d, %s", kernel->name, err, solo->why);
+    part(solo);
+    return false;
+}
+
+/* A sample of `n` iterations, cut into slices of `slice`. */
+static struct xb_work sample(struct solo *solo, uint64_t n, uint64_t slice)
+{
+    struct xb_run run = { .params = &solo->params, .io = solo->io, .team = solo->team };
+    struct xb_work did = { 0 };
+    if (solo->kernel->reset)
+        solo->kernel->reset(solo->state);
+    for (uint64_t left = n; left;) {
+        uint64_t now = left < slice ? left : slice;
+        XB_EXPECT_EQ(solo->kernel->run(&run, solo->state, now, &did), 0);
+        left -= now;
+    }
+    return did;
+}
+
+static int verify(struct solo *solo, uint64_t iters, const struct xb_work *did)
+{
+    return solo->kernel->verify(&solo->params, solo->team, solo->state, iters, did);
+}
+
+enum { ITERS = 37 };
+
+static void verify_bites(const void *argument)
+{
+    const struct xb_kernel *kernel = argument;
+    static const struct {
+        const char *name;
+        size_t offset;
+    } fields[] = {
+        { "items", offsetof(struct xb_work, items) },
+        { "bytes_read", offsetof(struct xb_work, bytes_read) },
+        { "bytes_written", offsetof(struct xb_work, bytes_written) },
+        { "flops", offsetof(struct xb_work, flops) },
+        { "checksum", offsetof(struct xb_work, checksum) },
+        { "outcome", offsetof(struct xb_work, outcome) },
+    };
+    /* What a kernel that counts an outcome may find there is its own affair. */
+    size_t n = sizeof fields / sizeof fields[0] - (kernel->outcome != NULL);
+    struct solo solo;
+    if (!meet(&solo, kernel, xb_isa_best(kernel->isas), 42))
+        return;
+    struct xb_work did = sample(&solo, ITERS, ITERS);
+    XB_EXPECT_EQ(verify(&solo, ITERS, &did), 0);
+    /* Each time a fresh sample, since a verify may change the state. */
+    for (size_t i = 0; i < n; i++) {
+        did = sample(&solo, ITERS, ITERS);
+        ++*(uint64_t *)(void *)((char *)&did + fields[i].offset);
+        if (verify(&solo, ITERS, &did) != -EBADMSG)
+            XB_FAIL("%s: verify accepts a wrong %s", kernel->name, fields[i].name);
+    }
+    for (int off = -1; off <= 1; off += 2) {
+        did = sample(&solo, ITERS, ITERS);
+        if (verify(&solo, (uint64_t)(ITERS + off), &did) != -EBADMSG)
+            XB_FAIL("%s: verify accepts the work of %d iterations for that of %d", kernel->name,
+                    ITERS, ITERS + off);
+    }
+    part(&solo);
+}
+
+static void slices_add_up(const void *argument)
+{
+    const struct xb_kernel *kernel = argument;
+    struct solo solo;
+    if (!meet(&solo, kernel, xb_isa_best(kernel->isas), 42))
+        return;
+    struct xb_work whole = sample(&solo, ITERS, ITERS), cut = sample(&solo, ITERS, 5);
+    XB_EXPECT(memcmp(&whole, &cut, sizeof cut) == 0);
+    XB_EXPECT_EQ(verify(&solo, ITERS, &cut), 0);
+    part(&solo);
+}
+
+static void seed_decides_the_checksum(const void *argument)
+{
+    const struct xb_kernel *kernel = argument;
+    struct xb_work did[3];
+    static const uint64_t seeds[3] = { 42, 42, 43 };
+    for (int i = 0; i < 3; i++) {
+        struct solo solo;
+        if (!meet(&solo, kernel, xb_isa_best(kernel->isas), seeds[i]))
+            return;
+        did[i] = sample(&solo, ITERS, ITERS);
+        part(&solo);
+    }
+    XB_EXPECT(did[0].checksum == did[1].checksum);
+    XB_EXPECT(did[0].checksum != did[2].checksum);
+}
+
+static void variants_do_the_same_work(const void *argument)
+{
+    const struct xb_kernel *kernel = argument;
+    struct xb_work first = { 0 };
+    for (int isa = XB_ISA_BASE; isa < XB_ISAS; isa++) {
+        unsigned bit = 1u << isa;
+        if (isa != XB_ISA_BASE && (!(kernel->isas & bit) || xb_isa_best(bit) != (enum xb_isa)isa))
+            continue; /* not in the file, or not on this CPU */
+        struct solo solo;
+        if (!meet(&solo, kernel, (enum xb_isa)isa, 42))
+            return;
+        struct xb_work did = sample(&solo, ITERS, ITERS);
+        XB_EXPECT_EQ(verify(&solo, ITERS, &did), 0);
+        if (isa == XB_ISA_BASE)
+            first = did;
+        if (memcmp(&did, &first, sizeof did) != 0)
+            XB_FAIL("%s: variant %s did other work than the base", kernel->name,
+                    xb_isa_name((enum xb_isa)isa));
+        part(&solo);
+    }
+}
+
+static void releases_accept_null(const void *argument)
+{
+    const struct xb_kernel *kernel = argument;
+    if (kernel->teardown)
+        kernel->teardown(NULL);
+    if (kernel->team_teardown)
+        kernel->team_teardown(NULL);
+}
+
+/* ---- descriptors ---- */
+
+static void expect_file(const char *folder, const char *name)
+{
+    char path[512];
+    /* The symbol follows the file's name, or linking fails; only the text can differ from it. */
+    snprintf(path, sizeof path, "%s/%s/%s.c", xb_test_data("../../.."), folder, name);
+    if (access(path, F_OK) != 0)
+        XB_FAIL("'%s' is not named after its file: there is no %s", name, path);
+}
+
+static void expect_text(const struct xb_kernel *kernel, const char *what, const char *text)
+{
+    if (!text || !text[0])
+        XB_FAIL("%s has no %s", kernel->name, what);
+}
+
+static void describes_itself(const void *argument)
+{
+    const struct xb_kernel *kernel = argument;
+    expect_file("kernels", kernel->name);
+    expect_text(kernel, "summary", kernel->summary);
+    expect_text(kernel, "source", kernel->source);
+    expect_text(kernel, "item", kernel->item);
+    const char *class = xb_class_name(kernel->bound);
+    if (strncmp(kernel->name, class, strlen(class)) != 0 || kernel->name[strlen(class)] != '/')
+        XB_FAIL("%s claims to be bound by %s", kernel->name, class);
+    XB_EXPECT(kernel->run && kernel->verify);
+    XB_EXPECT(!kernel->outcome || kernel->outcome[0]);
+    XB_EXPECT_EQ(kernel->fit == XB_FIT_OWN, kernel->own_bytes != 0);
+    XB_EXPECT(kernel->isas == 0 || kernel->isas & (1u << XB_ISA_BASE));
+    XB_EXPECT(kernel->isas < 1u << XB_ISAS);
+    for (size_t i = 0; i < kernel->n_claims; i++) {
+        XB_EXPECT(kernel->claims[i].ratio < XB_RATIOS);
+        XB_EXPECT(kernel->claims[i].at_least <= kernel->claims[i].at_most);
+    }
+    for (size_t i = 0; i < xb_builtin.n_kernels; i++)
+        XB_EXPECT(xb_builtin.kernels[i] == kernel ||
+                  strcmp(xb_builtin.kernels[i]->name, kernel->name) != 0);
+}
+
+XB_TEST(Registry, EveryPluginIsNamedAfterItsFile)
+{
+    for (size_t i = 0; i < xb_builtin.n_models; i++)
+        expect_file("harness/models", xb_builtin.models[i]->name);
+    for (size_t i = 0; i < xb_builtin.n_engines; i++)
+        expect_file("harness/engines", xb_builtin.engines[i]->name);
+    for (size_t i = 0; i < xb_builtin.n_sources; i++)
+        expect_file("harness/counters", xb_builtin.sources[i]->name);
+    for (size_t i = 0; i < xb_builtin.n_commands; i++)
+        expect_file("harness/commands", xb_builtin.commands[i]->name);
+}
+
+XB_TEST(Registry, FindsByTheWholeNameOnly)
+{
+    XB_EXPECT(xb_find_model(&xb_builtin, "threads") != NULL);
+    XB_EXPECT(xb_find_model(&xb_builtin, "thread") == NULL);
+    XB_EXPECT(xb_find_engine(&xb_builtin, "blocking") != NULL);
+    XB_EXPECT(xb_find_engine(&xb_builtin, "") == NULL);
+    XB_EXPECT(xb_find_source(&xb_builtin, "none") != NULL);
+    XB_EXPECT(xb_find_command(&xb_builtin, "Run") == NULL);
+}
+
+/* A pair of the table that can never run must say why, and one that can must not be lost. */
+XB_TEST(Registry, ImpossiblePairsCarryAReason)
+{
+    struct xb_spec spec;
+    xb_spec_init(&spec);
+    for (size_t i = 0; i < xb_builtin.n_engines; i++)
+        spec.engines[spec.n_engines++] = xb_builtin.engines[i];
+    spec.workers[spec.n_workers++] = 1;
+    spec.bytes[spec.n_bytes++] = 4096;
+    struct xb_topology *topology = NULL;
+    struct xb_cell *cells = NULL;
+    struct xb_reason why = { 0 };
+    size_t n = 0;
+    XB_EXPECT_EQ(xb_topology_open(NULL, &topology, &why), 0);
+    XB_EXPECT_EQ(xb_spec_cells(&spec, &xb_builtin, topology, &cells, &n, &why), 0);
+    XB_EXPECT_EQ(n, xb_builtin.n_kernels * xb_builtin.n_models * xb_builtin.n_engines);
+    for (size_t i = 0; i < n; i++) {
+        bool impossible = (cells[i].model->parks && !cells[i].engine->parks) ||
+                          (cells[i].kernel->needs & XB_NEED_FILES && !cells[i].engine->files) ||
+                          cells[i].engine->probe(NULL) != 0 || cells[i].model->probe(NULL) != 0;
+        if (impossible != (cells[i].skip.code != 0))
+            XB_FAIL("%s under %s and %s: %s", cells[i].kernel->name, cells[i].model->name,
+                    cells[i].engine->name, impossible ? "not skipped" : cells[i].skip.text);
+        XB_EXPECT_EQ(cells[i].skip.code != 0, cells[i].skip.text[0] != '\0');
+    }
+    free(cells);
+    xb_topology_close(topology);
+}
+
+/* ---- one test for each kernel and question ---- */
+
+/* "cpu/mix64" and "Describes" become cpu_mix64__Describes: a slash has a meaning of its own in
+ * GoogleTest's names. */
+static void add(const struct xb_kernel *kernel, const char *question, void (*body)(const void *),
+                const void *argument)
+{
+    char name[256];
+    snprintf(name, sizeof name, "%s__%s", kernel->name, question);
+    for (char *at = name; *at; at++)
+        if (*at == '/')
+            *at = '_';
+    xb_test_add("Contract", name, __FILE__, __LINE__, body, argument);
+}
+
+XB_TESTS(of_all_kernels)
+{
+    /* Needed as long as the tests are: for good. */
+    static struct point *points;
+    points = calloc(xb_builtin.n_kernels * N_SIZES * N_WORKERS, sizeof *points);
+    struct point *point = points;
+    for (size_t i = 0; i < xb_builtin.n_kernels && points; i++) {
+        const struct xb_kernel *kernel = xb_builtin.kernels[i];
+        add(kernel, "DescribesItself", describes_itself, kernel);
+        add(kernel, "VerifyBites", verify_bites, kernel);
+        add(kernel, "SlicesAddUp", slices_add_up, kernel);
+        add(kernel, "SeedDecidesTheChecksum", seed_decides_the_checksum, kernel);
+        add(kernel, "VariantsDoTheSameWork", variants_do_the_same_work, kernel);
+        add(kernel, "ReleasesAcceptNull", releases_accept_null, kernel);
+        for (int s = 0; s < N_SIZES; s++) {
+            for (int w = 0; w < N_WORKERS; w++, point++) {
+                char question[64];
+                snprintf(question, sizeof question, "AllPairsAgree__%llu_KiB_%u_workers",
+                         (unsigned long long)SIZES[s] >> 10, WORKERS[w]);
+                *point = (struct point){ kernel, SIZES[s], WORKERS[w] };
+                add(kernel, question, all_pairs_agree, point);
+            }
+        }
+    }
+}

@@ -1,0 +1,93 @@
+#!/usr/bin/env bash
+# Installs what building, charts and (with --test) the tests need, from Debian's or Ubuntu's packages.
+# What is there already is left alone; a second run installs nothing.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+usage() {
+    cat <<'TEXT'
+Usage: scripts/install-deps.sh [--test] [--print]
+  --test   also what scripts/test.sh needs
+  --print  shows the command that would install, and installs nothing
+As root it calls apt-get; otherwise it uses sudo, or prints the command and stops with 1.
+TEXT
+}
+
+with_tests=no
+print_only=no
+for argument in "$@"; do
+    case $argument in
+    --test) with_tests=yes ;;
+    --print) print_only=yes ;;
+    --help | -h)
+        usage
+        exit 0
+        ;;
+    *)
+        echo "install-deps.sh: unknown option '$argument'; see --help" >&2
+        exit 2
+        ;;
+    esac
+done
+
+missing=()
+# need COMMAND PACKAGE
+need() { command -v "$1" >/dev/null 2>&1 || missing+=("$2"); }
+
+need cc gcc
+need make make
+need cmake cmake
+need pkg-config pkg-config
+need git git
+need gnuplot gnuplot-nox
+need fc-list fontconfig
+need awk mawk
+# gnuplot draws with this font; without it labels take another width than they were laid out for.
+[ -e /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf ] || missing+=(fonts-dejavu-core)
+# A C compiler without its library's headers builds nothing.
+[ -e /usr/include/stdio.h ] || missing+=(libc6-dev)
+
+# Optional libraries are named by the one source file that uses each.
+while read -r library package; do
+    { command -v pkg-config >/dev/null 2>&1 && pkg-config --exists "$library"; } ||
+        missing+=("$package")
+done < <(grep -rhoE 'xb-library: [^ ]+ \(Debian: [^)]+\)' --include='*.c' harness |
+    sed -E 's/xb-library: ([^ ]+) \(Debian: ([^)]+)\)/\1 \2/' | sort -u)
+
+if [ "$with_tests" = yes ]; then
+    need c++ g++
+    need clang clang
+    need clang-format clang-format
+    need shellcheck shellcheck
+    need cppcheck cppcheck
+    pkg-config --exists gtest 2>/dev/null || missing+=(libgtest-dev)
+fi
+
+if [ ${#missing[@]} -eq 0 ]; then
+    [ "$print_only" = no ] || echo "nothing is missing"
+    exit 0
+fi
+
+install=(apt-get install -y --no-install-recommends "${missing[@]}")
+if [ "$print_only" = yes ]; then
+    echo "apt-get update && ${install[*]}"
+    exit 0
+fi
+if ! command -v apt-get >/dev/null 2>&1; then
+    echo "install-deps.sh: no apt-get here; install what these Debian packages hold:" \
+        "${missing[*]}" >&2
+    exit 1
+fi
+as_root=()
+if [ "$(id -u)" != 0 ]; then
+    if ! command -v sudo >/dev/null 2>&1 || ! { sudo -n true 2>/dev/null || [ -t 0 ]; }; then
+        echo "install-deps.sh: not root, and sudo asks for a password. Please run:" >&2
+        echo "    sudo sh -c 'apt-get update && ${install[*]}'" >&2
+        exit 1
+    fi
+    as_root=(sudo)
+fi
+echo "installing: ${missing[*]}"
+export DEBIAN_FRONTEND=noninteractive
+"${as_root[@]}" apt-get update -q
+"${as_root[@]}" "${install[@]}"

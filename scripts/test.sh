@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# One command: installs what is missing, then checks style and layers, builds and passes the tests.
+#
+# Usage: scripts/test.sh [PRESET...]   presets of CMakePresets.json; all of them when none is named
+set -euo pipefail
+cd "$(dirname "$0")/.."
+started=$SECONDS
+
+case ${1:-} in
+--help | -h)
+    sed -n '2,4s/^# \{0,1\}//p' "$0"
+    exit 0
+    ;;
+esac
+presets=("$@")
+[ $# -gt 0 ] || presets=(dev clang bare asan tsan)
+
+# Shows what a command says only if it fails, or warns.
+quiet() {
+    local log
+    log=$(mktemp)
+    if ! "$@" >"$log" 2>&1; then
+        cat "$log" >&2
+        rm -f "$log"
+        return 1
+    fi
+    grep -i 'warning' "$log" >&2 || true
+    rm -f "$log"
+}
+
+step() { printf '\n== %s (%d s)\n' "$1" $((SECONDS - started)); }
+
+step "packages"
+scripts/install-deps.sh --test
+
+step "style"
+mapfile -t sources < <(find kernels harness -name '*.[ch]' -o -name '*.cc' | sort)
+clang-format --dry-run --Werror "${sources[@]}"
+shellcheck scripts/*.sh .ci/run
+cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,portability --inline-suppr \
+    --suppress=missingIncludeSystem -j "$(nproc)" -D__x86_64__ -DXB_HAVE_LIBRARY \
+    '-DXB_LIBRARY_VERSION=""' kernels harness/base harness/commands harness/core harness/counters \
+    harness/engines harness/models harness/stats
+scripts/check-layers.sh
+
+# Sanitizers watch races and memory, not figures: a forked child per cell is slow enough there.
+for preset in "${presets[@]}"; do
+    step "preset $preset"
+    quiet cmake --preset "$preset"
+    quiet cmake --build --preset "$preset" -j "$(nproc)"
+    ctest --preset "$preset" -j 2 | tail -n 25
+    [ "$preset" != dev ] || scripts/check-layers.sh build/dev
+done
+
+step "all passed"
