@@ -10,24 +10,29 @@
 
 #define XB_HUGE_PAGE ((size_t)2 << 20)
 
+/* What is mapped for `bytes`: whole pages, also where a base page is 64 KiB. */
+static inline size_t xb_buffer_span(size_t bytes)
+{
+    return (bytes + 65535) & ~(size_t)65535;
+}
+
 /* Returns `bytes` (>= 1) of zeroed memory aligned to at least a page, to 2 MiB when that large,
  * or NULL. Untouched: the first write decides the NUMA node. Give back with the same `bytes`. */
 static inline void *xb_buffer_take(size_t bytes)
 {
-    size_t span = bytes >= XB_HUGE_PAGE ? bytes + XB_HUGE_PAGE : bytes;
-    char *at = mmap(NULL, span, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    size_t span = xb_buffer_span(bytes), spare = bytes >= XB_HUGE_PAGE ? XB_HUGE_PAGE : 0;
+    char *at = mmap(NULL, span + spare, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (at == MAP_FAILED)
         return NULL;
-    if (span == bytes)
+    if (!spare)
         return at;
-    /* Trim to a 2 MiB boundary so that whole huge pages fit; 64 KiB is the largest base page. */
+    /* Trim to a 2 MiB boundary so that whole huge pages fit. */
     size_t head = (XB_HUGE_PAGE - (size_t)at % XB_HUGE_PAGE) % XB_HUGE_PAGE;
-    size_t page_end = (head + bytes + 65535) & ~(size_t)65535;
     if (head)
         munmap(at, head);
-    if (span > page_end)
-        munmap(at + page_end, span - page_end);
-    madvise(at + head, bytes, MADV_HUGEPAGE);
+    if (spare > head)
+        munmap(at + head + span, spare - head);
+    madvise(at + head, span, MADV_HUGEPAGE);
     return at + head;
 }
 
@@ -35,7 +40,7 @@ static inline void *xb_buffer_take(size_t bytes)
 static inline void xb_buffer_give(void *buffer, size_t bytes)
 {
     if (buffer)
-        munmap(buffer, bytes);
+        munmap(buffer, xb_buffer_span(bytes));
 }
 
 #endif

@@ -37,7 +37,12 @@ enum xb_need {
 };
 
 /* Instruction set variants, in rising order within one architecture. */
-enum xb_isa { XB_ISA_BASE, XB_ISA_AVX2, XB_ISA_AVX512, XB_ISAS };
+enum xb_isa {
+    XB_ISA_BASE,   /* what the compiler was told: SSE2 on x86-64, NEON on aarch64 */
+    XB_ISA_AVX2,   /* AVX2 and FMA */
+    XB_ISA_AVX512, /* AVX-512 F, VL, DQ and BW */
+    XB_ISAS
+};
 
 /* Zeroed, cache-line aligned memory that every worker of the team can see, processes included.
  * Owned by the harness, gone when the cell ends. */
@@ -73,6 +78,9 @@ struct xb_work {
     uint64_t checksum;      /* same for same params and iters, under every model */
     uint64_t outcome;       /* of what xb_kernel.outcome names */
 };
+
+/* So that verify() may compare with memcmp(). */
+_Static_assert(sizeof(struct xb_work) == 6 * sizeof(uint64_t), "xb_work has no padding");
 
 /* What a claim can be about. Each is a ratio the harness computes where its inputs exist. */
 enum xb_ratio {

@@ -12,6 +12,10 @@
 /* Shares of a sample's time beyond which it is suspect. */
 static const double STEAL_MOST = 0.02, SKEW_MOST = 0.10, CPU_LEAST = 0.90;
 
+/* A sample's edges cost some 0.1 us (overhead_sample_ns in provenance.csv), and a late lane
+ * another: below this they are more than 1 % of it. */
+static const double WALL_LEAST_NS = 10000;
+
 static uint32_t lanes_of(const struct xb_identity *identity)
 {
     return identity->cell->model->lanes(identity->cell->workers);
@@ -23,6 +27,9 @@ int xb_sample_suspect(const struct xb_identity *identity, const struct xb_sample
     double wall = (double)sample->wall_ns;
     uint32_t lanes = lanes_of(identity);
     double cpus = lanes < identity->pus ? lanes : identity->pus;
+    if (wall < WALL_LEAST_NS)
+        return xb_because(why, -ERANGE, "%.1f us are too short to measure; raise --min-time",
+                          wall / 1e3);
     /* Steal is accounted in clock ticks for the whole machine: one tick in a short sample is
      * large but true. */
     if ((double)sample->steal_ns > STEAL_MOST * wall * identity->pus)

@@ -15,9 +15,9 @@
  *
  * A pipe waits unless there are latency x pipes chains: 4 x 2 on Zen and Skylake, 5 x 2 on Haswell,
  * 4 x 4 on wide aarch64 cores, and up to 6 x 2 for SSE2, which multiplies and then adds
- * (uops.info). Nearly all registers are used: with SSE2 on Zen 4, 14 chains give
- * 86 to 93 % of the peak, by the order the compiler puts them in, where 12 gave 80 to 83 %; the
- * other variants reach 99 %. 112 is the least multiple of 14 chains x 8 lanes and of 28 x 2. */
+ * (uops.info). Nearly all registers are used: with SSE2 on Zen 4, 14 chains give 86 to 93 % of the
+ * peak, by the order the compiler puts them in, where 12 gave 80 to 83 %; the other variants reach
+ * 99 %. 112 is the least multiple of 14 chains x 8 lanes and of 28 x 2. */
 enum { CELLS = 112, CHAINS = XB_VECTOR_REGISTERS == 32 ? 28 : 14, STEPS = 512 };
 
 /* Small integers in doubles: every result is exact, in any order, up to 2^53. That is more than
