@@ -72,7 +72,7 @@ int xb_parse_time(const char *text, uint64_t least_ns, uint64_t most_ns, uint64_
     int err = read_digits(text, &end, &whole);
     if (err)
         return err;
-    if (*end == '.')
+    if (*end == '.' && isdigit((unsigned char)end[1]))
         for (end++; isdigit((unsigned char)*end); end++)
             if (scale < 1000000000) {
                 fraction = fraction * 10 + (uint64_t)(*end - '0');

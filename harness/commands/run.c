@@ -5,6 +5,7 @@
 #include "../base/clock.h"
 #include "../base/parse.h"
 #include "../core/experiment.h"
+#include "../core/machine.h"
 #include "../core/metrics.h"
 #include "../core/row.h"
 #include "../counters/source.h"
@@ -468,6 +469,31 @@ static void trim_slashes(char *path)
         path[n - 1] = '\0';
 }
 
+/* A quota below one CPU stops every lane for parts of each period: all figures are of that. */
+static void warn_of_quota(void)
+{
+    struct xb_machine machine;
+    xb_machine_read("", &machine);
+    if (machine.cpu_quota >= 0 && machine.cpu_quota < 1)
+        fprintf(stderr,
+                "xbound run: the cgroup grants %.2f CPUs, so times measure its throttling; raise "
+                "cpu.max or use whole CPUs (cpuset)\n",
+                machine.cpu_quota);
+}
+
+/* An option that no chosen kernel obeys is a mistake, not a wish. */
+static int check_obeyed(const struct xb_spec *spec, const struct xb_cell *cells, size_t n)
+{
+    unsigned needs = 0;
+    for (size_t i = 0; i < n; i++)
+        needs |= cells[i].kernel->needs;
+    if (spec->url && !(needs & XB_NEED_URL))
+        return usage("--url: none of these kernels asks a server; io/http_get does");
+    if (spec->file && !(needs & XB_NEED_FILES))
+        return usage("--file: none of these kernels reads a file; io/line_count does");
+    return 0;
+}
+
 static int measure(const struct request *request, const struct xb_topology *topology,
                    const struct xb_cell *cells, size_t n)
 {
@@ -483,6 +509,7 @@ static int measure(const struct request *request, const struct xb_topology *topo
     if (xb_experiment_prepare(path, &why) != 0)
         return usage("%s", why.text);
 
+    warn_of_quota();
     struct sigaction action = { .sa_handler = on_signal };
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
@@ -542,6 +569,8 @@ static int run(int argc, char **argv)
     size_t n = 0;
     if (xb_spec_cells(&request.spec, &xb_builtin, topology, &cells, &n, &why) != 0) {
         code = usage("%s", why.text);
+    } else if ((code = check_obeyed(&request.spec, cells, n)) != 0) {
+        ; /* said why */
     } else if (request.dry_run) {
         print_cells(cells, n);
         code = XB_EXIT_OK;

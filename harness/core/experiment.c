@@ -157,20 +157,26 @@ static uint64_t limit_ns(const struct xb_experiment *experiment, const struct xb
            20 * (uint64_t)plan->params.bytes * plan->params.workers;
 }
 
-/* Calibrates under the first model whose workers own their thread, where slices cannot matter. */
+/* The plainest model whose workers own their thread, where slices cannot matter; NULL if none. */
+static const struct xb_model *calibration_model(const struct xb_registry *registry)
+{
+    const struct xb_model *best = NULL;
+    for (size_t i = 0; i < registry->n_models; i++) {
+        const struct xb_model *model = registry->models[i];
+        if (!model->parks && (!best || model->rank < best->rank) &&
+            xb_plain_engine(registry, model, NULL))
+            best = model;
+    }
+    return best;
+}
+
 static void calibrate(const struct xb_experiment *experiment, const struct xb_cell *cell,
-                      struct calibration *calibration)
+                      const struct xb_model *model, struct calibration *calibration)
 {
     const struct xb_registry *registry = experiment->registry;
-    const struct xb_model *model = cell->model;
     const struct xb_io_engine *engine = cell->engine;
-    for (size_t i = registry->n_models; i-- > 0;) {
-        const struct xb_io_engine *plain = xb_plain_engine(registry, registry->models[i], NULL);
-        if (!registry->models[i]->parks && plain) {
-            model = registry->models[i];
-            engine = plain;
-        }
-    }
+    if (model != cell->model)
+        engine = xb_plain_engine(registry, model, NULL);
     struct xb_plan plan = {
         .kernel = cell->kernel,
         .model = model,
@@ -211,12 +217,26 @@ static const struct calibration *calibration_of(struct run *run, const struct xb
             known->workers == workers && known->depth == cell->depth)
             return known;
     }
+    const struct xb_model *model = calibration_model(run->experiment->registry);
     struct calibration *calibration = &run->calibrations[run->n_calibrations++];
     *calibration = (struct calibration){
-        .kernel = cell->kernel, .bytes = cell->bytes, .workers = workers, .depth = cell->depth
+        .kernel = cell->kernel,
+        .bytes = cell->bytes,
+        .workers = workers,
+        .depth = cell->depth,
     };
-    calibrate(run->experiment, cell, calibration);
+    calibrate(run->experiment, cell, model ? model : cell->model, calibration);
     return calibration;
+}
+
+/* A limit on processes or threads may refuse the model that calibrates and yet allow this one. */
+static void calibrate_alone(const struct xb_experiment *experiment, const struct xb_cell *cell,
+                            struct calibration *calibration)
+{
+    if (calibration->why.code == -ETIMEDOUT)
+        return; /* each of many cells would wait as long again */
+    calibration->why = (struct xb_reason){ 0 };
+    calibrate(experiment, cell, cell->model, calibration);
 }
 
 static struct xb_plan plan_of(const struct xb_experiment *experiment, const struct xb_cell *cell,
@@ -308,19 +328,22 @@ static int run_cell(struct run *run, size_t index, struct xb_tally *tally, struc
     const char *status = NULL, *reason = NULL;
     struct xb_arena arena = { 0 };
     struct xb_result *result = NULL;
+    struct calibration calibration;
     struct xb_plan plan; /* the runner's child reads it until the end */
     if (cell->skip.code) {
         status = "skipped";
         reason = cell->skip.text;
     } else {
-        const struct calibration *calibration = calibration_of(run, cell);
+        calibration = *calibration_of(run, cell);
+        if (calibration.why.code && !stopped(experiment))
+            calibrate_alone(experiment, cell, &calibration);
         if (stopped(experiment))
             return -EINTR;
-        if (calibration->why.code) {
+        if (calibration.why.code) {
             status = "failed";
-            reason = calibration->why.text;
+            reason = calibration.why.text;
         } else {
-            plan = plan_of(experiment, cell, calibration);
+            plan = plan_of(experiment, cell, &calibration);
             int err = xb_runner_run(&plan, limit_ns(experiment, &plan), experiment->stop, &arena,
                                     &result);
             if (err) {

@@ -39,7 +39,9 @@ void xb_metrics_merge(const struct xb_reading *lanes, size_t n, struct xb_readin
         out->present &= lanes[lane].present;
         for (size_t metric = 0; metric < XB_METRIC_COUNT; metric++)
             out->value[metric] += lanes[lane].value[metric];
-        if (!(xb_metrics_coverage(&lanes[lane]) >= xb_metrics_coverage(out))) {
+        /* Unknown is worse than any share, and stays: no later lane can mend it. */
+        double worst = xb_metrics_coverage(out);
+        if (!isnan(worst) && !(xb_metrics_coverage(&lanes[lane]) >= worst)) {
             out->enabled_ns = lanes[lane].enabled_ns;
             out->running_ns = lanes[lane].running_ns;
         }

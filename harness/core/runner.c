@@ -24,6 +24,7 @@ static _Noreturn void live(const struct xb_plan *plan, struct xb_arena *arena,
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     signal(SIGINT, SIG_DFL);
+    signal(SIGPIPE, SIG_IGN); /* an operation says so in its own result: io.h */
     sigprocmask(SIG_SETMASK, mask, NULL);
     if (getppid() != parent) /* it died before the request above */
         _exit(EXIT_FAILURE);
@@ -71,6 +72,8 @@ static void judge_end(struct xb_result *result, int status)
     } else if (WEXITSTATUS(status) != EXIT_SUCCESS) {
         xb_result_fail(result, -ECHILD, "the cell's process exited with status %d",
                        WEXITSTATUS(status));
+    } else if (!result->ended) {
+        xb_result_fail(result, -ECHILD, "a worker ended the cell's process before its time");
     }
 }
 

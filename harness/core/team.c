@@ -508,5 +508,6 @@ int xb_team_run(const struct xb_plan *plan, struct xb_arena *arena, struct xb_re
     if (kernel->team_teardown)
         kernel->team_teardown(cell->kernel_team);
     collect(cell);
+    result->ended = true;
     return failed(cell) ? result->why.code : err;
 }

@@ -63,6 +63,7 @@ struct xb_result {
     struct xb_reason ungranted; /* why not the others */
     struct xb_histogram latency;
     _Atomic bool interrupted; /* set from outside: finish the sample under way and stop */
+    bool ended;               /* xb_team_run() got to its end, well or not */
     struct xb_sample samples[XB_SAMPLES_MAX];
     double scratch[XB_SAMPLES_MAX];
 };

@@ -156,6 +156,7 @@ static void rendezvous(struct xb_worker *worker, void (*arrived)(struct xb_lane 
 const struct xb_model xb_model_loop = {
     .name = "loop",
     .summary = "all workers are coroutines on one core: cooperative, shared memory",
+    .rank = 2,
     .parks = true,
     .preempts = false,
     .reserve = sizeof(struct loop),

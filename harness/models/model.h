@@ -49,6 +49,7 @@ struct xb_team {
 struct xb_model {
     const char *name; /* "threads", "processes", "loop" */
     const char *summary;
+    int rank;       /* calibration is done under the lowest that does not park */
     bool parks;     /* workers are coroutines: engines get a parker, long work is cut in slices */
     bool preempts;  /* the scheduler can interrupt a worker in favour of another */
     size_t reserve; /* bytes of shared memory the model wants for itself per worker */

@@ -119,6 +119,7 @@ static void rendezvous(struct xb_worker *worker, void (*arrived)(struct xb_lane 
 const struct xb_model xb_model_processes = {
     .name = "processes",
     .summary = "one forked process per worker: preemptive, isolated",
+    .rank = 1,
     .parks = false,
     .preempts = true,
     .reserve = sizeof(struct shared),

@@ -54,7 +54,7 @@ static int create(struct xb_team *team, struct shared *shared, const pthread_att
         /* Those that exist wait for a full team that will never be: the cell ends here, and the
          * process with it, which is why nothing is joined. */
         return team->fail(team, -err, "pthread_create of worker %u: %s%s", created, strerror(err),
-                          err == EAGAIN ? "; raise ulimit -u or ulimit -v" : "");
+                          err == EAGAIN ? "; raise ulimit -u or the cgroup's pids.max" : "");
     }
     for (uint32_t i = 0; i < team->n_workers; i++)
         pthread_join(shared->threads[i], NULL);
@@ -92,6 +92,7 @@ static void rendezvous(struct xb_worker *worker, void (*arrived)(struct xb_lane 
 const struct xb_model xb_model_threads = {
     .name = "threads",
     .summary = "one OS thread per worker: preemptive, shared memory",
+    .rank = 0,
     .parks = false,
     .preempts = true,
     .reserve = sizeof(struct shared),

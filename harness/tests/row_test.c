@@ -119,8 +119,8 @@ static struct xb_summary_row full_summary(void)
     row.samples = 9;
     row.suspect = 2;
     row.wall_ns_median = 123456789;
-    row.wall_ns_lo = 123000000.5;
-    row.wall_ns_hi = 124000000.25;
+    row.wall_ns_lo = 123000000.25;
+    row.wall_ns_hi = 124000000.125;
     row.cpu_ns_median = 246000000;
     row.ns_per_item = 0.001953125;
     row.ns_per_item_lo = 1e-7;
@@ -299,23 +299,58 @@ XB_TEST(Row, ADecimalCommaLocaleChangesNothing)
 /* ---- the header ---- */
 
 /* Names from DESIGN.md section 5, in its order; others may stand between them. */
-static const char *const cell_columns[] = { "kernel", "class",  "model", "engine",
-                                            "workers", "lanes", "bind",  "bytes_per_worker",
-                                            "depth",  "isa",    "status", "reason" };
+static const char *const cell_columns[] = { "kernel",  "class", "model",  "engine",
+                                            "workers", "lanes", "bind",   "bytes_per_worker",
+                                            "depth",   "isa",   "status", "reason" };
 static const char *const sample_columns[] = {
-    "run_id",       "repetition",       "order",         "seed",
-    "iters",        "wall_ns",          "cpu_ns",        "skew_ns",
-    "steal_ns",     "items",            "bytes_read",    "bytes_written",
-    "flops",        "checksum",         "outcome_name",  "outcome_value",
-    "counters",     "counter_coverage", "cycles",        "instructions",
-    "l1d_misses",   "llc_misses",       "branch_misses", "task_clock_ns",
-    "context_switches", "page_faults",
+    "run_id",
+    "repetition",
+    "order",
+    "seed",
+    "iters",
+    "wall_ns",
+    "cpu_ns",
+    "skew_ns",
+    "steal_ns",
+    "items",
+    "bytes_read",
+    "bytes_written",
+    "flops",
+    "checksum",
+    "outcome_name",
+    "outcome_value",
+    "counters",
+    "counter_coverage",
+    "cycles",
+    "instructions",
+    "l1d_misses",
+    "llc_misses",
+    "branch_misses",
+    "task_clock_ns",
+    "context_switches",
+    "page_faults",
 };
 static const char *const summary_columns[] = {
-    "samples",       "wall_ns_median", "wall_ns_lo",    "wall_ns_hi",  "ns_per_item",
-    "items_per_s",   "items_per_s_lo", "items_per_s_hi", "gb_per_s",   "gflop_per_s",
-    "flop_per_byte", "lat_p50_ns",     "lat_p99_ns",    "lat_p999_ns", "concurrency",
-    "parallelism",   "ipc",            "stop",          "verdict",     "verdict_level",
+    "samples",
+    "wall_ns_median",
+    "wall_ns_lo",
+    "wall_ns_hi",
+    "ns_per_item",
+    "items_per_s",
+    "items_per_s_lo",
+    "items_per_s_hi",
+    "gb_per_s",
+    "gflop_per_s",
+    "flop_per_byte",
+    "lat_p50_ns",
+    "lat_p99_ns",
+    "lat_p999_ns",
+    "concurrency",
+    "parallelism",
+    "ipc",
+    "stop",
+    "verdict",
+    "verdict_level",
     "verdict_evidence",
 };
 

@@ -24,11 +24,11 @@ struct xb_spawn {
 enum { XB_SPAWN_UNPREPARED = 125, XB_SPAWN_HUNG = -1 };
 
 struct xb_ended {
-    int code;      /* exit code, 128 + signal, or XB_SPAWN_HUNG after a minute, which ends it */
-    bool left;     /* some process of it outlived it by seconds (and was ended) */
-    int errors;    /* lines on standard error */
+    int code;   /* exit code, 128 + signal, or XB_SPAWN_HUNG after a minute, which ends it */
+    bool left;  /* some process of it outlived it by seconds (and was ended) */
+    int errors; /* lines on standard error */
     char out[1 << 18], err[1 << 14]; /* what it wrote, cut, 0-terminated */
-    int unprepared; /* what prepare() returned */
+    int unprepared;                  /* what prepare() returned */
     /* While it runs. */
     pid_t pid;
     int out_fd, err_fd, why_fd;
