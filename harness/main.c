@@ -49,7 +49,7 @@ int main(int argc, char **argv)
         code = command->run(argc - 1, argv + 1);
     }
     /* Output that did not reach its file is a failure like any other. */
-    if (fflush(stdout) != 0 && code == XB_EXIT_OK) {
+    if ((fflush(stdout) != 0 || ferror(stdout)) && code == XB_EXIT_OK) {
         perror("xbound: standard output");
         code = XB_EXIT_FAILED;
     }

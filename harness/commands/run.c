@@ -245,7 +245,11 @@ static int read_sweep(struct request *request, const char *text)
         double bytes = (double)first * pow(2, (double)i / (double)per_doubling);
         if (bytes > (double)last * 1.001)
             return 0;
-        request->spec.bytes[request->spec.n_bytes++] = ((uint64_t)(bytes + 0.5) + 32) / 64 * 64;
+        uint64_t lines = ((uint64_t)(bytes + 0.5) + 32) / 64;
+        /* Small sizes in small steps round to the same lines. */
+        size_t n = request->spec.n_bytes;
+        if (n == 0 || request->spec.bytes[n - 1] != lines * 64)
+            request->spec.bytes[request->spec.n_bytes++] = lines * 64;
     }
     return usage("--sweep: more than %zu sizes", room);
 }
@@ -378,8 +382,13 @@ static int read_command_line(struct request *request, int argc, char **argv)
         }
         if (option == ':')
             return usage("option '%s' needs a value; see xbound run --help", argv[optind - 1]);
+        /* getopt moves on from the word only with its last letter, so a letter is named itself. */
+        const char letter[] = { '-', (char)optopt, '\0' };
         if (option == '?')
-            return usage("unknown option '%s'; see xbound run --help", argv[optind - 1]);
+            return usage("unknown option '%s'; see xbound run --help",
+                         optopt > 0 && optopt < 128 && optopt != 'o' && optopt != 'h'
+                             ? letter
+                             : argv[optind - 1]);
         int code = read_option(request, option, optarg);
         if (code)
             return code;

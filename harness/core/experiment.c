@@ -51,6 +51,8 @@ struct run {
 int xb_experiment_prepare(const char *directory, struct xb_reason *why)
 {
     char path[4096];
+    if (!directory[0])
+        return xb_because(why, -EINVAL, "the output path is empty");
     if (snprintf(path, sizeof path, "%s", directory) >= (int)sizeof path)
         return xb_because(why, -ENAMETOOLONG, "the output path is too long");
     for (char *at = path + 1; *at; at++) {

@@ -44,7 +44,7 @@ static uint64_t dram_bytes(uint64_t llc)
     return bytes < 2 * llc ? 2 * llc : bytes;
 }
 
-uint64_t xb_fit_bytes(const struct xb_kernel *kernel, const struct xb_topology *topology)
+static uint64_t bytes_of_level(const struct xb_kernel *kernel, const struct xb_topology *topology)
 {
     uint64_t llc = cache_or(topology, XB_CACHE_LLC, LLC_DEFAULT);
     switch (kernel->fit) {
@@ -60,6 +60,14 @@ uint64_t xb_fit_bytes(const struct xb_kernel *kernel, const struct xb_topology *
         return dram_bytes(llc);
     }
     return kernel->own_bytes;
+}
+
+uint64_t xb_fit_bytes(const struct xb_kernel *kernel, const struct xb_topology *topology)
+{
+    uint64_t bytes = bytes_of_level(kernel, topology);
+    /* Less than a page would hold no chain worth following; only tiny or much shared caches get
+     * there. */
+    return kernel->fit == XB_FIT_OWN || bytes >= 4096 ? bytes : 4096;
 }
 
 /* ---- why not ---- */

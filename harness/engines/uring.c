@@ -148,8 +148,10 @@ static int await(struct xb_io *io, struct xb_io_op *ops, size_t n, size_t at_lea
             if (err)
                 return err;
         }
-        done += ops[i].state == XB_IO_DONE;
     }
+    /* Only now: while one of them yielded, others may have come to their end. */
+    for (size_t i = 0; i < n; i++)
+        done += ops[i].state == XB_IO_DONE;
     struct waiting waiting = { 0 };
     if (done < at_least) {
         waiting.needed = at_least - done;

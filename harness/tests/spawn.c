@@ -47,7 +47,7 @@ static _Noreturn void live(const struct xb_spawn *what, const struct ends *ends)
     snprintf(text, sizeof text, "%s", what->args);
     for (char *word = strtok_r(text, " ", &save); word && argc < ROOM - 1;
          word = strtok_r(NULL, " ", &save))
-        argv[argc++] = word;
+        argv[argc++] = strcmp(word, "''") == 0 ? word + 2 : word;
     argv[argc] = NULL;
 
     /* Opened before prepare(), after which this user may not reach it any more. */

@@ -10,7 +10,7 @@
 #include <sys/types.h>
 
 struct xb_spawn {
-    const char *args; /* what follows "xbound", blanks between; no quoting */
+    const char *args; /* what follows "xbound", blanks between; '' stands for an empty word */
     /* Runs in the child before the program does; 0, or an errno value where this machine does
      * not let us: the child then ends as XB_SPAWN_UNPREPARED. May be NULL. */
     int (*prepare)(void);

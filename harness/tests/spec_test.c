@@ -1,0 +1,509 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Tests which cells follow from what the user asked for, with plug-ins made up for the purpose. */
+#include "xbtest.h"
+
+#include "../core/registry.h"
+#include "../core/spec.h"
+#include "../models/model.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+/* ---- a small world ---- */
+
+static const struct xb_kernel compute = {
+    .name = "cpu/compute", .bound = XB_CLASS_CPU, .fit = XB_FIT_OWN, .own_bytes = 32
+};
+static const struct xb_kernel chase = { .name = "memory/chase",
+                                        .bound = XB_CLASS_MEMORY,
+                                        .fit = XB_FIT_DRAM };
+static const struct xb_kernel socket_kernel = {
+    .name = "io/socket", .bound = XB_CLASS_IO, .fit = XB_FIT_OWN, .own_bytes = 64
+};
+static const struct xb_kernel file_kernel = { .name = "io/file",
+                                              .bound = XB_CLASS_IO,
+                                              .fit = XB_FIT_OWN,
+                                              .own_bytes = 4096,
+                                              .needs = XB_NEED_FILES | XB_NEED_DEPTH };
+
+static int works(struct xb_reason *why)
+{
+    (void)why;
+    return 0;
+}
+
+static int works_with_a_remark(struct xb_reason *why)
+{
+    xb_because(why, 0, "only half of it");
+    return 0;
+}
+
+static int is_missing(struct xb_reason *why)
+{
+    return xb_because(why, -ENOSYS, "built without it");
+}
+
+static const struct xb_model threads = { .name = "threads", .probe = works_with_a_remark };
+static const struct xb_model loop = { .name = "loop", .parks = true, .probe = works };
+/* Ranks against the order of names: the plainest is not the first. */
+static const struct xb_io_engine epoll = {
+    .name = "epoll", .rank = 2, .parks = true, .probe = works
+};
+static const struct xb_io_engine plain = {
+    .name = "plain", .rank = 1, .files = true, .probe = works
+};
+static const struct xb_io_engine ring = {
+    .name = "ring", .rank = 3, .files = true, .parks = true, .probe = is_missing
+};
+
+static const struct xb_kernel *const kernels[] = { &compute, &file_kernel, &socket_kernel, &chase };
+static const struct xb_model *const models[] = { &loop, &threads };
+static const struct xb_io_engine *const engines[] = { &epoll, &plain, &ring };
+static const struct xb_registry world = {
+    .kernels = kernels,
+    .models = models,
+    .engines = engines,
+    .n_kernels = COUNT_OF(kernels),
+    .n_models = COUNT_OF(models),
+    .n_engines = COUNT_OF(engines),
+};
+
+/* What a test looks at; close in any case. */
+struct expansion {
+    struct xb_topology *topology;
+    struct xb_cell *cells;
+    size_t n;
+    int err;
+    struct xb_reason why;
+};
+
+static struct xb_topology *this_machine(void)
+{
+    struct xb_topology *topology = NULL;
+    struct xb_reason why = { 0 };
+    if (xb_topology_open(NULL, &topology, &why) != 0)
+        XB_FAIL("%s", why.text);
+    return topology;
+}
+
+static struct expansion expand(const struct xb_spec *spec, const struct xb_registry *registry)
+{
+    struct expansion e = { .topology = this_machine() };
+    e.err = xb_spec_cells(spec, registry, e.topology, &e.cells, &e.n, &e.why);
+    return e;
+}
+
+static void close_expansion(struct expansion *e)
+{
+    free(e->cells);
+    xb_topology_close(e->topology);
+}
+
+/* Everything about one worker, to keep tables short. */
+static struct xb_spec spec_of(const char *pattern)
+{
+    struct xb_spec spec;
+    xb_spec_init(&spec);
+    spec.workers[0] = 1;
+    spec.n_workers = 1;
+    if (pattern)
+        spec.kernels[spec.n_kernels++] = pattern;
+    return spec;
+}
+
+static size_t count_kernel(const struct expansion *e, const struct xb_kernel *kernel)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < e->n; i++)
+        n += e->cells[i].kernel == kernel;
+    return n;
+}
+
+static const struct xb_cell *find_cell(const struct expansion *e, const struct xb_kernel *kernel,
+                                       const struct xb_model *model,
+                                       const struct xb_io_engine *engine)
+{
+    static const struct xb_cell none;
+    for (size_t i = 0; i < e->n; i++)
+        if (e->cells[i].kernel == kernel && e->cells[i].model == model &&
+            e->cells[i].engine == engine)
+            return &e->cells[i];
+    XB_FAIL("no cell %s %s/%s", kernel->name, model->name, engine->name);
+    return &none;
+}
+
+/* ---- which kernels ---- */
+
+XB_TEST(Spec, WithoutPatternsEveryKernelIsMeant)
+{
+    struct xb_spec spec = spec_of(NULL);
+    struct expansion e = expand(&spec, &world);
+    XB_EXPECT_EQ(e.err, 0);
+    for (size_t i = 0; i < COUNT_OF(kernels); i++)
+        XB_EXPECT(count_kernel(&e, kernels[i]) > 0);
+    close_expansion(&e);
+}
+
+XB_TEST(Spec, GlobsChooseKernelsAndOverlapDoublesNone)
+{
+    struct xb_spec spec = spec_of("io/*");
+    spec.kernels[spec.n_kernels++] = "*/sock?t";
+    spec.kernels[spec.n_kernels++] = "cpu/compute";
+    struct expansion e = expand(&spec, &world);
+    XB_EXPECT_EQ(e.err, 0);
+    XB_EXPECT_EQ(count_kernel(&e, &compute), 2); /* two models */
+    XB_EXPECT_EQ(count_kernel(&e, &socket_kernel), 6);
+    XB_EXPECT_EQ(count_kernel(&e, &file_kernel), 6);
+    XB_EXPECT_EQ(count_kernel(&e, &chase), 0);
+    close_expansion(&e);
+}
+
+XB_TEST(Spec, APatternThatFitsNothingIsAnErrorThatNamesIt)
+{
+    struct xb_spec spec = spec_of("io/*");
+    spec.kernels[spec.n_kernels++] = "cpu/typo";
+    struct expansion e = expand(&spec, &world);
+    XB_EXPECT_EQ(e.err, -ENOENT);
+    XB_EXPECT_HAS(e.why.text, "'cpu/typo'");
+    close_expansion(&e);
+}
+
+XB_TEST(Spec, ClassesFilterAndAnEmptyRestIsAnError)
+{
+    struct xb_spec spec = spec_of(NULL);
+    spec.classes = 1u << XB_CLASS_CPU | 1u << XB_CLASS_MEMORY;
+    struct expansion e = expand(&spec, &world);
+    XB_EXPECT_EQ(e.err, 0);
+    XB_EXPECT_EQ(count_kernel(&e, &compute), 2);
+    XB_EXPECT_EQ(count_kernel(&e, &chase), 2);
+    XB_EXPECT_EQ(e.n, 4);
+    close_expansion(&e);
+
+    spec = spec_of("io/*");
+    spec.classes = 1u << XB_CLASS_CPU;
+    e = expand(&spec, &world);
+    XB_EXPECT_EQ(e.err, -ENOENT);
+    XB_EXPECT(e.why.text[0]);
+    close_expansion(&e);
+}
+
+/* ---- workers, sizes and depths ---- */
+
+static bool has_workers(const struct expansion *e, uint32_t workers)
+{
+    for (size_t i = 0; i < e->n; i++)
+        if (e->cells[i].workers == workers)
+            return true;
+    return false;
+}
+
+static void expect_auto_workers(const char *pattern, bool io)
+{
+    struct xb_spec spec = spec_of(pattern);
+    spec.n_workers = 0;
+    spec.models[0] = &threads;
+    spec.n_models = 1;
+    spec.engines[0] = &plain;
+    spec.n_engines = 1;
+    struct expansion e = expand(&spec, &world);
+    uint32_t cpus = xb_topology_pus(e.topology);
+    XB_EXPECT(has_workers(&e, 1) && has_workers(&e, cpus) && has_workers(&e, 2 * cpus));
+    XB_EXPECT_EQ(io, has_workers(&e, 64) || cpus == 64 || cpus == 32);
+    XB_EXPECT_EQ(io, has_workers(&e, 16) || cpus == 16 || cpus == 8);
+    for (size_t i = 0; i < e.n; i++)
+        for (size_t j = 0; j < i; j++)
+            XB_EXPECT(e.cells[i].workers != e.cells[j].workers);
+    close_expansion(&e);
+}
+
+XB_TEST(Spec, AutoWorkersAreOneAndAllCpusAndTwiceThat)
+{
+    expect_auto_workers("cpu/compute", false);
+    expect_auto_workers("memory/chase", false);
+}
+
+XB_TEST(Spec, AutoWorkersOfIoAreAlso16And64WithoutDuplicates)
+{
+    expect_auto_workers("io/socket", true);
+}
+
+XB_TEST(Spec, OneCpuMeansOneAndTwoWorkers)
+{
+    struct xb_topology *topology = NULL;
+    struct xb_reason why = { 0 };
+    if (xb_topology_open("synthetic:package:1 core:1 pu:1", &topology, &why) != 0) {
+        XB_SKIP("%s", why.text);
+        return;
+    }
+    struct xb_spec spec = spec_of("cpu/compute");
+    spec.n_workers = 0;
+    spec.models[0] = &threads;
+    spec.n_models = 1;
+    struct expansion e = { .topology = topology };
+    e.err = xb_spec_cells(&spec, &world, topology, &e.cells, &e.n, &e.why);
+    XB_EXPECT_EQ(e.n, 2);
+    XB_EXPECT(has_workers(&e, 1) && has_workers(&e, 2));
+    close_expansion(&e);
+}
+
+XB_TEST(Spec, ListsMultiply)
+{
+    struct xb_spec spec = spec_of("io/file");
+    spec.workers[0] = 3;
+    spec.workers[1] = 5;
+    spec.n_workers = 2;
+    spec.bytes[0] = 4096;
+    spec.bytes[1] = 8192;
+    spec.bytes[2] = 12288;
+    spec.n_bytes = 3;
+    spec.depths[0] = 1;
+    spec.depths[1] = 8;
+    spec.n_depths = 2;
+    spec.models[0] = &threads;
+    spec.n_models = 1;
+    spec.engines[0] = &plain;
+    spec.n_engines = 1;
+    struct expansion e = expand(&spec, &world);
+    XB_EXPECT_EQ(e.n, 2 * 3 * 2);
+    for (size_t i = 0; i < e.n; i++)
+        XB_EXPECT_EQ(e.cells[i].skip.code, 0);
+    close_expansion(&e);
+}
+
+/* ---- engines ---- */
+
+XB_TEST(Spec, ComputeKernelsGetThePlainestEngineThatFitsTheModel)
+{
+    struct xb_spec spec = spec_of("cpu/compute");
+    struct expansion e = expand(&spec, &world);
+    XB_EXPECT_EQ(e.n, 2);
+    XB_EXPECT_EQ(find_cell(&e, &compute, &threads, &plain)->skip.code, 0);
+    XB_EXPECT_EQ(find_cell(&e, &compute, &loop, &epoll)->skip.code, 0);
+    close_expansion(&e);
+}
+
+XB_TEST(Spec, IoKernelsGetEveryEngineAndImpossiblePairsSayWhy)
+{
+    struct xb_spec spec = spec_of("io/*");
+    struct expansion e = expand(&spec, &world);
+    XB_EXPECT_EQ(e.n, 2 * 2 * 3);
+    XB_EXPECT_EQ(find_cell(&e, &socket_kernel, &threads, &plain)->skip.code, 0);
+    XB_EXPECT_EQ(find_cell(&e, &socket_kernel, &threads, &epoll)->skip.code, 0);
+    XB_EXPECT_EQ(find_cell(&e, &socket_kernel, &loop, &epoll)->skip.code, 0);
+    XB_EXPECT_EQ(find_cell(&e, &file_kernel, &threads, &plain)->skip.code, 0);
+    XB_EXPECT_HAS(find_cell(&e, &socket_kernel, &loop, &plain)->skip.text,
+                  "plain would stop every worker of the loop");
+    XB_EXPECT_HAS(find_cell(&e, &file_kernel, &threads, &epoll)->skip.text,
+                  "epoll refuses regular files");
+    XB_EXPECT_STREQ(find_cell(&e, &socket_kernel, &threads, &ring)->skip.text, "built without it");
+    close_expansion(&e);
+}
+
+XB_TEST(Spec, ARemarkOfAProbeThatPassesIsNoReasonToSkip)
+{
+    struct xb_spec spec = spec_of("cpu/compute");
+    struct expansion e = expand(&spec, &world);
+    XB_EXPECT_STREQ(find_cell(&e, &compute, &threads, &plain)->skip.text, "");
+    close_expansion(&e);
+}
+
+XB_TEST(Spec, WithoutAnyEngineForAModelItsCellsAreSkippedNotLost)
+{
+    static const struct xb_io_engine *const only_plain[] = { &plain };
+    struct xb_registry poor = world;
+    poor.engines = only_plain;
+    poor.n_engines = 1;
+    struct xb_reason why = { 0 };
+    XB_EXPECT(!xb_plain_engine(&poor, &loop, &why));
+    XB_EXPECT_HAS(why.text, "loop");
+    XB_EXPECT(xb_plain_engine(&poor, &threads, &why) == &plain);
+    XB_EXPECT_EQ(why.code, 0);
+
+    struct xb_spec spec = spec_of("cpu/compute");
+    struct expansion e = expand(&spec, &poor);
+    XB_EXPECT_EQ(e.n, 2);
+    XB_EXPECT(find_cell(&e, &compute, &loop, &plain)->skip.code != 0);
+    close_expansion(&e);
+}
+
+XB_TEST(Spec, DepthOfAKernelThatHasNoneSaysSo)
+{
+    struct xb_spec spec = spec_of("io/*");
+    spec.depths[0] = 8;
+    spec.n_depths = 1;
+    struct expansion e = expand(&spec, &world);
+    XB_EXPECT_HAS(find_cell(&e, &socket_kernel, &threads, &plain)->skip.text, "--depth");
+    XB_EXPECT_EQ(find_cell(&e, &file_kernel, &threads, &plain)->skip.code, 0);
+    close_expansion(&e);
+}
+
+XB_TEST(Spec, MoreMemoryThanTheMachineHasIsSkippedNotTried)
+{
+    struct xb_spec spec = spec_of("cpu/compute");
+    struct xb_topology *topology = this_machine();
+    uint64_t memory = xb_topology_memory_bytes(topology);
+    xb_topology_close(topology);
+    spec.models[0] = &threads;
+    spec.n_models = 1;
+    spec.workers[0] = 2;
+    spec.bytes[0] = memory / 2;
+    spec.bytes[1] = memory / 4;
+    spec.bytes[2] = UINT64_MAX; /* no product may wrap around to something that fits */
+    spec.n_bytes = 3;
+    struct expansion e = expand(&spec, &world);
+    XB_EXPECT_EQ(e.n, 3);
+    for (size_t i = 0; i < e.n; i++) {
+        bool fits = e.cells[i].bytes == memory / 4;
+        XB_EXPECT_EQ(e.cells[i].skip.code, fits ? 0 : -ENOMEM);
+        if (!fits)
+            XB_EXPECT_HAS(e.cells[i].skip.text, "do not fit 80 %");
+    }
+    close_expansion(&e);
+}
+
+/* ---- order ---- */
+
+static bool same_cell(const struct xb_cell *a, const struct xb_cell *b)
+{
+    return a->kernel == b->kernel && a->model == b->model && a->engine == b->engine &&
+           a->workers == b->workers && a->depth == b->depth && a->bytes == b->bytes;
+}
+
+static struct expansion expand_seeded(uint64_t seed)
+{
+    struct xb_spec spec;
+    xb_spec_init(&spec);
+    spec.seed = seed;
+    return expand(&spec, &xb_builtin);
+}
+
+XB_TEST(Spec, OrderFollowsTheSeed)
+{
+    struct expansion a = expand_seeded(1), same = expand_seeded(1), other = expand_seeded(2);
+    XB_EXPECT_EQ(a.n, same.n);
+    XB_EXPECT_EQ(a.n, other.n);
+    size_t moved = 0;
+    for (size_t i = 0; i < a.n && i < same.n && i < other.n; i++) {
+        XB_EXPECT(same_cell(&a.cells[i], &same.cells[i]));
+        moved += !same_cell(&a.cells[i], &other.cells[i]);
+    }
+    XB_EXPECT(moved > a.n / 2);
+    close_expansion(&a);
+    close_expansion(&same);
+    close_expansion(&other);
+}
+
+XB_TEST(Spec, OrderLosesAndDoublesNothing)
+{
+    struct expansion a = expand_seeded(1), b = expand_seeded(99);
+    for (size_t i = 0; i < a.n; i++) {
+        size_t in_a = 0, in_b = 0;
+        for (size_t j = 0; j < a.n; j++) {
+            in_a += same_cell(&a.cells[i], &a.cells[j]);
+            in_b += same_cell(&a.cells[i], &b.cells[j]);
+        }
+        XB_EXPECT_EQ(in_a, 1);
+        XB_EXPECT_EQ(in_b, 1);
+    }
+    close_expansion(&a);
+    close_expansion(&b);
+}
+
+/* Neighbours must not stay neighbours: a slow minute would then fall on one kernel alone. */
+XB_TEST(Spec, OrderMixesKernels)
+{
+    struct expansion e = expand_seeded(1);
+    size_t alike = 0;
+    for (size_t i = 1; i < e.n; i++)
+        alike += e.cells[i].kernel == e.cells[i - 1].kernel;
+    XB_EXPECT(alike < e.n / 2);
+    close_expansion(&e);
+}
+
+/* ---- the plug-ins that were built in ---- */
+
+XB_TEST(Spec, BuiltInPairsThatCannotWorkAreTheKnownOnes)
+{
+    struct xb_spec spec;
+    xb_spec_init(&spec);
+    struct expansion e = expand(&spec, &xb_builtin);
+    XB_EXPECT_EQ(e.err, 0);
+    for (size_t i = 0; i < e.n; i++) {
+        const struct xb_cell *cell = &e.cells[i];
+        bool parks = cell->model->parks && !cell->engine->parks;
+        bool files = cell->kernel->needs & XB_NEED_FILES && !cell->engine->files;
+        if (parks || files)
+            XB_EXPECT(cell->skip.code != 0 && cell->skip.text[0]);
+        XB_EXPECT_EQ(cell->skip.code != 0, cell->skip.text[0] != '\0');
+        if (cell->kernel->bound != XB_CLASS_IO && !cell->model->parks)
+            XB_EXPECT_STREQ(cell->engine->name, "blocking");
+    }
+    close_expansion(&e);
+}
+
+XB_TEST(Registry, FindsByExactNameOnly)
+{
+    XB_EXPECT(xb_find_model(&xb_builtin, "threads") != NULL);
+    XB_EXPECT(xb_find_engine(&xb_builtin, "blocking") != NULL);
+    XB_EXPECT(xb_find_source(&xb_builtin, "none") != NULL);
+    XB_EXPECT(!xb_find_model(&xb_builtin, "thread"));
+    XB_EXPECT(!xb_find_model(&xb_builtin, "Threads"));
+    XB_EXPECT(!xb_find_engine(&xb_builtin, ""));
+}
+
+/* ---- sizes ---- */
+
+static void expect_fit(const char *description, enum xb_fit fit, uint64_t bytes)
+{
+    struct xb_topology *topology = NULL;
+    struct xb_reason why = { 0 };
+    struct xb_kernel kernel = { .name = "any", .fit = fit, .own_bytes = 100 };
+    int err = xb_topology_open(description, &topology, &why);
+    if (err == -ENOTSUP)
+        XB_SKIP("%s", why.text);
+    else if (err)
+        XB_FAIL("%s", why.text);
+    else
+        XB_EXPECT_EQ(xb_fit_bytes(&kernel, topology), bytes);
+    xb_topology_close(topology);
+}
+
+XB_TEST(Fit, IsHalfOfTheCacheOrAShareOfIt)
+{
+    static const char machine[] =
+        "synthetic:package:1 l3:1(size=16777216) l2:2(size=1048576) l1d:1(size=49152) core:1 pu:2";
+    expect_fit(machine, XB_FIT_OWN, 100);
+    expect_fit(machine, XB_FIT_L1, 24 << 10);
+    expect_fit(machine, XB_FIT_L2, 512 << 10);
+    expect_fit(machine, XB_FIT_LLC, 2 << 20); /* half of 16 MiB for each of 4 CPUs */
+    expect_fit(machine, XB_FIT_DRAM, 64 << 20);
+}
+
+XB_TEST(Fit, ForDramIsCappedWhereGuestsAreToldOfHugeCaches)
+{
+    expect_fit("synthetic:package:1 l3:1(size=134217728) core:4 pu:1", XB_FIT_DRAM,
+               UINT64_C(512) << 20);
+    expect_fit("synthetic:package:1 l3:1(size=201326592) core:4 pu:1", XB_FIT_DRAM,
+               UINT64_C(512) << 20);
+    expect_fit("synthetic:package:1 l3:1(size=536870912) core:4 pu:1", XB_FIT_DRAM,
+               UINT64_C(1) << 30);
+}
+
+XB_TEST(Fit, WithoutKnownCachesUsesCommonSizes)
+{
+    static const char machine[] = "synthetic:package:1 core:2 pu:1";
+    expect_fit(machine, XB_FIT_L1, 16 << 10);
+    expect_fit(machine, XB_FIT_L2, 512 << 10);
+    expect_fit(machine, XB_FIT_LLC, 16 << 20);
+    expect_fit(machine, XB_FIT_DRAM, 128 << 20);
+}
+
+XB_TEST(Fit, IsNeverLessThanAPageForTinyCaches)
+{
+    expect_fit("synthetic:package:1 l2:1(size=65536) l1d:1(size=4096) core:1 pu:1", XB_FIT_L1,
+               4096);
+    expect_fit("synthetic:package:1 l3:1(size=65536) core:16 pu:2", XB_FIT_LLC, 4096);
+}
