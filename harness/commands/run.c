@@ -116,6 +116,7 @@ struct request {
     const struct xb_counter_source *source; /* NULL: auto */
     uint32_t metrics;
     const char *directory;
+    char *list; /* a copy of the list being read, whose pieces are looked at */
     bool dry_run, min_time_given, max_time_given;
 };
 
@@ -133,11 +134,13 @@ __attribute__((format(printf, 1, 2))) static int usage(const char *format, ...)
 
 /* ---- options with lists ---- */
 
-/* Cuts a copy of `text` at commas; the pieces live as long as the process. */
-static int cut(const char *option, const char *text, const char **pieces, size_t room)
+/* Cuts a copy of `text` at commas; the pieces live until the next call. */
+static int cut(struct request *request, const char *option, const char *text, const char **pieces,
+               size_t room)
 {
-    char *copy = strdup(text);
-    int n = copy ? xb_parse_list(copy, pieces, room) : -ENOMEM;
+    free(request->list);
+    request->list = strdup(text);
+    int n = request->list ? xb_parse_list(request->list, pieces, room) : -ENOMEM;
     if (n < 0)
         usage("--%s: '%s' is not a list of 1 to %zu values with commas between", option, text,
               room);
@@ -147,7 +150,7 @@ static int cut(const char *option, const char *text, const char **pieces, size_t
 static int read_classes(struct request *request, const char *text)
 {
     const char *pieces[XB_CLASSES];
-    int n = cut("class", text, pieces, XB_CLASSES);
+    int n = cut(request, "class", text, pieces, XB_CLASSES);
     for (int i = 0; i < n; i++) {
         int bound = 0;
         while (bound < XB_CLASSES && strcmp(xb_class_name((enum xb_class)bound), pieces[i]) != 0)
@@ -163,7 +166,7 @@ static int read_classes(struct request *request, const char *text)
 static int read_models(struct request *request, const char *text)
 {
     const char *pieces[XB_LIST_MAX];
-    int n = cut("model", text, pieces, XB_LIST_MAX);
+    int n = cut(request, "model", text, pieces, XB_LIST_MAX);
     for (int i = 0; i < n; i++) {
         request->spec.models[i] = xb_find_model(&xb_builtin, pieces[i]);
         if (!request->spec.models[i])
@@ -176,7 +179,7 @@ static int read_models(struct request *request, const char *text)
 static int read_engines(struct request *request, const char *text)
 {
     const char *pieces[XB_LIST_MAX];
-    int n = cut("engine", text, pieces, XB_LIST_MAX);
+    int n = cut(request, "engine", text, pieces, XB_LIST_MAX);
     for (int i = 0; i < n; i++) {
         request->spec.engines[i] = xb_find_engine(&xb_builtin, pieces[i]);
         if (!request->spec.engines[i])
@@ -187,11 +190,11 @@ static int read_engines(struct request *request, const char *text)
 }
 
 /* A list of counts in [1, most]. */
-static int read_counts(const char *option, const char *text, uint32_t most, uint32_t *out,
-                       size_t *n_out)
+static int read_counts(struct request *request, const char *option, const char *text, uint32_t most,
+                       uint32_t *out, size_t *n_out)
 {
     const char *pieces[XB_LIST_MAX];
-    int n = cut(option, text, pieces, XB_LIST_MAX);
+    int n = cut(request, option, text, pieces, XB_LIST_MAX);
     for (int i = 0; i < n; i++) {
         uint64_t value;
         if (xb_parse_count(pieces[i], 1, most, &value) != 0)
@@ -207,7 +210,7 @@ static int read_counts(const char *option, const char *text, uint32_t most, uint
 static int read_bytes(struct request *request, const char *text)
 {
     const char *pieces[XB_LIST_MAX];
-    int n = cut("bytes", text, pieces, XB_LIST_MAX);
+    int n = cut(request, "bytes", text, pieces, XB_LIST_MAX);
     for (int i = 0; i < n; i++)
         if (xb_parse_bytes(pieces[i], 1, BYTES_MOST, &request->spec.bytes[i]) != 0)
             return usage("--bytes: '%s' is not a size from 1 to 16T, such as 64K", pieces[i]);
@@ -257,7 +260,7 @@ static int read_sweep(struct request *request, const char *text)
 static int read_events(struct request *request, const char *text)
 {
     const char *pieces[XB_METRIC_COUNT];
-    int n = cut("events", text, pieces, XB_METRIC_COUNT);
+    int n = cut(request, "events", text, pieces, XB_METRIC_COUNT);
     request->metrics = 0;
     for (int i = 0; i < n; i++) {
         int metric = 0;
@@ -327,7 +330,8 @@ static int read_option(struct request *request, int option, const char *text)
     case OPT_WORKERS:
         if (strcmp(text, "auto") == 0)
             return 0;
-        return read_counts("workers", text, XB_WORKERS_MAX, spec->workers, &spec->n_workers);
+        return read_counts(request, "workers", text, XB_WORKERS_MAX, spec->workers,
+                           &spec->n_workers);
     case OPT_BIND:
         return read_bind(request, text);
     case OPT_BYTES:
@@ -335,7 +339,7 @@ static int read_option(struct request *request, int option, const char *text)
     case OPT_SWEEP:
         return read_sweep(request, text);
     case OPT_DEPTH:
-        return read_counts("depth", text, XB_DEPTH_MAX, spec->depths, &spec->n_depths);
+        return read_counts(request, "depth", text, XB_DEPTH_MAX, spec->depths, &spec->n_depths);
     case OPT_FILE:
         spec->file = text;
         return 0;
@@ -567,6 +571,7 @@ static int run(int argc, char **argv)
     struct xb_reason why = { 0 };
     xb_spec_init(&request.spec);
     int code = read_command_line(&request, argc, argv);
+    free(request.list);
     if (code)
         return code < 0 ? XB_EXIT_OK : code;
     struct xb_topology *topology = NULL;

@@ -13,6 +13,23 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#if defined(__has_feature)
+#    if __has_feature(thread_sanitizer)
+#        define XB_TSAN 1
+#    endif
+#elif defined(__SANITIZE_THREAD__)
+#    define XB_TSAN 1
+#endif
+
+#ifdef XB_TSAN
+/* A cell's process ends by _exit(), where a race that was only printed would be forgotten. */
+__attribute__((used, visibility("default"))) const char *__tsan_default_options(void);
+const char *__tsan_default_options(void)
+{
+    return "halt_on_error=1";
+}
+#endif
+
 #define LEAVE_NS UINT64_C(10000000000)
 
 struct xb_plan xb_cell_plan(const struct xb_kernel *kernel, const struct xb_model *model,

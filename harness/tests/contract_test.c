@@ -467,10 +467,11 @@ static void add(const struct xb_kernel *kernel, const char *question, void (*bod
     xb_test_add("Contract", name, __FILE__, __LINE__, body, argument);
 }
 
+/* Needed as long as the tests are: for good, and so that a leak checker can see it. */
+__attribute__((used)) static struct point *points;
+
 XB_TESTS(of_all_kernels)
 {
-    /* Needed as long as the tests are: for good. */
-    static struct point *points;
     points = calloc(xb_builtin.n_kernels * N_SIZES * N_WORKERS, sizeof *points);
     struct point *point = points;
     for (size_t i = 0; i < xb_builtin.n_kernels && points; i++) {

@@ -664,10 +664,12 @@ static bool fits(const struct casting *casting)
            (!(where & PARKING) || casting->model->parks);
 }
 
+/* Needed as long as the tests are: for good, and so that a leak checker can see it. */
+__attribute__((used)) static struct casting *castings;
+
 XB_TESTS(engines)
 {
     enum { SCENES = sizeof scenes / sizeof scenes[0] };
-    static struct casting *castings; /* needed as long as the tests are: for good */
     castings = calloc(SCENES * xb_builtin.n_models * xb_builtin.n_engines, sizeof *castings);
     struct casting *casting = castings;
     for (size_t s = 0; s < SCENES; s++) {
