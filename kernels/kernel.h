@@ -25,15 +25,16 @@ enum xb_fit {
     XB_FIT_L1,   /* half of the L1 data cache */
     XB_FIT_L2,   /* half of the L2 */
     XB_FIT_LLC,  /* half of this worker's share of the last-level cache */
-    XB_FIT_DRAM, /* four times the last-level cache, within what memory allows */
+    XB_FIT_DRAM, /* four times the last-level cache; two to four times one above 128 MiB */
 };
 
 enum xb_need {
     XB_NEED_NOTHING = 0,
-    XB_NEED_FILES = 1u << 0,    /* awaits operations on regular files */
-    XB_NEED_DEPTH = 1u << 1,    /* keeps up to params.depth operations in flight */
-    XB_NEED_URL = 1u << 2,      /* obeys params.url */
-    XB_SHOWS_LATENCY = 1u << 3, /* ns per item is one dependent load: sizes show the caches */
+    XB_NEED_BYTES = 1u << 0,    /* obeys params.bytes; the others have a size of their own */
+    XB_NEED_FILES = 1u << 1,    /* awaits operations on regular files; obeys params.file */
+    XB_NEED_DEPTH = 1u << 2,    /* keeps up to params.depth operations in flight */
+    XB_NEED_URL = 1u << 3,      /* obeys params.url */
+    XB_SHOWS_LATENCY = 1u << 4, /* ns per item is one dependent load: sizes show the caches */
 };
 
 /* Instruction set variants, in rising order within one architecture. */
@@ -88,7 +89,7 @@ enum xb_ratio {
     XB_RATIO_L1D_MPKI,    /* L1 data misses per 1000 instructions */
     XB_RATIO_LLC_MPKI,    /* last-level misses per 1000 instructions */
     XB_RATIO_BRANCH_MPKI, /* mispredicted branches per 1000 instructions */
-    XB_RATIO_USER_SHARE,  /* CPU time in user mode / (wall time x lanes), in [0, 1] */
+    XB_RATIO_USER_SHARE,  /* user-mode CPU time / (wall time x CPUs that the lanes can use) */
     XB_RATIOS
 };
 
@@ -110,12 +111,13 @@ struct xb_run {
  * params->why. Order of calls in a cell:
  *   team_setup, then in each worker: setup, (begin, run...)*, verify, teardown; team_teardown. */
 struct xb_kernel {
-    const char *name;    /* folder/stem, as in "cpu/mix64" */
-    const char *summary; /* one clause for `xbound list` */
-    const char *source;  /* paper, manual section or project the technique is from */
-    const char *item;    /* singular noun for xb_work.items: "load", "round trip" */
-    const char *outcome; /* what xb_work.outcome counts ("lost_updates"), or NULL */
-    enum xb_class bound; /* must agree with the folder */
+    const char *name;       /* folder/stem, as in "cpu/mix64" */
+    const char *summary;    /* one clause for `xbound list` */
+    const char *source;     /* paper, manual section or project the technique is from */
+    const char *item;       /* singular noun for xb_work.items: "load", "round trip" */
+    const char *latency_of; /* what marked operations span, if not one item; or NULL */
+    const char *outcome;    /* what xb_work.outcome counts ("lost_updates"), or NULL */
+    enum xb_class bound;    /* must agree with the folder */
     enum xb_fit fit;
     size_t own_bytes; /* XB_FIT_OWN only */
     unsigned needs;   /* enum xb_need, or-ed */

@@ -8,7 +8,7 @@ build=${1:-}
 faults=0
 
 fault() {
-    echo "check-layers.sh: $1" >&2
+    echo "check-layers.sh: $*" >&2
     faults=$((faults + 1))
 }
 
@@ -50,14 +50,12 @@ allow 'harness/commands/*.[ch]' "$command" "$core" "$model" "$engine" "$source" 
     "$kernel"
 allow 'harness/main.c' "$command" "$core"
 
-# Each library's header is seen by one file, which says so in its xb-library tag.
-for header in hwloc papi liburing; do
-    users=$(grep -lE "^ *# *include <$header(/[a-z]+)?\.h>" -r kernels harness --include='*.[ch]' || true)
-    [ "$(wc -w <<<"$users")" -le 1 ] || fault "<$header.h> is included by more than one file: $users"
-    for file in $users; do
-        grep -q 'xb-library:' "$file" || fault "$file includes <$header.h> without an xb-library tag"
-    done
-done
+# Each library's header is seen by one file, the one with the library's tag.
+while IFS=: read -r tagged library; do
+    users=$(grep -lE "^ *# *include <$library(/[a-z]+)?\.h>" -r kernels harness --include='*.[ch]' || true)
+    [ "$users" = "$tagged" ] || fault "<$library.h> belongs to $tagged, and is included by: $users"
+done < <(grep -roE 'xb-library: [a-z0-9]+' harness kernels --include='*.c' |
+    sed -E 's/: ?xb-library: /:/')
 for file in $(grep -rl 'XB_HAVE_LIBRARY' kernels harness --include='*.[ch]' || true); do
     grep -q 'xb-library:' "$file" || fault "$file asks for XB_HAVE_LIBRARY without an xb-library tag"
 done

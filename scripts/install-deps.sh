@@ -52,7 +52,7 @@ while read -r library package; do
     { command -v pkg-config >/dev/null 2>&1 && pkg-config --exists "$library"; } ||
         missing+=("$package")
 done < <(grep -rhoE 'xb-library: [^ ]+ \(Debian: [^)]+\)' --include='*.c' harness |
-    sed -E 's/xb-library: ([^ ]+) \(Debian: ([^)]+)\)/\1 \2/' | sort -u)
+    sed -E 's/xb-library: ([^ <>=]+)[^ ]* \(Debian: ([^)]+)\)/\1 \2/' | sort -u)
 
 if [ "$with_tests" = yes ]; then
     need c++ g++

@@ -32,6 +32,10 @@ while [ $# -gt 0 ]; do
         directory=$2
         shift
         ;;
+    --dry-run)
+        echo "run-all.sh: to see the cells: build/release/xbound run --dry-run" >&2
+        exit 2
+        ;;
     *) rest+=("$1") ;;
     esac
     shift

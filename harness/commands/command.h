@@ -9,7 +9,7 @@ enum xb_exit {
     XB_EXIT_USAGE = 2,        /* usage or unreadable input */
     XB_EXIT_INCONCLUSIVE = 3, /* only where asked for */
     XB_EXIT_SKIPPED = 77,     /* everything was skipped */
-    XB_EXIT_INTERRUPTED = 130 /* SIGINT; what was finished is kept */
+    XB_EXIT_INTERRUPTED = 130 /* SIGINT or SIGTERM; what was finished is kept */
 };
 
 /* A command file defines one of these, const, named xb_command_<file stem>. */

@@ -193,7 +193,7 @@ static int run(int argc, char **argv)
     bool csv = false;
     opterr = 0; /* one line of ours instead of getopt's */
     optind = 0; /* main or a test may have parsed before; 0 starts over (getopt(3), glibc) */
-    for (int option, at = 1; (option = getopt_long(argc, argv, "+", options, NULL)) != -1;
+    for (int option, at = 1; (option = getopt_long(argc, argv, "+h", options, NULL)) != -1;
          at = optind) {
         if (option == 'h') {
             fputs(help, stdout);

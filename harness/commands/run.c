@@ -8,6 +8,7 @@
 #include "../core/machine.h"
 #include "../core/metrics.h"
 #include "../core/row.h"
+#include "../core/team.h"
 #include "../counters/source.h"
 #include "../models/model.h"
 
@@ -50,7 +51,7 @@ static void print_help(void)
         "  --url URL          the server that io/http_get asks, instead of one of our own\n"
         "  --seed N           seed of inputs and of the order of cells; default 1\n\n"
         "How long:\n"
-        "  --samples N        exactly N samples a cell, instead of until precise\n"
+        "  --samples N        exactly N samples a cell, however long they take\n"
         "  --min-time TIME    aim of one sample; default 10ms (also us, s)\n"
         "  --max-time TIME    for all samples of a cell; default 1s. It ends before that once the\n"
         "                     95 % interval of the median is within 2 %\n"
@@ -147,10 +148,27 @@ static int cut(struct request *request, const char *option, const char *text, co
     return n;
 }
 
+/* Drops all but the first of equal elements: a cell measured twice would weigh twice. Returns how
+ * many are left; n < 0 leaves none. */
+static size_t unique(void *array, int n, size_t bytes)
+{
+    char *at = array;
+    size_t kept = 0;
+    for (int i = 0; i < n; i++) {
+        size_t same = 0;
+        while (same < kept && memcmp(at + same * bytes, at + (size_t)i * bytes, bytes) != 0)
+            same++;
+        if (same == kept)
+            memmove(at + kept++ * bytes, at + (size_t)i * bytes, bytes);
+    }
+    return kept;
+}
+
 static int read_classes(struct request *request, const char *text)
 {
-    const char *pieces[XB_CLASSES];
-    int n = cut(request, "class", text, pieces, XB_CLASSES);
+    const char *pieces[XB_LIST_MAX];
+    int n = cut(request, "class", text, pieces, XB_LIST_MAX);
+    request->spec.classes = 0;
     for (int i = 0; i < n; i++) {
         int bound = 0;
         while (bound < XB_CLASSES && strcmp(xb_class_name((enum xb_class)bound), pieces[i]) != 0)
@@ -172,7 +190,7 @@ static int read_models(struct request *request, const char *text)
         if (!request->spec.models[i])
             return usage("--model: unknown model '%s'; see xbound list", pieces[i]);
     }
-    request->spec.n_models = n < 0 ? 0 : (size_t)n;
+    request->spec.n_models = unique(request->spec.models, n, sizeof *request->spec.models);
     return n < 0 ? XB_EXIT_USAGE : 0;
 }
 
@@ -185,7 +203,7 @@ static int read_engines(struct request *request, const char *text)
         if (!request->spec.engines[i])
             return usage("--engine: unknown engine '%s'; see xbound list", pieces[i]);
     }
-    request->spec.n_engines = n < 0 ? 0 : (size_t)n;
+    request->spec.n_engines = unique(request->spec.engines, n, sizeof *request->spec.engines);
     return n < 0 ? XB_EXIT_USAGE : 0;
 }
 
@@ -201,11 +219,14 @@ static int read_counts(struct request *request, const char *option, const char *
             return usage("--%s: '%s' is not a whole number from 1 to %u", option, pieces[i], most);
         out[i] = (uint32_t)value;
     }
-    *n_out = n < 0 ? 0 : (size_t)n;
+    *n_out = unique(out, n, sizeof *out);
     return n < 0 ? XB_EXIT_USAGE : 0;
 }
 
 #define BYTES_MOST (UINT64_C(1) << 44)
+
+/* Kernels take sizes in whole cache lines, pointer chases in sixteen of them. */
+#define SWEEP_GRAIN 1024
 
 static int read_bytes(struct request *request, const char *text)
 {
@@ -214,11 +235,11 @@ static int read_bytes(struct request *request, const char *text)
     for (int i = 0; i < n; i++)
         if (xb_parse_bytes(pieces[i], 1, BYTES_MOST, &request->spec.bytes[i]) != 0)
             return usage("--bytes: '%s' is not a size from 1 to 16T, such as 64K", pieces[i]);
-    request->spec.n_bytes = n < 0 ? 0 : (size_t)n;
+    request->spec.n_bytes = unique(request->spec.bytes, n, sizeof *request->spec.bytes);
     return n < 0 ? XB_EXIT_USAGE : 0;
 }
 
-/* Sizes in equal ratios, rounded to whole cache lines. */
+/* Sizes in equal ratios, rounded to the grain. */
 static int read_sweep(struct request *request, const char *text)
 {
     static const char shape[] = "bytes=FROM:TO[:PER_DOUBLING], such as bytes=4K:1G";
@@ -238,8 +259,8 @@ static int read_sweep(struct request *request, const char *text)
             steps = colon + 1;
         }
     }
-    if (!to || xb_parse_bytes(from, 64, BYTES_MOST, &first) != 0 ||
-        xb_parse_bytes(to, 64, BYTES_MOST, &last) != 0 || last < first ||
+    if (!to || xb_parse_bytes(from, SWEEP_GRAIN, BYTES_MOST, &first) != 0 ||
+        xb_parse_bytes(to, SWEEP_GRAIN, BYTES_MOST, &last) != 0 || last < first ||
         xb_parse_count(steps, 1, 16, &per_doubling) != 0)
         return usage("--sweep: '%s' is not %s", text, shape);
     size_t room = sizeof request->spec.bytes / sizeof request->spec.bytes[0];
@@ -248,11 +269,11 @@ static int read_sweep(struct request *request, const char *text)
         double bytes = (double)first * pow(2, (double)i / (double)per_doubling);
         if (bytes > (double)last * 1.001)
             return 0;
-        uint64_t lines = ((uint64_t)(bytes + 0.5) + 32) / 64;
-        /* Small sizes in small steps round to the same lines. */
+        uint64_t rounded = (uint64_t)(bytes / SWEEP_GRAIN + 0.5) * SWEEP_GRAIN;
+        /* Small sizes in small steps round to the same. */
         size_t n = request->spec.n_bytes;
-        if (n == 0 || request->spec.bytes[n - 1] != lines * 64)
-            request->spec.bytes[request->spec.n_bytes++] = lines * 64;
+        if (n == 0 || request->spec.bytes[n - 1] != rounded)
+            request->spec.bytes[request->spec.n_bytes++] = rounded;
     }
     return usage("--sweep: more than %zu sizes", room);
 }
@@ -279,6 +300,7 @@ static int read_events(struct request *request, const char *text)
 static int read_source(struct request *request, const char *text)
 {
     struct xb_reason why = { 0 };
+    request->source = NULL;
     if (strcmp(text, "auto") == 0)
         return 0;
     request->source = xb_find_source(&xb_builtin, text);
@@ -328,6 +350,7 @@ static int read_option(struct request *request, int option, const char *text)
     case OPT_ENGINE:
         return read_engines(request, text);
     case OPT_WORKERS:
+        spec->n_workers = 0;
         if (strcmp(text, "auto") == 0)
             return 0;
         return read_counts(request, "workers", text, XB_WORKERS_MAX, spec->workers,
@@ -347,9 +370,9 @@ static int read_option(struct request *request, int option, const char *text)
         spec->url = text;
         return 0;
     case OPT_SEED:
-        return read_count("seed", text, 0, UINT64_MAX, &spec->seed);
+        return read_count("seed", text, 0, UINT64_MAX - 1, &spec->seed);
     case OPT_SAMPLES:
-        code = read_count("samples", text, 1, 4096, &value);
+        code = read_count("samples", text, 1, XB_SAMPLES_MAX, &value);
         spec->samples = (uint32_t)value;
         return code;
     case OPT_MIN_TIME:
@@ -501,9 +524,9 @@ static int check_obeyed(const struct xb_spec *spec, const struct xb_cell *cells,
     for (size_t i = 0; i < n; i++)
         needs |= cells[i].kernel->needs;
     if (spec->url && !(needs & XB_NEED_URL))
-        return usage("--url: none of these kernels asks a server; io/http_get does");
+        return usage("--url: none of these kernels asks a server");
     if (spec->file && !(needs & XB_NEED_FILES))
-        return usage("--file: none of these kernels reads a file; io/line_count does");
+        return usage("--file: none of these kernels reads a file");
     return 0;
 }
 
@@ -527,6 +550,7 @@ static int measure(const struct request *request, const struct xb_topology *topo
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGCHLD, SIG_DFL); /* a parent may have left it ignored; then no cell could be reaped */
     signal(SIGXFSZ, SIG_IGN); /* a file size limit is then an error like a full disk */
     struct display display = { .begin_ns = xb_now_ns(), .terminal = isatty(STDERR_FILENO) };
     const char *slash = strrchr(path, '/');

@@ -140,7 +140,7 @@ static struct xb_params params_of(const struct xb_experiment *experiment,
                                   const struct xb_cell *cell, uint32_t workers)
 {
     return (struct xb_params){
-        .bytes = cell->bytes,
+        .bytes = cell->bytes ? cell->bytes : cell->kernel->own_bytes,
         .workers = workers,
         .depth = cell->depth,
         .isa = xb_isa_best(cell->kernel->isas),
@@ -151,11 +151,15 @@ static struct xb_params params_of(const struct xb_experiment *experiment,
     };
 }
 
-/* The samples' budget several times over, what setting up so many bytes may take at 50 MB/s (a
- * random chain over DRAM is that slow), and a generous rest. */
+/* The samples' time several times over, what setting up so many bytes may take at 50 MB/s (a
+ * random chain over DRAM is that slow), and a generous rest. A fixed number of samples takes what
+ * it takes: under a model of one lane, workers wait for each other. */
 static uint64_t limit_ns(const struct xb_experiment *experiment, const struct xb_plan *plan)
 {
-    return UINT64_C(15000000000) + 8 * experiment->spec->max_time_ns +
+    const struct xb_spec *spec = experiment->spec;
+    uint64_t samples_ns = spec->samples * spec->min_time_ns * plan->params.workers;
+    return UINT64_C(15000000000) +
+           8 * (samples_ns > spec->max_time_ns ? samples_ns : spec->max_time_ns) +
            20 * (uint64_t)plan->params.bytes * plan->params.workers;
 }
 
@@ -223,7 +227,7 @@ static const struct calibration *calibration_of(struct run *run, const struct xb
     struct calibration *calibration = &run->calibrations[run->n_calibrations++];
     *calibration = (struct calibration){
         .kernel = cell->kernel,
-        .bytes = cell->bytes,
+        .bytes = cell->bytes ? cell->bytes : cell->kernel->own_bytes,
         .workers = workers,
         .depth = cell->depth,
     };
@@ -411,26 +415,44 @@ static int write_start(struct run *run, struct xb_reason *why)
     xb_provenance_add(draft.out, "quick", "%s", spec->quick ? "yes" : "no");
     xb_provenance_add(draft.out, "cells", "%zu", experiment->n_cells);
     xb_overhead_write(draft.out, experiment->registry, experiment->topology, experiment->source,
-                      experiment->metrics, spec->bind);
+                      experiment->metrics, spec->bind, experiment->stop);
     return commit(&draft, &run->provenance, why);
 }
 
-/* Cache capacities from a sweep of sizes, when this run was one. */
-static int write_staircase(struct run *run, struct xb_reason *why)
+/* Takes the stairs of one kernel under one model; returns how many. */
+static size_t collect_stairs(const struct run *run, struct xb_stair *stairs)
 {
     const struct xb_experiment *experiment = run->experiment;
+    const struct xb_cell *first = NULL;
+    size_t n = 0;
+    for (size_t i = 0; i < experiment->n_cells; i++) {
+        const struct xb_cell *cell = &experiment->cells[i];
+        if (isnan(run->stair_ns[i]))
+            continue;
+        first = first ? first : cell;
+        if (cell->kernel == first->kernel && cell->model == first->model &&
+            cell->engine == first->engine)
+            stairs[n++] = (struct xb_stair){ .bytes = (double)cell->bytes, .ns = run->stair_ns[i] };
+    }
+    return n;
+}
+
+/* Cache capacities from a sweep of sizes, when this run was one. An edge gets a cache's name only
+ * where it can be no other: the sweep starts well inside the L1, and there are as many edges as
+ * the machine claims caches. */
+static int write_staircase(struct run *run, struct xb_reason *why)
+{
+    static const char *const keys[XB_CACHE_LEVELS] = { "l1d_measured_bytes", "l2_measured_bytes",
+                                                       "llc_measured_bytes" };
+    const struct xb_experiment *experiment = run->experiment;
+    size_t l1d = xb_topology_cache_bytes(experiment->topology, XB_CACHE_L1D);
     struct xb_stair *stairs = calloc(experiment->n_cells, sizeof *stairs);
     if (!stairs)
         return xb_because(why, -ENOMEM, "out of memory for the staircase");
-    size_t n = 0;
-    for (size_t i = 0; i < experiment->n_cells; i++)
-        if (!isnan(run->stair_ns[i]))
-            stairs[n++] = (struct xb_stair){ .bytes = (double)experiment->cells[i].bytes,
-                                             .ns = run->stair_ns[i] };
-    double capacity[XB_CACHE_LEVELS];
-    size_t found = xb_staircase(stairs, n, capacity, XB_CACHE_LEVELS);
-    static const char *const keys[XB_CACHE_LEVELS] = { "l1d_measured_bytes", "l2_measured_bytes",
-                                                       "llc_measured_bytes" };
+    size_t n = collect_stairs(run, stairs);
+    double edge[XB_CACHE_LEVELS];
+    size_t found = xb_staircase(stairs, n, edge, XB_CACHE_LEVELS);
+    bool named = found == XB_CACHE_LEVELS && (!l1d || stairs[0].bytes <= (double)l1d / 2);
     free(stairs);
     if (!found)
         return 0;
@@ -438,8 +460,13 @@ static int write_staircase(struct run *run, struct xb_reason *why)
     int err = open_draft(&draft, why);
     if (err)
         return err;
-    for (size_t i = 0; i < found; i++)
-        xb_provenance_add(draft.out, keys[i], "%.0f", capacity[i]);
+    for (size_t i = 0; i < found; i++) {
+        char key[32];
+        snprintf(key, sizeof key, "staircase_edge_%zu_bytes", i + 1);
+        xb_provenance_add(draft.out, key, "%.0f", edge[i]);
+        if (named)
+            xb_provenance_add(draft.out, keys[i], "%.0f", edge[i]);
+    }
     return commit(&draft, &run->provenance, why);
 }
 
@@ -466,6 +493,8 @@ int xb_experiment_run(const struct xb_experiment *experiment, struct xb_tally *t
         run.stair_ns[i] = NAN;
     for (size_t i = 0; i < experiment->n_cells && !err; i++)
         err = stopped(experiment) ? -EINTR : run_cell(&run, i, tally, why);
+    if (!err && stopped(experiment)) /* in the last cell, which then has fewer samples */
+        err = -EINTR;
     if (!err)
         err = write_staircase(&run, why);
     struct sink *sinks[] = { &run.samples, &run.summary, &run.provenance };

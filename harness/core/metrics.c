@@ -80,7 +80,7 @@ double xb_ratio(enum xb_ratio ratio, const struct xb_evidence *evidence)
     case XB_RATIO_BRANCH_MPKI:
         return divide(1000 * value_of(reading, XB_METRIC_BRANCH_MISSES), instructions);
     case XB_RATIO_USER_SHARE:
-        return divide(value_of(reading, XB_METRIC_USER_TIME), evidence->lane_wall_ns);
+        return divide(value_of(reading, XB_METRIC_USER_TIME), evidence->cpu_wall_ns);
     case XB_RATIOS:
         break;
     }

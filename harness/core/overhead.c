@@ -47,7 +47,8 @@ static const struct xb_kernel empty = {
 };
 
 /* Median wall time of a sample, or NaN. */
-static double measure(struct xb_plan *plan, uint32_t workers, uint64_t iters)
+static double measure(struct xb_plan *plan, uint32_t workers, uint64_t iters,
+                      const volatile sig_atomic_t *stop)
 {
     struct xb_arena arena = { 0 };
     struct xb_result *result;
@@ -55,7 +56,9 @@ static double measure(struct xb_plan *plan, uint32_t workers, uint64_t iters)
     plan->iters = iters;
     plan->slice_iters = iters < SLICES ? 0 : iters / SLICES;
     double median = NAN;
-    if (xb_runner_run(plan, LIMIT_NS, NULL, &arena, &result) == 0) {
+    if (stop && *stop)
+        return median;
+    if (xb_runner_run(plan, LIMIT_NS, stop, &arena, &result) == 0) {
         uint32_t n = atomic_load(&result->n_samples);
         for (uint32_t i = 0; i < n; i++)
             result->scratch[i] = (double)result->samples[i].wall_ns;
@@ -77,7 +80,7 @@ static void add(FILE *out, const char *what, const char *model, const char *suff
 
 int xb_overhead_write(FILE *out, const struct xb_registry *registry,
                       const struct xb_topology *topology, const struct xb_counter_source *source,
-                      uint32_t metrics, enum xb_bind bind)
+                      uint32_t metrics, enum xb_bind bind, const volatile sig_atomic_t *stop)
 {
     for (size_t i = 0; i < registry->n_models; i++) {
         const struct xb_model *model = registry->models[i];
@@ -95,9 +98,9 @@ int xb_overhead_write(FILE *out, const struct xb_registry *registry,
             .params = { .bytes = 1, .depth = 1, .seed = 1 },
             .samples = SAMPLES,
         };
-        double one = measure(&plan, 1, 1);
-        double all = measure(&plan, xb_topology_pus(topology), 1);
-        double many = measure(&plan, 1, MANY);
+        double one = measure(&plan, 1, 1, stop);
+        double all = measure(&plan, xb_topology_pus(topology), 1, stop);
+        double many = measure(&plan, 1, MANY, stop);
         add(out, "sample", model->name, "", one);
         add(out, "sample", model->name, "_all", all);
         add(out, "iteration", model->name, "", (many - one) / (MANY - 1));

@@ -5,6 +5,7 @@
 #include "registry.h"
 #include "topology.h"
 
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -13,9 +14,10 @@ struct xb_counter_source;
 /* Writes provenance lines for each model: overhead_sample_ns_<model> (wall time of a sample of one
  * empty iteration, one worker), overhead_sample_ns_<model>_all (the same with as many workers as
  * CPUs), overhead_iteration_ns_<model> (per further iteration, slices of the loop included). Empty
- * where the model cannot run. Also coro_switch_ns. 0 or -errno. */
+ * where the model cannot run, or `stop` (may be NULL) became non-zero. Also coro_switch_ns.
+ * 0 or -errno. */
 int xb_overhead_write(FILE *out, const struct xb_registry *registry,
                       const struct xb_topology *topology, const struct xb_counter_source *source,
-                      uint32_t metrics, enum xb_bind bind);
+                      uint32_t metrics, enum xb_bind bind, const volatile sig_atomic_t *stop);
 
 #endif

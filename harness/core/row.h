@@ -23,20 +23,20 @@
 #define XB_TYPE_REAL  double
 
 /* X(kind, column, unit, meaning): which cell this is, at the start of every row of both files. */
-#define XB_CELL_COLUMNS(X)                                                                \
-    X(COUNT, schema, "", "layout version of this file")                                   \
-    X(TEXT, run_id, "", "the run; provenance.csv beside this file describes it")          \
-    X(TEXT, kernel, "", "what was measured: class/stem, a file under kernels/")           \
-    X(TEXT, class, "", "what the kernel claims to be bound by: cpu cache memory io sync") \
-    X(TEXT, model, "", "how workers exist: threads processes loop")                       \
-    X(TEXT, engine, "", "how a worker waits: blocking epoll uring")                       \
-    X(COUNT, workers, "count", "concurrent instances of the kernel")                      \
-    X(COUNT, lanes, "count", "OS threads or processes that hosted them")                  \
-    X(TEXT, bind, "", "binding policy: compact scatter none")                             \
-    X(COUNT, bytes_per_worker, "bytes", "working set of one worker")                      \
-    X(COUNT, depth, "count", "I/O operations kept in flight per worker")                  \
-    X(TEXT, isa, "", "instruction set variant used: base avx2 avx512")                    \
-    X(TEXT, status, "", "ok skipped failed suspect")                                      \
+#define XB_CELL_COLUMNS(X)                                                                         \
+    X(COUNT, schema, "", "layout version of this file")                                            \
+    X(TEXT, run_id, "", "the run; provenance.csv beside this file describes it")                   \
+    X(TEXT, kernel, "", "what was measured: class/stem, a file under kernels/")                    \
+    X(TEXT, class, "", "what the kernel claims to be bound by: cpu cache memory io sync")          \
+    X(TEXT, model, "", "how workers exist; xbound list has them all")                              \
+    X(TEXT, engine, "", "how a worker waits; xbound list has them all")                            \
+    X(COUNT, workers, "count", "concurrent instances of the kernel")                               \
+    X(COUNT, lanes, "count", "OS threads or processes that hosted them")                           \
+    X(TEXT, bind, "", "binding policy: compact scatter none")                                      \
+    X(COUNT, bytes_per_worker, "bytes", "working set of one worker; empty where a server decides") \
+    X(COUNT, depth, "count", "I/O operations kept in flight per worker")                           \
+    X(TEXT, isa, "", "instruction set variant used: base avx2 avx512")                             \
+    X(TEXT, status, "", "ok skipped failed suspect")                                               \
     X(TEXT, reason, "", "why, unless ok")
 
 #define XB_SAMPLE_COLUMNS(X)                                                                    \
@@ -58,7 +58,7 @@
       "sum over workers of a mix of (index, checksum); equal under all models")                 \
     X(TEXT, outcome_name, "", "the named outcome the kernel reports, if any")                   \
     X(COUNT, outcome_value, "count", "how often it happened, summed over workers")              \
-    X(TEXT, counters, "", "counter source that was used: papi perf none")                       \
+    X(TEXT, counters, "", "counter source that was used; xbound list has them all")             \
     X(REAL, counter_coverage, "ratio", "time counted / time enabled of the worst lane")
 
 #define XB_SUMMARY_COLUMNS(X)                                                                     \
@@ -82,15 +82,17 @@
     X(REAL, gb_per_s, "GB/s", "10^9 bytes of payload, read and written, per second of wall time") \
     X(REAL, gflop_per_s, "GFLOP/s", "10^9 floating-point operations per second of wall time")     \
     X(REAL, flop_per_byte, "flop/byte", "arithmetic intensity: flops / payload bytes")            \
-    X(COUNT, lat_samples, "count", "items whose latency was taken, in windows of their own")      \
-    X(REAL, lat_p50_ns, "ns", "median latency of an item")                                        \
+    X(TEXT, lat_of, "",                                                                           \
+      "what one latency is of; the item, unless the kernel waits for more at once")               \
+    X(COUNT, lat_samples, "count", "latencies taken, in windows of their own")                    \
+    X(REAL, lat_p50_ns, "ns", "median latency")                                                   \
     X(REAL, lat_p99_ns, "ns", "99th percentile; empty below 100 latencies")                       \
     X(REAL, lat_p999_ns, "ns", "99.9th percentile; empty below 1000 latencies")                   \
     X(REAL, lat_max_ns, "ns", "largest latency seen")                                             \
     X(REAL, concurrency, "workers", "mean number of workers in flight: in_flight_ns / wall_ns")   \
     X(REAL, parallelism, "cpus", "mean number of CPUs at work: cpu_ns / wall_ns")                 \
     X(REAL, ipc, "ratio", "instructions per cycle; empty without a PMU")                          \
-    X(TEXT, stop, "", "why sampling stopped: precise, time, count")                               \
+    X(TEXT, stop, "", "why sampling stopped: precise time count interrupted")                     \
     X(TEXT, verdict, "", "the class claim on this machine: confirmed contradicted untested")      \
     X(TEXT, verdict_level, "", "memory level of the verdict, where one was found")                \
     X(TEXT, verdict_evidence, "", "the claims and the figures they were held against")

@@ -46,8 +46,14 @@ static bool wait_for(pid_t pid, uint64_t limit_ns, const volatile sig_atomic_t *
     uint64_t deadline_ns = xb_now_ns() + limit_ns;
     bool failure_seen = false;
     for (;;) {
-        if (waitpid(pid, status, WNOHANG) == pid)
+        pid_t gone = waitpid(pid, status, WNOHANG);
+        if (gone == pid)
             return true;
+        if (gone < 0 && errno != EINTR) { /* somebody else reaped it: SIGCHLD is ignored */
+            xb_result_fail(result, -errno, "waitpid: %s; do not ignore SIGCHLD", strerror(errno));
+            *status = 0;
+            return true;
+        }
         uint64_t now_ns = xb_now_ns();
         if (now_ns >= deadline_ns)
             return false;
@@ -114,5 +120,7 @@ int xb_runner_run(const struct xb_plan *plan, uint64_t limit_ns, const volatile 
         }
     }
     sigprocmask(SIG_SETMASK, &mask, NULL);
+    if (atomic_load(&(*result)->failed) == 1) /* all are dead, so nobody is filling it any more */
+        (*result)->why = (struct xb_reason){ -ECHILD, "died while it reported a failure" };
     return atomic_load(&(*result)->failed) ? (*result)->why.code : 0;
 }

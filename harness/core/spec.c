@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 void xb_spec_init(struct xb_spec *spec)
 {
@@ -34,7 +35,7 @@ static uint64_t cache_or(const struct xb_topology *topology, enum xb_cache_level
     return bytes ? bytes : otherwise;
 }
 
-/* Four times the last-level cache leaves at most a quarter of the set in it. Guests are told of
+/* Four times the last-level cache leaves at most a quarter of the set in it, twice leaves half. Guests are told of
  * caches they share with a whole host, and four of those would take minutes to fill, so from
  * 128 MiB of cache on it is 512 MiB or twice the cache, whichever is more. */
 static uint64_t dram_bytes(uint64_t llc)
@@ -163,10 +164,29 @@ static size_t engines_auto(const struct xb_registry *registry, const struct xb_m
     return registry->n_engines < XB_LIST_MAX ? registry->n_engines : XB_LIST_MAX;
 }
 
+/* Bytes where --bytes does not say: the user's file as it is, 0 where his server decides. */
+static uint64_t own_size(const struct xb_kernel *kernel, const struct xb_spec *spec,
+                         const struct xb_topology *topology)
+{
+    struct stat status;
+    if (spec->url && kernel->needs & XB_NEED_URL)
+        return 0;
+    if (spec->file && kernel->needs & XB_NEED_FILES && stat(spec->file, &status) == 0)
+        return (uint64_t)status.st_size;
+    return xb_fit_bytes(kernel, topology);
+}
+
+/* A size that the kernel would not take. */
+static bool size_is_fixed(const struct xb_kernel *kernel, const struct xb_spec *spec)
+{
+    return !(kernel->needs & XB_NEED_BYTES) || (spec->url && kernel->needs & XB_NEED_URL) ||
+           (spec->file && kernel->needs & XB_NEED_FILES);
+}
+
 static int expand_sizes(struct list *list, struct xb_cell *cell, const struct xb_spec *spec,
                         const struct xb_topology *topology)
 {
-    uint64_t fit = xb_fit_bytes(cell->kernel, topology);
+    uint64_t fit = own_size(cell->kernel, spec, topology);
     size_t n_bytes = spec->n_bytes ? spec->n_bytes : 1;
     size_t n_depths = spec->n_depths ? spec->n_depths : 1;
     int err = 0;
@@ -176,6 +196,8 @@ static int expand_sizes(struct list *list, struct xb_cell *cell, const struct xb
             cell->depth = spec->n_depths ? spec->depths[j] : 1;
             cell->skip = (struct xb_reason){ 0 };
             judge(cell, topology);
+            if (!cell->skip.code && spec->n_bytes && size_is_fixed(cell->kernel, spec))
+                xb_because(&cell->skip, -EINVAL, "its size is its own, whatever --bytes");
             err = append(list, cell);
         }
     }

@@ -47,21 +47,21 @@ int xb_sample_suspect(const struct xb_identity *identity, const struct xb_sample
 }
 
 /* Both row structs begin with the columns of XB_CELL_COLUMNS under the same names. */
-#define FILL_CELL(row, identity)                                     \
-    do {                                                             \
-        const struct xb_cell *filled = (identity)->cell;             \
-        (row)->run_id = (identity)->run_id;                          \
-        (row)->kernel = filled->kernel->name;                        \
-        (row)->class = xb_class_name(filled->kernel->bound);         \
-        (row)->model = filled->model->name;                          \
-        (row)->engine = filled->engine->name;                        \
-        (row)->workers = filled->workers;                            \
-        (row)->lanes = lanes_of(identity);                           \
-        (row)->bind = xb_bind_name((identity)->spec->bind);          \
-        (row)->bytes_per_worker = filled->bytes;                     \
-        (row)->depth = filled->depth;                                \
-        (row)->isa = xb_isa_name(xb_isa_best(filled->kernel->isas)); \
-        (row)->seed = (identity)->spec->seed;                        \
+#define FILL_CELL(row, identity)                                             \
+    do {                                                                     \
+        const struct xb_cell *filled = (identity)->cell;                     \
+        (row)->run_id = (identity)->run_id;                                  \
+        (row)->kernel = filled->kernel->name;                                \
+        (row)->class = xb_class_name(filled->kernel->bound);                 \
+        (row)->model = filled->model->name;                                  \
+        (row)->engine = filled->engine->name;                                \
+        (row)->workers = filled->workers;                                    \
+        (row)->lanes = lanes_of(identity);                                   \
+        (row)->bind = xb_bind_name((identity)->spec->bind);                  \
+        (row)->bytes_per_worker = filled->bytes ? filled->bytes : XB_ABSENT; \
+        (row)->depth = filled->depth;                                        \
+        (row)->isa = xb_isa_name(xb_isa_best(filled->kernel->isas));         \
+        (row)->seed = (identity)->spec->seed;                                \
     } while (0)
 
 void xb_sample_fill_without(struct xb_sample_row *row, const struct xb_identity *identity,
@@ -129,7 +129,7 @@ static void add(struct totals *totals, const struct xb_sample *sample, double cp
     totals->work.bytes_read += sample->work.bytes_read;
     totals->work.bytes_written += sample->work.bytes_written;
     totals->work.flops += sample->work.flops;
-    totals->evidence.lane_wall_ns += (double)sample->wall_ns * cpus;
+    totals->evidence.cpu_wall_ns += (double)sample->wall_ns * cpus;
     struct xb_reading pair[2] = { totals->evidence.reading, sample->reading };
     xb_metrics_merge(first ? &pair[1] : pair, first ? 1 : 2, &totals->evidence.reading);
 }
@@ -159,10 +159,12 @@ static void fill_rates(struct xb_summary_row *row, const struct xb_work *work, d
         row->flop_per_byte = flops / bytes;
 }
 
-static void fill_latency(struct xb_summary_row *row, const struct xb_histogram *latency)
+static void fill_latency(struct xb_summary_row *row, const struct xb_kernel *kernel,
+                         const struct xb_histogram *latency)
 {
     if (!latency->n)
         return;
+    row->lat_of = kernel->latency_of ? kernel->latency_of : kernel->item;
     row->lat_samples = latency->n;
     row->lat_p50_ns = xb_histogram_quantile(latency, 0.5);
     row->lat_max_ns = (double)latency->max;
@@ -204,7 +206,7 @@ static struct xb_interval gather(const struct xb_identity *identity, struct xb_r
 void xb_summary_fill(struct xb_summary_row *row, const struct xb_identity *identity,
                      struct xb_result *result, char *evidence, struct xb_reason *why)
 {
-    static const char *const stops[] = { NULL, "precise", "time", "count" };
+    static const char *const stops[] = { "interrupted", "precise", "time", "count" };
     const struct xb_kernel *kernel = identity->cell->kernel;
     uint32_t n = atomic_load(&result->n_samples), suspects = 0;
     *why = (struct xb_reason){ 0 };
@@ -233,7 +235,7 @@ void xb_summary_fill(struct xb_summary_row *row, const struct xb_identity *ident
     row->concurrency = totals.in_flight_ns / totals.wall_ns;
     row->parallelism = totals.cpu_ns / totals.wall_ns;
     row->ipc = xb_ratio(XB_RATIO_IPC, &totals.evidence);
-    fill_latency(row, &result->latency);
+    fill_latency(row, kernel, &result->latency);
     row->stop = stops[result->stop];
     row->verdict = xb_claims_judge(kernel->claims, kernel->n_claims, &totals.evidence, evidence,
                                    XB_EVIDENCE_BYTES);

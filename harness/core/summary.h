@@ -18,8 +18,9 @@ struct xb_identity {
 
 enum { XB_EVIDENCE_BYTES = 400 };
 
-/* Why a sample should not be trusted: too short beside what measuring costs, CPU time withheld by the hypervisor, lanes that began far
- * apart or a lane that did not get its CPU, although there were CPUs for all. 0 when it can be. */
+/* Why a sample should not be trusted: too short beside what measuring costs, CPU time withheld by
+ * the hypervisor, lanes that began far apart or a lane that did not get its CPU, although there
+ * were CPUs for all. 0 when it can be trusted. */
 int xb_sample_suspect(const struct xb_identity *identity, const struct xb_sample *sample,
                       struct xb_reason *why);
 

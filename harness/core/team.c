@@ -247,25 +247,32 @@ double xb_sample_item_ns(const struct xb_sample *sample)
     return (double)sample->wall_ns / items;
 }
 
-/* Whether enough samples are there; sets result->stop. */
-static bool enough(struct cell *cell, uint32_t n)
+/* Numbers of samples at which the interval is looked at, each half as many again as the one before:
+ * stopping at the first interval that happens to be narrow lowers its coverage, by the more the
+ * more often one looks. */
+static bool is_look(uint32_t n)
+{
+    uint32_t look = INTERVAL_MIN;
+    while (look < n)
+        look += look / 2;
+    return look == n;
+}
+
+/* Why this many samples are enough, or XB_STOP_INTERRUPTED when they are not. */
+static enum xb_stop enough(struct cell *cell, uint32_t n)
 {
     const struct xb_plan *plan = cell->plan;
     struct xb_result *result = cell->result;
-    if (plan->samples) {
-        result->stop = XB_STOP_COUNT;
-        return n >= plan->samples;
-    }
-    if (n >= INTERVAL_MIN) {
+    if (plan->samples)
+        return n >= plan->samples ? XB_STOP_COUNT : XB_STOP_INTERRUPTED;
+    if (is_look(n)) {
         for (uint32_t i = 0; i < n; i++)
             result->scratch[i] = xb_sample_item_ns(&result->samples[i]);
-        if (xb_interval_relative(xb_median_interval(result->scratch, n)) <= plan->precision) {
-            result->stop = XB_STOP_PRECISE;
-            return true;
-        }
+        if (xb_interval_relative(xb_median_interval(result->scratch, n)) <= plan->precision)
+            return XB_STOP_PRECISE;
     }
-    result->stop = XB_STOP_TIME;
-    return xb_now_ns() >= cell->deadline_ns || n >= XB_SAMPLES_MAX;
+    return xb_now_ns() >= cell->deadline_ns || n >= XB_SAMPLES_MAX ? XB_STOP_TIME
+                                                                   : XB_STOP_INTERRUPTED;
 }
 
 static enum phase after_sample(struct cell *cell)
@@ -275,10 +282,13 @@ static enum phase after_sample(struct cell *cell)
     struct xb_sample *sample = &result->samples[n];
     sum_up(cell, sample);
     uint64_t steal_ns = read_steal_ns();
-    sample->steal_ns = steal_ns - cell->steal_ns;
-    cell->steal_ns = steal_ns;
+    if (steal_ns > cell->steal_ns) { /* not when it could not be read, or was set back */
+        sample->steal_ns = steal_ns - cell->steal_ns;
+        cell->steal_ns = steal_ns;
+    }
     atomic_store(&result->n_samples, ++n);
-    if (!enough(cell, n))
+    result->stop = enough(cell, n);
+    if (result->stop == XB_STOP_INTERRUPTED)
         return SAMPLE;
     if (!cell->plan->latency)
         return DONE;
@@ -424,8 +434,7 @@ size_t xb_team_bytes(const struct xb_plan *plan)
     size_t workers = plan->params.workers, lanes = plan->model->lanes(plan->params.workers);
     return sizeof(struct cell) + workers * (sizeof(struct xb_worker) + sizeof(struct hand)) +
            lanes * (sizeof(struct xb_lane) + sizeof(struct bench) + sizeof(int)) +
-           plan->model->reserve * (workers + 1) + KERNEL_BYTES + workers * KERNEL_BYTES_PER_WORKER +
-           4096;
+           plan->model->state_bytes + KERNEL_BYTES + workers * KERNEL_BYTES_PER_WORKER + 4096;
 }
 
 static struct cell *lay_out(const struct xb_plan *plan, struct xb_arena *arena,
@@ -491,7 +500,7 @@ int xb_team_run(const struct xb_plan *plan, struct xb_arena *arena, struct xb_re
 {
     const struct xb_kernel *kernel = plan->kernel;
     struct cell *cell = lay_out(plan, arena, result);
-    void *shared = xb_arena_take(arena, plan->model->reserve * (plan->params.workers + 1), 128);
+    void *shared = xb_arena_take(arena, plan->model->state_bytes, 128);
     if (!cell || !shared)
         return xb_result_fail(result, -ENOMEM, "no shared memory for %u workers",
                               plan->params.workers);

@@ -46,7 +46,7 @@ struct xb_sample {
  * samples of a cell do equal numbers of iterations, but an iteration need not make equal items. */
 double xb_sample_item_ns(const struct xb_sample *sample);
 
-enum xb_stop { XB_STOP_NONE, XB_STOP_PRECISE, XB_STOP_TIME, XB_STOP_COUNT };
+enum xb_stop { XB_STOP_INTERRUPTED, XB_STOP_PRECISE, XB_STOP_TIME, XB_STOP_COUNT };
 
 enum { XB_SAMPLES_MAX = 4096 };
 
@@ -56,7 +56,7 @@ struct xb_result {
     _Atomic int failed; /* 0, then 1 while `why` is being filled, then 2 */
     struct xb_reason why;
     _Atomic uint32_t n_samples;
-    enum xb_stop stop;
+    enum xb_stop stop;          /* set with the last sample; interrupted until then */
     uint64_t iters;             /* what calibration found, or plan.iters */
     uint64_t calibrated_ns;     /* wall time of that many */
     uint32_t granted;           /* metrics the source counts on every lane */

@@ -40,13 +40,14 @@ static const struct {
 
 enum { EVENTS = sizeof events / sizeof events[0], EXERCISE = 10000 };
 
-struct xb_counters {
-    int fd[EVENTS]; /* -1: not granted */
-};
-
 /* What read(2) gives for the read_format below. */
 struct value {
     uint64_t count, enabled_ns, running_ns;
+};
+
+struct xb_counters {
+    int fd[EVENTS];              /* -1: not granted */
+    struct value before[EVENTS]; /* at start: PERF_EVENT_IOC_RESET leaves the times as they are */
 };
 
 static int open_event(size_t i)
@@ -82,12 +83,18 @@ static const char *explain(int err)
     }
 }
 
+static int read_value(int fd, struct value *value)
+{
+    return read(fd, value, sizeof *value) == sizeof *value ? 0 : -EIO;
+}
+
 static int start(struct xb_counters *counters)
 {
     for (size_t i = 0; i < EVENTS; i++) {
         if (counters->fd[i] < 0)
             continue;
-        ioctl(counters->fd[i], PERF_EVENT_IOC_RESET, 0);
+        if (read_value(counters->fd[i], &counters->before[i]) != 0)
+            return -EIO;
         if (ioctl(counters->fd[i], PERF_EVENT_IOC_ENABLE, 0) != 0)
             return -errno;
     }
@@ -103,8 +110,11 @@ static int stop(struct xb_counters *counters, struct xb_reading *out)
         struct value value;
         if (counters->fd[i] < 0)
             continue;
-        if (read(counters->fd[i], &value, sizeof value) != sizeof value)
+        if (read_value(counters->fd[i], &value) != 0)
             return -EIO;
+        value.count -= counters->before[i].count;
+        value.enabled_ns -= counters->before[i].enabled_ns;
+        value.running_ns -= counters->before[i].running_ns;
         if (!value.running_ns)
             continue; /* never scheduled: absent, not zero */
         double scale = (double)value.enabled_ns / (double)value.running_ns;

@@ -5,6 +5,7 @@
 #include "../../kernels/io.h"
 #include "../base/reason.h"
 
+#include <sched.h>
 #include <stdbool.h>
 
 /* How an engine suspends the worker that awaits. Provided by models whose workers are
@@ -14,6 +15,35 @@ struct xb_parker {
     void (*park)(struct xb_parker *parker);               /* returns when someone unparks us */
     void (*unpark)(struct xb_parker *parker, void *task); /* makes a task ready, once per park */
 };
+
+/* One await() that waits for completions; lives on the awaiting worker's stack. */
+struct xb_waiting {
+    void *task;    /* to be unparked; NULL without a parker */
+    size_t needed; /* completions until the await is satisfied */
+};
+
+/* Counts one completion. Returns whether it satisfied the await, whose task is then ready.
+ * `waiting` may be NULL: nobody waits for this operation. */
+static inline bool xb_waiting_complete(struct xb_waiting *waiting, struct xb_parker *parker)
+{
+    if (!waiting || !waiting->needed || --waiting->needed)
+        return false;
+    if (waiting->task)
+        parker->unpark(parker, waiting->task);
+    return true;
+}
+
+/* Lets other workers go first: those of this lane, or without a parker whoever the scheduler
+ * chooses. */
+static inline void xb_engine_yield(struct xb_parker *parker)
+{
+    if (!parker) {
+        sched_yield();
+        return;
+    }
+    parker->unpark(parker, parker->current(parker));
+    parker->park(parker);
+}
 
 /* An engine file defines one of these, const, named xb_engine_<file stem>. */
 struct xb_io_engine {

@@ -12,7 +12,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -22,12 +21,6 @@
 #include <unistd.h>
 
 enum { EVENTS_PER_WAIT = 256, FIRST_FDS = 64 };
-
-/* One await() that is waiting; on the awaiting worker's stack. */
-struct waiting {
-    void *task;    /* NULL without a parker */
-    size_t needed; /* completions until the await is satisfied */
-};
 
 enum direction { IN, OUT, DIRECTIONS };
 
@@ -191,22 +184,7 @@ static bool complete(struct epoll *epoll, struct xb_io_op *op, int64_t result)
 {
     op->result = result;
     op->state = XB_IO_DONE;
-    struct waiting *waiting = WAITING(op);
-    if (!waiting || !waiting->needed || --waiting->needed)
-        return false;
-    if (waiting->task)
-        epoll->parker->unpark(epoll->parker, waiting->task);
-    return true;
-}
-
-static void yield(struct epoll *epoll)
-{
-    if (epoll->parker) {
-        epoll->parker->unpark(epoll->parker, epoll->parker->current(epoll->parker));
-        epoll->parker->park(epoll->parker);
-    } else {
-        sched_yield();
-    }
+    return xb_waiting_complete(WAITING(op), epoll->parker);
 }
 
 /* Finishes the op at once where it can, or leaves it waiting. */
@@ -216,7 +194,7 @@ static void start(struct epoll *epoll, struct xb_io_op *op)
     STARTED(op) = 0;
     op->state = XB_IO_IN_FLIGHT;
     if (op->kind == XB_IO_YIELD) {
-        yield(epoll);
+        xb_engine_yield(epoll->parker);
         complete(epoll, op, 0);
     } else if (op->kind == XB_IO_CLOSE) {
         forget(epoll, op->fd);
@@ -323,7 +301,7 @@ static int await(struct xb_io *io, struct xb_io_op *ops, size_t n, size_t at_lea
         done += ops[i].state == XB_IO_DONE;
     if (done >= at_least)
         return 0;
-    struct waiting waiting = { .needed = at_least - done };
+    struct xb_waiting waiting = { .needed = at_least - done };
     for (size_t i = 0; i < n; i++)
         if (ops[i].state == XB_IO_IN_FLIGHT)
             WAITING(&ops[i]) = &waiting;

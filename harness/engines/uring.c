@@ -3,11 +3,10 @@
  *
  * With a parker a worker only queues and parks; pump() submits what all workers of the lane
  * queued in one system call. Without one the worker submits and waits by itself. */
-/* xb-library: liburing (Debian: liburing-dev) */
+/* xb-library: liburing>=2.3 (Debian: liburing-dev) */
 #include "engine.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,12 +15,6 @@
 #    include <liburing.h>
 
 enum { ENTRIES_MIN = 8, ENTRIES_MAX = 4096 };
-
-/* One await() that is waiting; on the awaiting worker's stack. */
-struct waiting {
-    void *task;    /* NULL without a parker */
-    size_t needed; /* completions until the await is satisfied */
-};
 
 struct uring {
     struct xb_io io; /* first: the kernel's view */
@@ -80,16 +73,6 @@ static void prepare(struct io_uring_sqe *sqe, struct xb_io_op *op)
     io_uring_sqe_set_data(sqe, op);
 }
 
-static void yield(struct uring *uring)
-{
-    if (uring->parker) {
-        uring->parker->unpark(uring->parker, uring->parker->current(uring->parker));
-        uring->parker->park(uring->parker);
-    } else {
-        sched_yield();
-    }
-}
-
 /* Takes all completions that are there. Returns how many awaits they satisfied. */
 static int reap(struct uring *uring)
 {
@@ -99,15 +82,10 @@ static int reap(struct uring *uring)
     io_uring_for_each_cqe(&uring->ring, head, cqe)
     {
         struct xb_io_op *op = io_uring_cqe_get_data(cqe);
-        struct waiting *waiting = WAITING(op);
         op->result = op->kind == XB_IO_SLEEP && cqe->res == -ETIME ? 0 : cqe->res;
         op->state = XB_IO_DONE;
         seen++;
-        if (waiting && waiting->needed && --waiting->needed == 0) {
-            satisfied++;
-            if (waiting->task)
-                uring->parker->unpark(uring->parker, waiting->task);
-        }
+        satisfied += xb_waiting_complete(WAITING(op), uring->parker);
     }
     io_uring_cq_advance(&uring->ring, seen);
     uring->in_flight -= seen;
@@ -139,7 +117,7 @@ static int await(struct xb_io *io, struct xb_io_op *ops, size_t n, size_t at_lea
         return uring->broken;
     for (size_t i = 0; i < n; i++) {
         if (ops[i].state == XB_IO_NEW && ops[i].kind == XB_IO_YIELD) {
-            yield(uring);
+            xb_engine_yield(uring->parker);
             ops[i].result = 0;
             ops[i].state = XB_IO_DONE;
         } else if (ops[i].state == XB_IO_NEW) {
@@ -152,7 +130,7 @@ static int await(struct xb_io *io, struct xb_io_op *ops, size_t n, size_t at_lea
     /* Only now: while one of them yielded, others may have come to their end. */
     for (size_t i = 0; i < n; i++)
         done += ops[i].state == XB_IO_DONE;
-    struct waiting waiting = { 0 };
+    struct xb_waiting waiting = { 0 };
     if (done < at_least) {
         waiting.needed = at_least - done;
         for (size_t i = 0; i < n; i++)

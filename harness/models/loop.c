@@ -116,7 +116,10 @@ static int run_team(struct xb_team *team, void *memory)
         task->worker->lane = &team->lanes[0];
         task->coro = xb_coro_create(live, task, STACK_BYTES);
         if (!task->coro) {
-            err = team->fail(team, -ENOMEM, "no memory for the stack of worker %u", i);
+            err = team->fail(team, -ENOMEM,
+                             "no memory for the stack of worker %u; for more than 32000 "
+                             "workers raise sysctl vm.max_map_count",
+                             i);
             goto done;
         }
         unpark(&loop->parker, task);
@@ -158,8 +161,7 @@ const struct xb_model xb_model_loop = {
     .summary = "all workers are coroutines on one core: cooperative, shared memory",
     .rank = 2,
     .parks = true,
-    .preempts = false,
-    .reserve = sizeof(struct loop),
+    .state_bytes = sizeof(struct loop),
     .probe = probe,
     .lanes = lanes,
     .run_team = run_team,

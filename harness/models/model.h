@@ -49,14 +49,13 @@ struct xb_team {
 struct xb_model {
     const char *name; /* "threads", "processes", "loop" */
     const char *summary;
-    int rank;       /* calibration is done under the lowest that does not park */
-    bool parks;     /* workers are coroutines: engines get a parker, long work is cut in slices */
-    bool preempts;  /* the scheduler can interrupt a worker in favour of another */
-    size_t reserve; /* bytes of shared memory the model wants for itself per worker */
+    int rank;   /* calibration is done under the lowest that does not park */
+    bool parks; /* workers are coroutines: engines get a parker, long work is cut in slices */
+    size_t state_bytes; /* of shared memory that the model wants for itself */
     int (*probe)(struct xb_reason *why);
     uint32_t (*lanes)(uint32_t workers);
     /* Creates the workers, runs body() once in each, returns when all are gone. `shared`:
-     * zeroed memory that every lane sees, reserve x (workers + 1) bytes. A worker that dies
+     * zeroed memory that every lane sees, state_bytes of it. A worker that dies
      * fails the team and never hangs it. 0, or -errno after calling team->fail(). */
     int (*run_team)(struct xb_team *team, void *shared);
     /* Called by every worker equally often, whatever went wrong. No worker passes before all

@@ -49,7 +49,7 @@ double xb_histogram_quantile(const struct xb_histogram *histogram, double share)
     for (size_t i = 0; i < XB_HISTOGRAM_BUCKETS; i++) {
         seen += histogram->bucket[i];
         if (seen && (double)seen >= wanted)
-            return middle_of(i);
+            return fmin(middle_of(i), (double)histogram->max);
     }
     return (double)histogram->max;
 }

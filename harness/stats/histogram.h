@@ -19,7 +19,8 @@ void xb_histogram_add(struct xb_histogram *histogram, uint64_t value);
 /* Adds all of `from` to `into`. */
 void xb_histogram_merge(struct xb_histogram *into, const struct xb_histogram *from);
 
-/* The smallest bucket's middle with at least `share` of all values at or below; share in [0, 1].
+/* The middle of the smallest bucket with at least `share` of all values at or below, and no more
+ * than the largest value; share in [0, 1].
  * NaN when empty. */
 double xb_histogram_quantile(const struct xb_histogram *histogram, double share);
 

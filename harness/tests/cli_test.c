@@ -252,7 +252,7 @@ XB_TEST(Cli, SizesAndTimesOutOfRangeAreRefusedWithAnExample)
         snprintf(args, sizeof args, QUICK "cpu/mix64 --sweep %s", sweeps[i]);
         expect_error(args, 2, "--sweep: ");
     }
-    expect_error(QUICK "--sweep bytes=64:16T:16", 2, "more than 256 sizes");
+    expect_error(QUICK "--sweep bytes=4K:16T:16", 2, "more than 256 sizes");
     expect_error(QUICK "--max-time 100us", 2, "--max-time is less than --min-time");
     XB_EXPECT_EQ(count_entries(""), 0);
 }
@@ -294,16 +294,16 @@ XB_TEST(Cli, DryRunShowsCellsAndWritesNothing)
 
 XB_TEST(Cli, ASweepHasEachSizeOnce)
 {
-    struct xb_ended *ended =
-        run_program("run --dry-run --sweep bytes=64:512:4 --workers 1 --model threads cpu/mix64");
+    struct xb_ended *ended = run_program(
+        "run --dry-run --sweep bytes=1K:8K:4 --workers 1 --model threads cache/load_l1");
     XB_EXPECT_EQ(ended->code, 0);
     size_t lines = 0;
     for (const char *at = ended->out; (at = strchr(at, '\n')); at++)
         lines++;
-    /* 64 128 192 256 320 384 448 512, less those that the steps leave out, and the header. */
+    /* 1 to 8 KiB in whole KiB, less those that the steps leave out, and the header. */
     XB_EXPECT(lines <= 1 + 8);
-    XB_EXPECT_HAS(ended->out, ",64,1,");
-    XB_EXPECT_HAS(ended->out, ",512,1,");
+    XB_EXPECT_HAS(ended->out, ",1024,1,");
+    XB_EXPECT_HAS(ended->out, ",8192,1,");
     free(ended);
 }
 
@@ -451,7 +451,8 @@ XB_TEST(Cli, OutputInAFolderWithoutRightsIsRefused)
 /* ---- a full disk ---- */
 
 enum { MANY = 100 }; /* samples of a cell: some 20 KB of rows */
-#define FILL_DISK "run cpu/mix64 --workers 1 --bytes 64,128,192 --samples 100 --min-time 20us -o "
+#define FILL_DISK \
+    "run cpu/branch_random --workers 1 --bytes 1K,2K,3K --samples 100 --min-time 20us -o "
 
 /* What is there is whole: every line, and all samples of each cell that has a summary. */
 static void expect_whole_cells(const char *folder)

@@ -141,7 +141,8 @@ static void all_pairs_agree(const void *argument)
     for (size_t i = 0; i < xb_builtin.n_engines; i++)
         spec.engines[spec.n_engines++] = xb_builtin.engines[i];
     spec.workers[spec.n_workers++] = point->workers;
-    spec.bytes[spec.n_bytes++] = point->bytes;
+    if (point->kernel->needs & XB_NEED_BYTES)
+        spec.bytes[spec.n_bytes++] = point->bytes;
     spec.depths[spec.n_depths++] = 1;
     if (point->kernel->needs & XB_NEED_DEPTH)
         spec.depths[spec.n_depths++] = 4;
@@ -431,7 +432,6 @@ XB_TEST(Registry, ImpossiblePairsCarryAReason)
     for (size_t i = 0; i < xb_builtin.n_engines; i++)
         spec.engines[spec.n_engines++] = xb_builtin.engines[i];
     spec.workers[spec.n_workers++] = 1;
-    spec.bytes[spec.n_bytes++] = 4096;
     struct xb_topology *topology = NULL;
     struct xb_cell *cells = NULL;
     struct xb_reason why = { 0 };
@@ -482,7 +482,7 @@ XB_TESTS(of_all_kernels)
         add(kernel, "SeedDecidesTheChecksum", seed_decides_the_checksum, kernel);
         add(kernel, "VariantsDoTheSameWork", variants_do_the_same_work, kernel);
         add(kernel, "ReleasesAcceptNull", releases_accept_null, kernel);
-        for (int s = 0; s < N_SIZES; s++) {
+        for (int s = 0; s < (kernel->needs & XB_NEED_BYTES ? N_SIZES : 1); s++) {
             for (int w = 0; w < N_WORKERS; w++, point++) {
                 char question[64];
                 snprintf(question, sizeof question, "AllPairsAgree__%llu_KiB_%u_workers",

@@ -119,7 +119,7 @@ XB_TEST(Metrics, FillTakesAccountsOnlyWhereNothingWasCounted)
 
 static double ratio_of(enum xb_ratio ratio, struct xb_reading reading)
 {
-    struct xb_evidence evidence = { .reading = reading, .lane_wall_ns = 1000 };
+    struct xb_evidence evidence = { .reading = reading, .cpu_wall_ns = 1000 };
     return xb_ratio(ratio, &evidence);
 }
 
@@ -180,7 +180,7 @@ XB_TEST(Metrics, NamesAreDistinctAndFitForColumns)
 static void expect_verdict(struct xb_claim claim, uint32_t present, const char *verdict,
                            const char *clause)
 {
-    struct xb_evidence evidence = { .reading = recorded(present), .lane_wall_ns = 1000 };
+    struct xb_evidence evidence = { .reading = recorded(present), .cpu_wall_ns = 1000 };
     char text[200];
     XB_EXPECT_STREQ(xb_claims_judge(&claim, 1, &evidence, text, sizeof text), verdict);
     XB_EXPECT_STREQ(text, clause);
@@ -228,7 +228,7 @@ XB_TEST(Claims, OneFailureContradictsAndOneUnknownLeavesUntested)
         { XB_RATIO_LLC_MPKI, 8, INFINITY },     /* fails */
     };
     struct xb_evidence evidence = { .reading = recorded(USER | LLC | INSTRUCTIONS),
-                                    .lane_wall_ns = 1000 };
+                                    .cpu_wall_ns = 1000 };
     char text[200];
     XB_EXPECT_STREQ(xb_claims_judge(claims, 3, &evidence, text, sizeof text), "contradicted");
     XB_EXPECT_STREQ(text, "user_share 0.9, claimed >= 0.8; ipc not counted, claimed >= 0.1; "
@@ -239,7 +239,7 @@ XB_TEST(Claims, OneFailureContradictsAndOneUnknownLeavesUntested)
 
 XB_TEST(Claims, NoClaimIsUntestedWithNothingToSay)
 {
-    struct xb_evidence evidence = { .reading = recorded(XB_METRICS_ALL), .lane_wall_ns = 1000 };
+    struct xb_evidence evidence = { .reading = recorded(XB_METRICS_ALL), .cpu_wall_ns = 1000 };
     char text[8] = "stale";
     XB_EXPECT_STREQ(xb_claims_judge(NULL, 0, &evidence, text, sizeof text), "untested");
     XB_EXPECT_STREQ(text, "");
@@ -250,7 +250,7 @@ XB_TEST(Claims, TheTextIsCutAtItsBufferAndTheVerdictIsNot)
     static const char whole[] = "user_share 0.9, claimed >= 0.8; ipc 0.5, claimed 0.1 to 0.2";
     struct xb_claim claims[] = { { XB_RATIO_USER_SHARE, 0.8, INFINITY },
                                  { XB_RATIO_IPC, 0.1, 0.2 } };
-    struct xb_evidence evidence = { .reading = recorded(XB_METRICS_ALL), .lane_wall_ns = 1000 };
+    struct xb_evidence evidence = { .reading = recorded(XB_METRICS_ALL), .cpu_wall_ns = 1000 };
     for (size_t room = 0; room <= sizeof whole + 1; room++) {
         char text[sizeof whole + 8];
         memset(text, '#', sizeof text);

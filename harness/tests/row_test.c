@@ -131,6 +131,7 @@ static struct xb_summary_row full_summary(void)
     row.gb_per_s = 12.25;
     row.gflop_per_s = 1.0 / 3;
     row.flop_per_byte = 0.0833333333333;
+    row.lat_of = "element";
     row.lat_samples = 5000;
     row.lat_p50_ns = 900;
     row.lat_p99_ns = 1900;

@@ -14,20 +14,25 @@
 
 /* ---- a small world ---- */
 
-static const struct xb_kernel compute = {
-    .name = "cpu/compute", .bound = XB_CLASS_CPU, .fit = XB_FIT_OWN, .own_bytes = 32
+static const struct xb_kernel compute = { .name = "cpu/compute",
+                                          .bound = XB_CLASS_CPU,
+                                          .fit = XB_FIT_OWN,
+                                          .own_bytes = 32,
+                                          .needs = XB_NEED_BYTES };
+static const struct xb_kernel chase = {
+    .name = "memory/chase", .bound = XB_CLASS_MEMORY, .fit = XB_FIT_DRAM, .needs = XB_NEED_BYTES
 };
-static const struct xb_kernel chase = { .name = "memory/chase",
-                                        .bound = XB_CLASS_MEMORY,
-                                        .fit = XB_FIT_DRAM };
-static const struct xb_kernel socket_kernel = {
-    .name = "io/socket", .bound = XB_CLASS_IO, .fit = XB_FIT_OWN, .own_bytes = 64
-};
+static const struct xb_kernel socket_kernel = { .name = "io/socket",
+                                                .bound = XB_CLASS_IO,
+                                                .fit = XB_FIT_OWN,
+                                                .own_bytes = 64,
+                                                .needs = XB_NEED_BYTES };
 static const struct xb_kernel file_kernel = { .name = "io/file",
                                               .bound = XB_CLASS_IO,
                                               .fit = XB_FIT_OWN,
                                               .own_bytes = 4096,
-                                              .needs = XB_NEED_FILES | XB_NEED_DEPTH };
+                                              .needs =
+                                                  XB_NEED_BYTES | XB_NEED_FILES | XB_NEED_DEPTH };
 
 static int works(struct xb_reason *why)
 {

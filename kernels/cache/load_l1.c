@@ -116,6 +116,7 @@ const struct xb_kernel xb_kernel_cache_load_l1 = {
     .item = "word",
     .bound = XB_CLASS_CACHE,
     .fit = XB_FIT_L1,
+    .needs = XB_NEED_BYTES,
     .isas = XB_ISAS_TO_512,
     .claims = claims,
     .n_claims = sizeof claims / sizeof *claims,

@@ -122,6 +122,7 @@ const struct xb_kernel xb_kernel_cpu_branch_random = {
     .bound = XB_CLASS_CPU,
     .fit = XB_FIT_OWN,
     .own_bytes = 128 << 10,
+    .needs = XB_NEED_BYTES,
     .claims = claims,
     .n_claims = sizeof claims / sizeof *claims,
     .setup = setup,

@@ -244,6 +244,7 @@ const struct xb_kernel xb_kernel_io_pipe_ring = {
     .bound = XB_CLASS_IO,
     .fit = XB_FIT_OWN,
     .own_bytes = 8,
+    .needs = XB_NEED_BYTES,
     .claims = claims,
     .n_claims = sizeof claims / sizeof claims[0],
     .team_setup = team_setup,

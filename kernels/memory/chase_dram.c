@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * Load-to-use latency of DRAM: a random pointer chase over four times the last-level cache. */
+ * Load-to-use latency of DRAM: a random pointer chase over two to four times the last-level cache. */
 #include "../chase.h"
 
 #include <math.h>
@@ -19,7 +19,7 @@ const struct xb_kernel xb_kernel_memory_chase_dram = {
     .item = "load",
     .bound = XB_CLASS_MEMORY,
     .fit = XB_FIT_DRAM,
-    .needs = XB_SHOWS_LATENCY,
+    .needs = XB_NEED_BYTES | XB_SHOWS_LATENCY,
     .claims = claims,
     .n_claims = sizeof claims / sizeof *claims,
     .setup = setup,

@@ -177,6 +177,7 @@ const struct xb_kernel xb_kernel_memory_matmul_naive = {
     .item = "element",
     .bound = XB_CLASS_MEMORY,
     .fit = XB_FIT_DRAM,
+    .needs = XB_NEED_BYTES,
     .claims = claims,
     .n_claims = sizeof claims / sizeof *claims,
     .setup = setup,

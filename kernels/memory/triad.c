@@ -160,6 +160,7 @@ const struct xb_kernel xb_kernel_memory_triad = {
     .item = "element",
     .bound = XB_CLASS_MEMORY,
     .fit = XB_FIT_DRAM,
+    .needs = XB_NEED_BYTES,
     .isas = XB_ISAS_TO_256,
     .claims = claims,
     .n_claims = sizeof claims / sizeof *claims,
