@@ -461,7 +461,7 @@ static int write_staircase(struct run *run, struct xb_reason *why)
     if (err)
         return err;
     for (size_t i = 0; i < found; i++) {
-        char key[32];
+        char key[64];
         snprintf(key, sizeof key, "staircase_edge_%zu_bytes", i + 1);
         xb_provenance_add(draft.out, key, "%.0f", edge[i]);
         if (named)

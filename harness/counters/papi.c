@@ -96,16 +96,19 @@ static int add_events(struct xb_counters *counters, uint32_t wanted, struct xb_r
     for (size_t i = 0; i < EVENTS; i++) {
         if (!(wanted & (1u << events[i].metric)))
             continue;
-        int code = PAPI_ENOEVNT;
+        /* Of several refusals the one that is not "no such event" tells people most. */
+        int code = PAPI_ENOEVNT, refusal = PAPI_ENOEVNT;
         for (size_t j = 0; j < NAMES && events[i].names[j] && code != PAPI_OK; j++) {
             code = PAPI_add_named_event(counters->set, events[i].names[j]);
             if (code == PAPI_ECNFLCT)
                 conflict = code;
+            if (code != PAPI_OK && refusal == PAPI_ENOEVNT)
+                refusal = code;
         }
         if (code == PAPI_OK)
             counters->metric[counters->n++] = events[i].metric;
         else
-            xb_because(why, -ENODATA, "PAPI: %s: %s", events[i].names[0], PAPI_strerror(code));
+            xb_because(why, -ENODATA, "PAPI: %s: %s", events[i].names[0], PAPI_strerror(refusal));
     }
     return conflict;
 }

@@ -826,7 +826,97 @@ XB_TEST(Cli, AKillKeepsWhatIsFinishedAndLeavesNoProcess)
     free(ended);
 }
 
+/* A run of one cell has nothing left to do after it, and yet it was cut short. */
+XB_TEST(Cli, AnInterruptInTheLastCellKeepsItsSamplesAndSaysSo)
+{
+    struct xb_spawn what = {
+        .args = "run cpu/mix64 --model threads --workers 1 --samples 4000 --min-time 5ms -o out",
+        .background = true,
+    };
+    struct xb_ended *ended = xb_spawn(&what);
+    uint64_t begin = xb_now_ns();
+    /* provenance.csv is written when the cells begin; then some samples' time. */
+    while (count_lines("out/provenance.csv") < 3 && xb_now_ns() - begin < UINT64_C(60000000000))
+        usleep(5000);
+    usleep(500000);
+    kill(ended->pid, SIGINT);
+    xb_spawn_finish(ended);
+    XB_EXPECT_EQ(ended->code, 130);
+    XB_EXPECT_HAS(ended->err, "interrupted;");
+    struct xb_table summary = read_table("out/summary.csv");
+    XB_EXPECT_EQ(summary.rows, 1);
+    if (summary.rows == 1) {
+        XB_EXPECT_STREQ(xb_table_get(&summary, 0, "stop"), "interrupted");
+        XB_EXPECT(strcmp(xb_table_get(&summary, 0, "samples"), "4000") != 0);
+    }
+    xb_table_close(&summary);
+    free(ended);
+}
+
+static int ignore_children(void)
+{
+    return signal(SIGCHLD, SIG_IGN) == SIG_ERR ? errno : 0;
+}
+
+XB_TEST(Cli, AParentThatIgnoresItsChildrenDoesNotMakeUsLoseOurs)
+{
+    struct xb_ended *ended = run_prepared(QUICK "cpu/mix64 --workers 1", ignore_children);
+    if (!unprepared(ended)) {
+        XB_EXPECT_EQ(ended->code, 0);
+        XB_EXPECT(count_status("failed") == 0);
+    }
+    free(ended);
+}
+
 /* ---- whole runs ---- */
+
+/* A sample under the loop takes as many times longer as it has workers. */
+XB_TEST(Cli, AFixedNumberOfSamplesHasTheTimeItNeeds)
+{
+    struct xb_ended *ended = run_program("run cpu/mix64 --model loop --workers 8 --samples 40 "
+                                         "--min-time 10ms --max-time 10ms -o out");
+    XB_EXPECT_EQ(ended->code, 0);
+    struct xb_table summary = read_table("out/summary.csv");
+    XB_EXPECT_EQ(xb_table_count(&summary, "samples", "40"), 1);
+    XB_EXPECT_EQ(xb_table_count(&summary, "stop", "count"), 1);
+    xb_table_close(&summary);
+    free(ended);
+}
+
+XB_TEST(Cli, ASizeThatAKernelDoesNotObeyIsSkippedAndNotClaimed)
+{
+    struct xb_ended *ended = run_program(QUICK "cpu/mix64 --bytes 64K --model threads");
+    XB_EXPECT_EQ(ended->code, 77);
+    expect_all_rows("skipped", "its size is its own");
+    free(ended);
+}
+
+XB_TEST(Cli, AValueNamedTwiceIsMeasuredOnceAndTheLastListCounts)
+{
+    struct xb_ended *ended =
+        run_program("run --dry-run cpu/mix64 --model loop --model threads,threads --workers 3 "
+                    "--workers 2,2,1");
+    XB_EXPECT_EQ(ended->code, 0);
+    size_t lines = 0;
+    for (const char *at = ended->out; (at = strchr(at, '\n')); at++)
+        lines++;
+    XB_EXPECT_EQ(lines, 1 + 2);
+    XB_EXPECT(!strstr(ended->out, "loop"));
+    free(ended);
+}
+
+/* A sweep that starts beyond the L1 cannot tell which cache its first edge belongs to. */
+XB_TEST(Cli, ASweepFromBeyondTheFirstCacheNamesNoCache)
+{
+    struct xb_ended *ended =
+        run_program("run cache/chase_l2 --model threads --workers 1 --sweep bytes=128K:8M:2 "
+                    "--samples 6 --min-time 1ms -o out");
+    XB_EXPECT_EQ(ended->code, 0);
+    struct xb_table table = read_table("out/provenance.csv");
+    XB_EXPECT_EQ(xb_table_count(&table, "key", "l1d_measured_bytes"), 0);
+    xb_table_close(&table);
+    free(ended);
+}
 
 XB_TEST(Cli, NothingThatCanRunIsItsOwnExitCode)
 {

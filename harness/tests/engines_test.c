@@ -470,6 +470,13 @@ static int what_need_not_be_done_stays_in_flight(struct xb_run *run, const struc
     EXPECT_EQ(write_some(run, props->pipe[1][1], "c", 1), 1);
     EXPECT_EQ(await(run, ops, 3, 2), 0);
     EXPECT_EQ(b, 'c');
+    /* It is also used again where nothing has to be waited for, and ends during another await. */
+    ops[2].state = XB_IO_NEW;
+    EXPECT_EQ(await(run, ops, 3, 1), 0);
+    EXPECT_EQ(write_some(run, props->pipe[1][1], "d", 1), 1);
+    EXPECT_EQ(sleep_for(run, 100000), 0);
+    EXPECT_EQ(await(run, ops, 3, 2), 0);
+    EXPECT_EQ(b, 'd');
     EXPECT_EQ(write_some(run, props->pipe[0][1], "a", 1), 1);
     EXPECT_EQ(await(run, ops, 3, 3), 0);
     EXPECT_EQ(ops[0].result, 1);

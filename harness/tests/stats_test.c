@@ -4,6 +4,7 @@
 
 #include "../stats/histogram.h"
 #include "../stats/median.h"
+#include "../stats/staircase.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -90,4 +91,57 @@ XB_TEST(Histogram, MergeIsTheSumOfBoth)
     XB_EXPECT_NEAR(xb_histogram_quantile(a, 0.5), 20, 0);
     free(a);
     free(b);
+}
+
+/* The latencies of a machine with 32 KiB, 1 MiB and 32 MiB, and what its TLB adds beyond. */
+static size_t make_stairs(struct xb_stair *stairs)
+{
+    size_t n = 0;
+    for (double bytes = 4096; bytes < 2e9; bytes *= 1.25, n++) {
+        double ns = bytes <= 32768 ? 1.1 : bytes <= 1048576 ? 3.9 : bytes <= 33554432 ? 15 : 110;
+        stairs[n] = (struct xb_stair){ bytes, bytes > 5e8 ? ns * 1.3 : ns };
+    }
+    return n;
+}
+
+XB_TEST(Staircase, EdgesAreWhereTheLatencyClimbs)
+{
+    struct xb_stair stairs[XB_STAIRS_MAX];
+    size_t n = make_stairs(stairs);
+    double edge[3];
+    XB_EXPECT_EQ(xb_staircase(stairs, n, edge, 3), 3);
+    XB_EXPECT_NEAR(edge[0], 32768, 32768 * 0.25);
+    XB_EXPECT_NEAR(edge[1], 1048576, 1048576 * 0.25);
+    XB_EXPECT_NEAR(edge[2], 33554432, 33554432 * 0.25);
+}
+
+XB_TEST(Staircase, OrderOfTheStairsDoesNotMatter)
+{
+    struct xb_stair up[XB_STAIRS_MAX], down[XB_STAIRS_MAX];
+    size_t n = make_stairs(up);
+    for (size_t i = 0; i < n; i++)
+        down[i] = up[n - 1 - i];
+    double of_up[3], of_down[3];
+    XB_EXPECT_EQ(xb_staircase(up, n, of_up, 3), xb_staircase(down, n, of_down, 3));
+    XB_EXPECT_EQ(memcmp(of_up, of_down, sizeof of_up), 0);
+}
+
+XB_TEST(Staircase, LevelGroundAndTooFewStairsHaveNoEdge)
+{
+    struct xb_stair stairs[64];
+    double edge[3];
+    for (size_t i = 0; i < 64; i++)
+        stairs[i] = (struct xb_stair){ 4096.0 * (double)(i + 1), 4 + (double)(i % 3) / 10 };
+    XB_EXPECT_EQ(xb_staircase(stairs, 64, edge, 3), 0);
+    XB_EXPECT_EQ(make_stairs(stairs) > 7, true);
+    XB_EXPECT_EQ(xb_staircase(stairs, 7, edge, 3), 0);
+}
+
+XB_TEST(Histogram, NoQuantileExceedsTheLargestValue)
+{
+    struct xb_histogram *histogram = calloc(1, sizeof *histogram);
+    for (int i = 0; i < 10; i++)
+        xb_histogram_add(histogram, 335725201);
+    XB_EXPECT_NEAR(xb_histogram_quantile(histogram, 0.99), 335725201, 0);
+    free(histogram);
 }
