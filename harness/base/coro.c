@@ -31,7 +31,7 @@
 #endif
 
 #ifdef XB_ASAN
-#    include <sanitizer/common_interface_defs.h>
+#    include <sanitizer/asan_interface.h>
 #endif
 #ifdef XB_TSAN
 #    include <sanitizer/tsan_interface.h>
@@ -254,6 +254,10 @@ void xb_coro_destroy(struct xb_coro *coro)
 #ifdef XB_TSAN
     if (coro->own_fiber)
         __tsan_destroy_fiber(coro->own_fiber);
+#endif
+#ifdef XB_ASAN
+    /* Of frames that never returned; whoever is given these addresses next would trip over it. */
+    __asan_unpoison_memory_region(coro->stack, coro->stack_bytes);
 #endif
     munmap(coro->stack, coro->stack_bytes);
     free(coro);

@@ -7,11 +7,11 @@
 #include "overhead.h"
 #include "provenance.h"
 #include "runner.h"
+#include "sink.h"
 #include "summary.h"
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,18 +33,11 @@ struct calibration {
     struct xb_reason why; /* code 0: it worked */
 };
 
-/* A file that only ever grows by whole rows. */
-struct sink {
-    int fd;
-    off_t good; /* bytes that are whole rows */
-    char path[4096];
-};
-
 struct run {
     const struct xb_experiment *experiment;
     struct calibration *calibrations;
     size_t n_calibrations;
-    struct sink samples, summary, provenance;
+    struct xb_sink samples, summary, provenance;
     double *stair_ns; /* by cell: ns per item of a latency kernel on one worker, or NaN */
 };
 
@@ -80,58 +73,6 @@ int xb_experiment_prepare(const char *directory, struct xb_reason *why)
                           "remove it",
                           path);
     return access(path, W_OK) == 0 ? 0 : xb_because(why, -errno, "%s: %s", path, strerror(errno));
-}
-
-/* ---- files ---- */
-
-static int open_sink(struct sink *sink, const char *directory, const char *name,
-                     struct xb_reason *why)
-{
-    snprintf(sink->path, sizeof sink->path, "%s/%s", directory, name);
-    sink->good = 0;
-    sink->fd = open(sink->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    return sink->fd >= 0 ? 0 : xb_because(why, -errno, "%s: %s", sink->path, strerror(errno));
-}
-
-static int append(struct sink *sink, const char *text, size_t bytes, struct xb_reason *why)
-{
-    for (size_t done = 0; done < bytes;) {
-        ssize_t n = write(sink->fd, text + done, bytes - done);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0) {
-            int err = n < 0 ? -errno : -EIO;
-            if (ftruncate(sink->fd, sink->good) != 0)
-                err = -errno;
-            return xb_because(why, err, "%s: %s; all rows before this one are kept", sink->path,
-                              strerror(-err));
-        }
-        done += (size_t)n;
-    }
-    sink->good += (off_t)bytes;
-    return 0;
-}
-
-/* Rows are put together in memory first, so that append() can take back what did not fit. */
-struct draft {
-    FILE *out;
-    char *text;
-    size_t bytes;
-};
-
-static int open_draft(struct draft *draft, struct xb_reason *why)
-{
-    *draft = (struct draft){ 0 };
-    draft->out = open_memstream(&draft->text, &draft->bytes);
-    return draft->out ? 0 : xb_because(why, -ENOMEM, "out of memory for a row");
-}
-
-static int commit(struct draft *draft, struct sink *sink, struct xb_reason *why)
-{
-    int err = fclose(draft->out) == 0 ? append(sink, draft->text, draft->bytes, why)
-                                      : xb_because(why, -ENOMEM, "out of memory for a row");
-    free(draft->text);
-    return err;
 }
 
 /* ---- cells ---- */
@@ -282,10 +223,10 @@ static int write_rows(struct run *run, const struct xb_identity *identity, struc
                       struct xb_tally *tally, char *evidence, struct xb_reason *cell_why,
                       struct xb_reason *why)
 {
-    struct draft draft;
+    struct xb_draft draft;
     struct xb_sample_row row;
     uint32_t n = result ? atomic_load(&result->n_samples) : 0;
-    int err = open_draft(&draft, why);
+    int err = xb_draft_open(&draft, why);
     if (err)
         return err;
     for (uint32_t i = 0; i < n; i++) {
@@ -300,11 +241,11 @@ static int write_rows(struct run *run, const struct xb_identity *identity, struc
     } else {
         xb_summary_fill(summary, identity, result, evidence, cell_why);
     }
-    err = commit(&draft, &run->samples, why);
-    if (err || (err = open_draft(&draft, why)))
+    err = xb_draft_commit(&draft, &run->samples, why);
+    if (err || (err = xb_draft_open(&draft, why)))
         return err;
     xb_summary_write(draft.out, summary);
-    err = commit(&draft, &run->summary, why);
+    err = xb_draft_commit(&draft, &run->summary, why);
     if (err)
         return err;
     tally->ok += strcmp(summary->status, "ok") == 0;
@@ -382,17 +323,17 @@ static int run_cell(struct run *run, size_t index, struct xb_tally *tally, struc
 static int write_start(struct run *run, struct xb_reason *why)
 {
     const struct xb_experiment *experiment = run->experiment;
-    struct draft draft;
-    int err = open_draft(&draft, why);
+    struct xb_draft draft;
+    int err = xb_draft_open(&draft, why);
     if (err)
         return err;
     xb_sample_header(draft.out);
-    err = commit(&draft, &run->samples, why);
-    if (err || (err = open_draft(&draft, why)))
+    err = xb_draft_commit(&draft, &run->samples, why);
+    if (err || (err = xb_draft_open(&draft, why)))
         return err;
     xb_summary_header(draft.out);
-    err = commit(&draft, &run->summary, why);
-    if (err || (err = open_draft(&draft, why)))
+    err = xb_draft_commit(&draft, &run->summary, why);
+    if (err || (err = xb_draft_open(&draft, why)))
         return err;
     xb_provenance_begin(draft.out, experiment->run_id, experiment->topology);
     for (size_t i = 0; i < experiment->registry->n_sources; i++) {
@@ -416,7 +357,7 @@ static int write_start(struct run *run, struct xb_reason *why)
     xb_provenance_add(draft.out, "cells", "%zu", experiment->n_cells);
     xb_overhead_write(draft.out, experiment->registry, experiment->topology, experiment->source,
                       experiment->metrics, spec->bind, experiment->stop);
-    return commit(&draft, &run->provenance, why);
+    return xb_draft_commit(&draft, &run->provenance, why);
 }
 
 /* Takes the stairs of one kernel under one model; returns how many. */
@@ -456,8 +397,8 @@ static int write_staircase(struct run *run, struct xb_reason *why)
     free(stairs);
     if (!found)
         return 0;
-    struct draft draft;
-    int err = open_draft(&draft, why);
+    struct xb_draft draft;
+    int err = xb_draft_open(&draft, why);
     if (err)
         return err;
     for (size_t i = 0; i < found; i++) {
@@ -467,7 +408,7 @@ static int write_staircase(struct run *run, struct xb_reason *why)
         if (named)
             xb_provenance_add(draft.out, keys[i], "%.0f", edge[i]);
     }
-    return commit(&draft, &run->provenance, why);
+    return xb_draft_commit(&draft, &run->provenance, why);
 }
 
 int xb_experiment_run(const struct xb_experiment *experiment, struct xb_tally *tally,
@@ -482,11 +423,11 @@ int xb_experiment_run(const struct xb_experiment *experiment, struct xb_tally *t
                   ? 0
                   : xb_because(why, -ENOMEM, "out of memory for the list of cells");
     if (!err)
-        err = open_sink(&run.samples, experiment->directory, "samples.csv", why);
+        err = xb_sink_open(&run.samples, experiment->directory, "samples.csv", why);
     if (!err)
-        err = open_sink(&run.summary, experiment->directory, "summary.csv", why);
+        err = xb_sink_open(&run.summary, experiment->directory, "summary.csv", why);
     if (!err)
-        err = open_sink(&run.provenance, experiment->directory, "provenance.csv", why);
+        err = xb_sink_open(&run.provenance, experiment->directory, "provenance.csv", why);
     if (!err)
         err = write_start(&run, why);
     for (size_t i = 0; run.stair_ns && i < experiment->n_cells; i++)
@@ -497,10 +438,11 @@ int xb_experiment_run(const struct xb_experiment *experiment, struct xb_tally *t
         err = -EINTR;
     if (!err)
         err = write_staircase(&run, why);
-    struct sink *sinks[] = { &run.samples, &run.summary, &run.provenance };
-    for (size_t i = 0; i < sizeof sinks / sizeof sinks[0]; i++)
-        if (sinks[i]->fd >= 0 && close(sinks[i]->fd) != 0 && !err)
-            err = xb_because(why, -errno, "%s: %s", sinks[i]->path, strerror(errno));
+    struct xb_sink *sinks[] = { &run.samples, &run.summary, &run.provenance };
+    for (size_t i = 0; i < sizeof sinks / sizeof sinks[0]; i++) {
+        int close_err = xb_sink_close(sinks[i], err ? NULL : why);
+        err = err ? err : close_err;
+    }
     free(run.calibrations);
     free(run.stair_ns);
     return err;

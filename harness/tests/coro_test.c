@@ -294,6 +294,22 @@ XB_TEST(Coro, OneThatIsSuspendedCanBeDestroyed)
     xb_coro_destroy(actor.coro);
 }
 
+/* Frames that never returned leave marks in a sanitizer's books, and mmap() likes to give the same
+ * addresses again. */
+XB_TEST(Coro, OneDestroyedInMidDiveLeavesNothingToTheNext)
+{
+    for (int i = 0; i < 10; i++) {
+        struct actor actor = { .rounds = 20 + i };
+        actor.coro = xb_coro_create(dive_deep, &actor, 256 << 10);
+        xb_coro_resume(actor.coro);
+        if (i % 2)
+            xb_coro_resume(actor.coro);
+        XB_EXPECT_EQ(xb_coro_finished(actor.coro), i % 2);
+        XB_EXPECT(!actor.wrong);
+        xb_coro_destroy(actor.coro);
+    }
+}
+
 XB_TEST(Coro, ThousandsCanComeAndGo)
 {
     for (int i = 0; i < 3000; i++) {

@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Reads options into a request. */
+#include "options.h"
+
+#include "../base/parse.h"
+#include "../counters/source.h"
+#include "../models/model.h"
+#include "metrics.h"
+#include "team.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BYTES_MOST (UINT64_C(1) << 44)
+
+/* Kernels take sizes in whole cache lines, pointer chases in sixteen of them. */
+#define SWEEP_GRAIN 1024
+
+enum { TEXT_MOST = 1024 };
+
+/* ---- lists ---- */
+
+/* A copy of a list, cut at its commas. */
+struct list {
+    char text[TEXT_MOST];
+    const char *pieces[XB_LIST_MAX];
+    int n;
+};
+
+static int cut(struct list *list, const char *option, const char *text, struct xb_reason *why)
+{
+    list->n = -E2BIG;
+    if (strlen(text) < sizeof list->text) {
+        strcpy(list->text, text);
+        list->n = xb_parse_list(list->text, list->pieces, XB_LIST_MAX);
+    }
+    if (list->n < 0)
+        return xb_because(why, -EINVAL,
+                          "--%s: '%.60s' is not a list of 1 to %d values with "
+                          "commas between",
+                          option, text, XB_LIST_MAX);
+    return 0;
+}
+
+/* Drops all but the first of equal elements: a cell measured twice would weigh twice. Returns how
+ * many are left. */
+static size_t unique(void *array, int n, size_t bytes)
+{
+    char *at = array;
+    size_t kept = 0;
+    for (int i = 0; i < n; i++) {
+        size_t same = 0;
+        while (same < kept && memcmp(at + same * bytes, at + (size_t)i * bytes, bytes) != 0)
+            same++;
+        if (same == kept)
+            memmove(at + kept++ * bytes, at + (size_t)i * bytes, bytes);
+    }
+    return kept;
+}
+
+static int read_class(struct xb_request *request, const char *text, struct xb_reason *why)
+{
+    struct list list;
+    int err = cut(&list, "class", text, why);
+    request->spec.classes = 0;
+    for (int i = 0; i < list.n && !err; i++) {
+        int bound = 0;
+        while (bound < XB_CLASSES &&
+               strcmp(xb_class_name((enum xb_class)bound), list.pieces[i]) != 0)
+            bound++;
+        if (bound == XB_CLASSES)
+            return xb_because(why, -EINVAL,
+                              "--class: unknown class '%s'; there are cpu cache memory io sync",
+                              list.pieces[i]);
+        request->spec.classes |= 1u << bound;
+    }
+    return err;
+}
+
+static int read_model(struct xb_request *request, const char *text, struct xb_reason *why)
+{
+    struct xb_spec *spec = &request->spec;
+    struct list list;
+    int err = cut(&list, "model", text, why);
+    for (int i = 0; i < list.n && !err; i++) {
+        spec->models[i] = xb_find_model(request->registry, list.pieces[i]);
+        if (!spec->models[i])
+            return xb_because(why, -EINVAL, "--model: unknown model '%s'; see xbound list",
+                              list.pieces[i]);
+    }
+    spec->n_models = unique(spec->models, list.n, sizeof *spec->models);
+    return err;
+}
+
+static int read_engine(struct xb_request *request, const char *text, struct xb_reason *why)
+{
+    struct xb_spec *spec = &request->spec;
+    struct list list;
+    int err = cut(&list, "engine", text, why);
+    for (int i = 0; i < list.n && !err; i++) {
+        spec->engines[i] = xb_find_engine(request->registry, list.pieces[i]);
+        if (!spec->engines[i])
+            return xb_because(why, -EINVAL, "--engine: unknown engine '%s'; see xbound list",
+                              list.pieces[i]);
+    }
+    spec->n_engines = unique(spec->engines, list.n, sizeof *spec->engines);
+    return err;
+}
+
+/* A list of counts in [1, most]. */
+static int read_counts(const char *option, const char *text, uint32_t most, uint32_t *out,
+                       size_t *n_out, struct xb_reason *why)
+{
+    struct list list;
+    int err = cut(&list, option, text, why);
+    for (int i = 0; i < list.n && !err; i++) {
+        uint64_t value;
+        if (xb_parse_count(list.pieces[i], 1, most, &value) != 0)
+            return xb_because(why, -EINVAL, "--%s: '%s' is not a whole number from 1 to %u", option,
+                              list.pieces[i], most);
+        out[i] = (uint32_t)value;
+    }
+    *n_out = unique(out, list.n, sizeof *out);
+    return err;
+}
+
+static int read_workers(struct xb_request *request, const char *text, struct xb_reason *why)
+{
+    struct xb_spec *spec = &request->spec;
+    spec->n_workers = 0;
+    if (strcmp(text, "auto") == 0)
+        return 0;
+    return read_counts("workers", text, XB_WORKERS_MAX, spec->workers, &spec->n_workers, why);
+}
+
+static int read_depth(struct xb_request *request, const char *text, struct xb_reason *why)
+{
+    struct xb_spec *spec = &request->spec;
+    return read_counts("depth", text, XB_DEPTH_MAX, spec->depths, &spec->n_depths, why);
+}
+
+static int read_bytes(struct xb_request *request, const char *text, struct xb_reason *why)
+{
+    struct xb_spec *spec = &request->spec;
+    struct list list;
+    int err = cut(&list, "bytes", text, why);
+    for (int i = 0; i < list.n && !err; i++)
+        if (xb_parse_bytes(list.pieces[i], 1, BYTES_MOST, &spec->bytes[i]) != 0)
+            return xb_because(why, -EINVAL,
+                              "--bytes: '%s' is not a size from 1 to 16T, such as 64K",
+                              list.pieces[i]);
+    spec->n_bytes = unique(spec->bytes, list.n, sizeof *spec->bytes);
+    return err;
+}
+
+/* Sizes in equal ratios, rounded to the grain. */
+static int read_sweep(struct xb_request *request, const char *text, struct xb_reason *why)
+{
+    static const char shape[] = "bytes=FROM:TO[:PER_DOUBLING], such as bytes=4K:1G";
+    struct xb_spec *spec = &request->spec;
+    char copy[128];
+    uint64_t first, last, per_doubling = 2;
+    if (strncmp(text, "bytes=", 6) != 0 || strlen(text) >= sizeof copy)
+        return xb_because(why, -EINVAL, "--sweep: '%.60s' is not %s", text, shape);
+    strcpy(copy, text + 6);
+    char *rest = copy, *from = strsep(&rest, ":"), *to = strsep(&rest, ":");
+    if (!to || xb_parse_bytes(from, SWEEP_GRAIN, BYTES_MOST, &first) != 0 ||
+        xb_parse_bytes(to, SWEEP_GRAIN, BYTES_MOST, &last) != 0 || last < first ||
+        (rest && xb_parse_count(rest, 1, 16, &per_doubling) != 0))
+        return xb_because(why, -EINVAL, "--sweep: '%.60s' is not %s", text, shape);
+    size_t room = sizeof spec->bytes / sizeof spec->bytes[0];
+    spec->n_bytes = 0;
+    for (size_t i = 0; i < room; i++) {
+        double bytes = (double)first * pow(2, (double)i / (double)per_doubling);
+        if (bytes > (double)last * 1.001)
+            return 0;
+        uint64_t rounded = (uint64_t)(bytes / SWEEP_GRAIN + 0.5) * SWEEP_GRAIN;
+        /* Small sizes in small steps round to the same. */
+        if (spec->n_bytes == 0 || spec->bytes[spec->n_bytes - 1] != rounded)
+            spec->bytes[spec->n_bytes++] = rounded;
+    }
+    return xb_because(why, -EINVAL, "--sweep: more than %zu sizes", room);
+}
+
+static int read_events(struct xb_request *request, const char *text, struct xb_reason *why)
+{
+    struct list list;
+    int err = cut(&list, "events", text, why);
+    request->metrics = 0;
+    for (int i = 0; i < list.n && !err; i++) {
+        int metric = 0;
+        while (metric < XB_METRIC_COUNT &&
+               strcmp(xb_metric_name((enum xb_metric)metric), list.pieces[i]) != 0)
+            metric++;
+        if (metric == XB_METRIC_COUNT)
+            return xb_because(why, -EINVAL,
+                              "--events: unknown event '%s'; see the metrics in xbound list",
+                              list.pieces[i]);
+        request->metrics |= 1u << metric;
+    }
+    return err;
+}
+
+/* ---- one value ---- */
+
+static int read_counters(struct xb_request *request, const char *text, struct xb_reason *why)
+{
+    struct xb_reason said = { 0 };
+    request->source = NULL;
+    if (strcmp(text, "auto") == 0)
+        return 0;
+    request->source = xb_find_source(request->registry, text);
+    if (!request->source)
+        return xb_because(why, -EINVAL, "--counters: unknown source '%s'; see xbound list", text);
+    if (request->source->probe(&said) != 0)
+        return xb_because(why, -EINVAL, "--counters: %s cannot count here: %s", text, said.text);
+    return 0;
+}
+
+static int read_bind(struct xb_request *request, const char *text, struct xb_reason *why)
+{
+    int bind = xb_bind_parse(text);
+    if (bind < 0)
+        return xb_because(why, -EINVAL,
+                          "--bind: unknown policy '%s'; there are scatter compact none", text);
+    request->spec.bind = (enum xb_bind)bind;
+    return 0;
+}
+
+static int read_time(const char *option, const char *text, uint64_t *out_ns, struct xb_reason *why)
+{
+    const uint64_t hour_ns = UINT64_C(3600000000000);
+    if (xb_parse_time(text, 1000, hour_ns, out_ns) != 0)
+        return xb_because(why, -EINVAL, "--%s: '%s' is not a time from 1us to 3600s, such as 10ms",
+                          option, text);
+    return 0;
+}
+
+static int read_min_time(struct xb_request *request, const char *text, struct xb_reason *why)
+{
+    request->min_time_given = true;
+    return read_time("min-time", text, &request->spec.min_time_ns, why);
+}
+
+static int read_max_time(struct xb_request *request, const char *text, struct xb_reason *why)
+{
+    request->max_time_given = true;
+    return read_time("max-time", text, &request->spec.max_time_ns, why);
+}
+
+static int read_count(const char *option, const char *text, uint64_t least, uint64_t most,
+                      uint64_t *out, struct xb_reason *why)
+{
+    if (xb_parse_count(text, least, most, out) != 0)
+        return xb_because(why, -EINVAL,
+                          "--%s: '%s' is not a whole number from %" PRIu64 " to %" PRIu64, option,
+                          text, least, most);
+    return 0;
+}
+
+static int read_seed(struct xb_request *request, const char *text, struct xb_reason *why)
+{
+    /* The largest number stands for an absent one in the rows. */
+    return read_count("seed", text, 0, UINT64_MAX - 1, &request->spec.seed, why);
+}
+
+static int read_samples(struct xb_request *request, const char *text, struct xb_reason *why)
+{
+    uint64_t samples = 0;
+    int err = read_count("samples", text, 1, XB_SAMPLES_MAX, &samples, why);
+    request->spec.samples = (uint32_t)samples;
+    return err;
+}
+
+static int read_file(struct xb_request *request, const char *text, struct xb_reason *why)
+{
+    (void)why;
+    request->spec.file = text;
+    return 0;
+}
+
+static int read_url(struct xb_request *request, const char *text, struct xb_reason *why)
+{
+    (void)why;
+    request->spec.url = text;
+    return 0;
+}
+
+static int read_quick(struct xb_request *request, const char *text, struct xb_reason *why)
+{
+    (void)text;
+    (void)why;
+    request->spec.quick = true;
+    return 0;
+}
+
+#define WHAT  "What to measure; LIST is values with commas between:"
+#define LONG  "How long:"
+#define COUNT "Counters:"
+
+const struct xb_option xb_options[] = {
+    { WHAT, "class", "LIST", "only kernels of these classes: cpu cache memory io sync",
+      read_class },
+    { WHAT, "model", "LIST", "execution models; all when not given", read_model },
+    { WHAT, "engine", "LIST", "I/O engines; all for I/O kernels, the plainest for others",
+      read_engine },
+    { WHAT, "workers", "LIST", "or auto: 1, CPUs, 2 x CPUs, and for I/O also 16 and 64",
+      read_workers },
+    { WHAT, "bind", "POLICY", "scatter (default), compact or none", read_bind },
+    { WHAT, "bytes", "LIST", "working set of a worker, as 64K or 1G; what fits the level otherwise",
+      read_bytes },
+    { WHAT, "sweep", "bytes=A:B[:N]", "sizes from A to B, N for each doubling (default 2)",
+      read_sweep },
+    { WHAT, "depth", "LIST", "I/O operations kept in flight per worker; default 1", read_depth },
+    { WHAT, "file", "PATH", "the file that io kernels read, instead of a generated one",
+      read_file },
+    { WHAT, "url", "URL", "the server that io/http_get asks, instead of one of our own", read_url },
+    { WHAT, "seed", "N", "seed of inputs and of the order of cells; default 1", read_seed },
+    { LONG, "samples", "N", "exactly N samples a cell, however long they take", read_samples },
+    { LONG, "min-time", "TIME", "aim of one sample; default 10ms (also us, s)", read_min_time },
+    { LONG, "max-time", "TIME",
+      "for all samples of a cell; default 1s. It ends before that once\n"
+      "the 95 % interval of the median is within 2 %",
+      read_max_time },
+    { LONG, "quick", NULL, "--min-time 4ms --max-time 120ms, where these are not given",
+      read_quick },
+    { COUNT, "counters", "SOURCE", "papi, perf or none; auto takes the first that works",
+      read_counters },
+    { COUNT, "events", "LIST", "only these metrics (see xbound list)", read_events },
+};
+
+const size_t xb_n_options = sizeof xb_options / sizeof xb_options[0];
+
+void xb_request_init(struct xb_request *request, const struct xb_registry *registry)
+{
+    *request = (struct xb_request){ .registry = registry, .metrics = XB_METRICS_ALL };
+    xb_spec_init(&request->spec);
+}
+
+int xb_request_finish(struct xb_request *request, struct xb_reason *why)
+{
+    struct xb_spec *spec = &request->spec;
+    if (spec->quick && !request->min_time_given)
+        spec->min_time_ns = 4 * 1000 * 1000;
+    if (spec->quick && !request->max_time_given)
+        spec->max_time_ns = 120 * 1000 * 1000;
+    if (spec->max_time_ns < spec->min_time_ns)
+        return xb_because(why, -EINVAL, "--max-time is less than --min-time: no sample would fit");
+    return 0;
+}
+
+int xb_request_check(const struct xb_request *request, const struct xb_cell *cells, size_t n,
+                     struct xb_reason *why)
+{
+    unsigned needs = 0;
+    for (size_t i = 0; i < n; i++)
+        needs |= cells[i].kernel->needs;
+    if (request->spec.url && !(needs & XB_NEED_URL))
+        return xb_because(why, -EINVAL, "--url: none of these kernels asks a server");
+    if (request->spec.file && !(needs & XB_NEED_FILES))
+        return xb_because(why, -EINVAL, "--file: none of these kernels reads a file");
+    return 0;
+}
+
+const struct xb_counter_source *xb_request_source(const struct xb_request *request)
+{
+    const struct xb_counter_source *best = request->source;
+    for (size_t i = 0; i < request->registry->n_sources && !request->source; i++) {
+        const struct xb_counter_source *source = request->registry->sources[i];
+        struct xb_reason why;
+        if ((!best || source->rank > best->rank) && source->probe(&why) == 0)
+            best = source;
+    }
+    return best;
+}
