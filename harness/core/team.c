@@ -296,24 +296,26 @@ static enum phase after_sample(struct cell *cell)
     return LATENCY;
 }
 
-/* Grows iters until they take long enough; the last step is computed, not doubled. */
+/* Grows iters until they take long enough; the last step is computed, not doubled. Work that does
+ * not wait is judged by its CPU time, as a lane that was preempted while it calibrated would leave
+ * all samples of the kernel too short. */
 static enum phase after_calibration(struct cell *cell)
 {
     struct xb_result *result = cell->result;
     struct xb_sample sample;
     sum_up(cell, &sample);
-    double wall_ns = sample.wall_ns ? (double)sample.wall_ns : 1;
-    double wanted = (double)cell->plan->calibrate_ns;
-    double factor = wanted / wall_ns;
-    bool enough_seen = wall_ns >= wanted / 2 || cell->iters >= UINT64_C(1) << 40;
-    if (enough_seen) {
-        double iters = (double)cell->iters * factor;
-        result->iters = iters < 1 ? 1 : (uint64_t)iters;
-        result->calibrated_ns = (uint64_t)(wall_ns * (double)result->iters / (double)cell->iters);
-        return DONE;
+    bool waits = cell->plan->kernel->bound > XB_CLASS_MEMORY;
+    uint64_t took = waits ? sample.wall_ns : sample.cpu_ns / cell->team.n_lanes;
+    double took_ns = took ? (double)took : 1, wanted_ns = (double)cell->plan->calibrate_ns;
+    double factor = wanted_ns / took_ns;
+    if (took_ns < wanted_ns / 2 && cell->iters < UINT64_C(1) << 40) {
+        cell->iters = (uint64_t)((double)cell->iters * (factor > 32 ? 16 : factor));
+        return CALIBRATE;
     }
-    cell->iters = (uint64_t)((double)cell->iters * (factor > 32 ? 16 : factor));
-    return CALIBRATE;
+    double iters = (double)cell->iters * factor;
+    result->iters = iters < 1 ? 1 : (uint64_t)iters;
+    result->calibrated_ns = (uint64_t)(took_ns * (double)result->iters / (double)cell->iters);
+    return DONE;
 }
 
 static void decide(struct cell *cell)

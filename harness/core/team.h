@@ -58,7 +58,7 @@ struct xb_result {
     _Atomic uint32_t n_samples;
     enum xb_stop stop;          /* set with the last sample; interrupted until then */
     uint64_t iters;             /* what calibration found, or plan.iters */
-    uint64_t calibrated_ns;     /* wall time of that many */
+    uint64_t calibrated_ns;     /* that many take: CPU time, or wall time if the work waits */
     uint32_t granted;           /* metrics the source counts on every lane */
     struct xb_reason ungranted; /* why not the others */
     struct xb_histogram latency;
