@@ -5,7 +5,7 @@
  * and the stack pointer (System V AMD64 ABI 3.2.1; Procedure Call Standard for the Arm 64-bit
  * Architecture, 6.1). Neither the signal mask nor the floating-point control words are saved: no
  * kernel changes them. Saving the control words, and returning by ret past a misled return stack
- * predictor, together made a switch cost 11.5 ns instead of 2.6 (Zen 4 guest, xb_coro_switch_ns). */
+ * predictor, made a switch cost 11.5 ns instead of 2.6 (Zen 4 guest, xb_coro_switch_ns()). */
 #include "coro.h"
 
 #include "clock.h"

@@ -177,7 +177,7 @@ static void show(void *context, size_t done, size_t n, const struct xb_summary_r
     if (display->terminal)
         fputs("\r\033[K", stderr);
     if (strcmp(row->status, "failed") == 0)
-        fprintf(stderr, "xbound run: failed: %s %s/%s, %" PRIu64 " workers: %s\n", row->kernel,
+        fprintf(stderr, "xbound run: failed: %s %s/%s, %" PRIu64 " at once: %s\n", row->kernel,
                 row->model, row->engine, row->workers, row->reason);
     if (!display->terminal)
         return;

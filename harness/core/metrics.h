@@ -12,7 +12,7 @@ const char *xb_metric_name(enum xb_metric metric);
 const char *xb_class_name(enum xb_class bound);
 
 /* Merges the readings of n >= 1 lanes into one for the team. Values add; a metric is present only
- * if it is on every lane. Coverage: the times of the worst lane, unknown if that of any is. Pure. */
+ * if it is on every lane. Coverage: the times of the worst lane; unknown if any lane's is. Pure. */
 void xb_metrics_merge(const struct xb_reading *lanes, size_t n, struct xb_reading *out);
 
 /* Adds what the kernel's own accounts say (all metrics of `accounts`) where `reading` has not

@@ -173,16 +173,17 @@ static int read_sweep(struct xb_request *request, const char *text, struct xb_re
         return xb_because(why, -EINVAL, "--sweep: '%.60s' is not %s", text, shape);
     size_t room = sizeof spec->bytes / sizeof spec->bytes[0];
     spec->n_bytes = 0;
-    for (size_t i = 0; i < room; i++) {
+    for (size_t i = 0;; i++) {
         double bytes = (double)first * pow(2, (double)i / (double)per_doubling);
         if (bytes > (double)last * 1.001)
             return 0;
+        if (spec->n_bytes == room)
+            return xb_because(why, -EINVAL, "--sweep: more than %zu sizes", room);
         uint64_t rounded = (uint64_t)(bytes / SWEEP_GRAIN + 0.5) * SWEEP_GRAIN;
         /* Small sizes in small steps round to the same. */
         if (spec->n_bytes == 0 || spec->bytes[spec->n_bytes - 1] != rounded)
             spec->bytes[spec->n_bytes++] = rounded;
     }
-    return xb_because(why, -EINVAL, "--sweep: more than %zu sizes", room);
 }
 
 static int read_events(struct xb_request *request, const char *text, struct xb_reason *why)

@@ -16,7 +16,7 @@
 
 #define XB_ABSENT UINT64_MAX /* a COUNT or HASH that was not measured */
 
-/* Field kinds and their C types: TEXT, COUNT (decimal), HASH (16 hex digits), REAL (NaN: absent). */
+/* Field kinds and their C types: TEXT, COUNT (decimal), HASH (16 hex digits), REAL (NaN absent). */
 #define XB_TYPE_TEXT  const char *
 #define XB_TYPE_COUNT uint64_t
 #define XB_TYPE_HASH  uint64_t

@@ -35,9 +35,9 @@ static uint64_t cache_or(const struct xb_topology *topology, enum xb_cache_level
     return bytes ? bytes : otherwise;
 }
 
-/* Four times the last-level cache leaves at most a quarter of the set in it, twice leaves half. Guests are told of
- * caches they share with a whole host, and four of those would take minutes to fill, so from
- * 128 MiB of cache on it is 512 MiB or twice the cache, whichever is more. */
+/* Four times the last-level cache leaves at most a quarter of the set in it, twice leaves half.
+ * Guests are told of caches they share with a whole host, and four of those would take minutes to
+ * fill, so from 128 MiB of cache on it is 512 MiB or twice the cache, whichever is more. */
 static uint64_t dram_bytes(uint64_t llc)
 {
     uint64_t cap = UINT64_C(512) << 20;

@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -37,6 +38,7 @@ struct cell {
     enum phase phase;
     uint64_t iters;
     uint64_t deadline_ns, steal_ns;
+    double calibrated_ns; /* what the last window took, if that was long enough; else 0 */
 };
 
 /* What the harness keeps of one worker. */
@@ -305,11 +307,24 @@ static enum phase after_calibration(struct cell *cell)
     struct xb_sample sample;
     sum_up(cell, &sample);
     bool waits = cell->plan->kernel->bound > XB_CLASS_MEMORY;
-    uint64_t took = waits ? sample.wall_ns : sample.cpu_ns / cell->team.n_lanes;
-    double took_ns = took ? (double)took : 1, wanted_ns = (double)cell->plan->calibrate_ns;
+    double took_ns = (double)sample.wall_ns, wanted_ns = (double)cell->plan->calibrate_ns;
+    /* The share of the wall time is for work that should not wait and does: it must end too. */
+    if (!waits)
+        took_ns = fmax((double)sample.cpu_ns / cell->team.n_lanes, took_ns / 8);
+    took_ns = fmax(took_ns, 1);
+    /* Long enough must be seen twice, and the faster counts: one stall of the machine would
+     * otherwise pass for work. */
+    bool again = cell->calibrated_ns > 0;
+    if (again && cell->calibrated_ns < took_ns)
+        took_ns = cell->calibrated_ns;
+    cell->calibrated_ns = 0;
     double factor = wanted_ns / took_ns;
     if (took_ns < wanted_ns / 2 && cell->iters < UINT64_C(1) << 40) {
         cell->iters = (uint64_t)((double)cell->iters * (factor > 32 ? 16 : factor));
+        return CALIBRATE;
+    }
+    if (!again) {
+        cell->calibrated_ns = took_ns;
         return CALIBRATE;
     }
     double iters = (double)cell->iters * factor;

@@ -868,6 +868,26 @@ XB_TEST(Cli, AParentThatIgnoresItsChildrenDoesNotMakeUsLoseOurs)
     free(ended);
 }
 
+/* The cell would go on for most of a minute, far longer than xb_spawn_finish() looks for what is
+ * left. */
+XB_TEST(Cli, AKillInTheMiddleOfACellLeavesNoProcess)
+{
+    static const char *const models[] = { "threads", "processes", "loop" };
+    for (size_t i = 0; i < sizeof models / sizeof models[0]; i++) {
+        char args[256];
+        snprintf(args, sizeof args, "run cpu/mix64 --workers 2 --samples 4000 --model %s -o %s",
+                 models[i], models[i]);
+        struct xb_spawn what = { .args = args, .background = true };
+        struct xb_ended *ended = xb_spawn(&what);
+        usleep(700000); /* past the calibration; a kill within that is a test too */
+        kill(ended->pid, SIGKILL);
+        xb_spawn_finish(ended);
+        if (ended->left)
+            XB_FAIL("%s left a process behind", models[i]);
+        free(ended);
+    }
+}
+
 /* ---- whole runs ---- */
 
 /* A sample under the loop takes as many times longer as it has workers. */

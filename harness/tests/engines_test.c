@@ -201,7 +201,7 @@ static int await(struct xb_run *run, struct xb_io_op *ops, size_t n, size_t at_l
 
 /* ---- scenes: streams ---- */
 
-/* Ends that are to be hung up are made on the spot: props are open in the cell's own process too. */
+/* Ends that are to be hung up are made on the spot: props are open in the cell's process too. */
 static int moves_bytes_through_a_pipe(struct xb_run *run, const struct props *props)
 {
     (void)props;

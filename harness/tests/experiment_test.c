@@ -147,13 +147,14 @@ static int run_well(struct xb_run *run, void *state, uint64_t iters, struct xb_w
     return count(iters, did);
 }
 
-/* A kernel that claims to compute and sleeps: its lane has no CPU for most of the time. */
+/* A kernel that mostly sleeps: where it claims to compute, its lane should have had a CPU. */
 static int run_asleep(struct xb_run *run, void *state, uint64_t iters, struct xb_work *did)
 {
-    (void)run;
-    (void)state;
-    for (uint64_t i = 0; i < iters; i++)
+    for (uint64_t i = 0; i < iters; i++) {
+        struct xb_work busy = { 0 };
+        run_well(run, state, 100, &busy);
         nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+    }
     return count(iters, did);
 }
 
@@ -194,26 +195,27 @@ static int verify_never(const struct xb_params *params, void *team, void *state,
     return xb_explain(params, -EBADMSG, "seven, not eight, of \"nine\"");
 }
 
-#define KERNEL(symbol, text, run_, verify_, setup_) \
-    static const struct xb_kernel symbol = {        \
-        .name = text,                               \
-        .item = "thing",                            \
-        .bound = XB_CLASS_CPU,                      \
-        .fit = XB_FIT_OWN,                          \
-        .own_bytes = 64,                            \
-        .setup = setup_,                            \
-        .begin = begin,                             \
-        .run = run_,                                \
-        .verify = verify_,                          \
-        .teardown = teardown,                       \
+#define KERNEL(symbol, text, bound_, run_, verify_, setup_) \
+    static const struct xb_kernel symbol = {                \
+        .name = text,                                       \
+        .item = "thing",                                    \
+        .bound = bound_,                                    \
+        .fit = XB_FIT_OWN,                                  \
+        .own_bytes = 64,                                    \
+        .setup = setup_,                                    \
+        .begin = begin,                                     \
+        .run = run_,                                        \
+        .verify = verify_,                                  \
+        .teardown = teardown,                               \
     }
 
-KERNEL(good, "cpu/good", run_well, verify, setup);
-KERNEL(asleep, "cpu/asleep", run_asleep, verify, setup);
-KERNEL(wrong, "cpu/wrong", run_asleep, verify_never, setup);
-KERNEL(dying, "cpu/dying", run_into_death, verify, setup);
-KERNEL(refused, "cpu/refused", run_well, verify, setup_refused);
-KERNEL(interrupting, "cpu/interrupting", run_into_interruption, verify, setup);
+KERNEL(good, "cpu/good", XB_CLASS_CPU, run_well, verify, setup);
+KERNEL(asleep, "cpu/asleep", XB_CLASS_CPU, run_asleep, verify, setup);
+KERNEL(refused, "cpu/refused", XB_CLASS_CPU, run_well, verify, setup_refused);
+/* Bound by I/O, so that calibrating goes by wall time and is over after one window. */
+KERNEL(wrong, "io/wrong", XB_CLASS_IO, run_asleep, verify_never, setup);
+KERNEL(dying, "io/dying", XB_CLASS_IO, run_into_death, verify, setup);
+KERNEL(interrupting, "io/interrupting", XB_CLASS_IO, run_into_interruption, verify, setup);
 
 /* ---- runs ---- */
 
@@ -333,6 +335,49 @@ static void on_progress(void *context, size_t done, size_t n, const struct xb_su
     XB_EXPECT_STREQ(row->kernel, stage->cells[done - 1].kernel->name);
 }
 
+static void check_rows(const struct xb_table *samples, const struct xb_table *summary)
+{
+    size_t row = row_of(summary, "cpu/good", 0);
+    XB_EXPECT_STREQ(xb_table_get(summary, row, "samples"), "3");
+    XB_EXPECT_STREQ(xb_table_get(summary, row, "stop"), "count");
+    XB_EXPECT(atof(xb_table_get(summary, row, "wall_ns_median")) > 0);
+    XB_EXPECT_STREQ(xb_table_get(samples, row_of(samples, "cpu/good", 2), "repetition"), "2");
+
+    row = row_of(summary, "cpu/good", 1);
+    XB_EXPECT_STREQ(xb_table_get(summary, row, "status"), "skipped");
+    XB_EXPECT_STREQ(xb_table_get(summary, row, "reason"), "cannot be, here");
+    expect_no_figures(summary, row);
+    row = row_of(samples, "cpu/good", 3);
+    XB_EXPECT_STREQ(xb_table_get(samples, row, "status"), "skipped");
+    expect_no_figures(samples, row);
+
+    /* It ran; whether to believe the figures is the reader's choice. */
+    row = row_of(summary, "cpu/asleep", 0);
+    XB_EXPECT_STREQ(xb_table_get(summary, row, "status"), "suspect");
+    XB_EXPECT(xb_table_get(summary, row, "reason")[0] != '\0');
+    XB_EXPECT(atof(xb_table_get(summary, row, "wall_ns_median")) > 0);
+
+    row = row_of(summary, "io/wrong", 0);
+    XB_EXPECT_STREQ(xb_table_get(summary, row, "status"), "failed");
+    XB_EXPECT_STREQ(xb_table_get(summary, row, "reason"), "seven, not eight, of \"nine\"");
+    expect_no_figures(summary, row);
+    row = row_of(samples, "io/wrong", 0);
+    XB_EXPECT_STREQ(xb_table_get(samples, row, "status"), "failed");
+    expect_no_figures(samples, row);
+
+    row = row_of(summary, "io/dying", 0);
+    XB_EXPECT_STREQ(xb_table_get(summary, row, "status"), "failed");
+    XB_EXPECT_HAS(xb_table_get(summary, row, "reason"), "killed by signal 9");
+    expect_no_figures(summary, row);
+    row = row_of(samples, "io/dying", 1); /* taken before it died */
+    XB_EXPECT(atof(xb_table_get(samples, row, "wall_ns")) >= 1e6);
+    expect_no_figures(samples, row_of(samples, "io/dying", 2));
+
+    row = row_of(summary, "cpu/refused", 0);
+    XB_EXPECT_STREQ(xb_table_get(summary, row, "reason"), "no \"such\" device, sorry");
+    expect_no_figures(summary, row);
+}
+
 XB_TEST(Experiment, EveryCellEndsInRowsWhateverCameOfIt)
 {
     struct stage stage;
@@ -362,46 +407,8 @@ XB_TEST(Experiment, EveryCellEndsInRowsWhateverCameOfIt)
     for (size_t i = 0; i < samples.rows; i++)
         XB_EXPECT_STREQ(xb_table_get(&samples, i, "run_id"), "id, of \"this\" run");
 
-    size_t row = row_of(&summary, "cpu/good", 0);
-    XB_EXPECT_STREQ(xb_table_get(&summary, row, "samples"), "3");
-    XB_EXPECT_STREQ(xb_table_get(&summary, row, "stop"), "count");
-    XB_EXPECT(atof(xb_table_get(&summary, row, "wall_ns_median")) > 0);
-    XB_EXPECT_STREQ(xb_table_get(&samples, row_of(&samples, "cpu/good", 2), "repetition"), "2");
-
-    row = row_of(&summary, "cpu/good", 1);
-    XB_EXPECT_STREQ(xb_table_get(&summary, row, "status"), "skipped");
-    XB_EXPECT_STREQ(xb_table_get(&summary, row, "reason"), "cannot be, here");
-    expect_no_figures(&summary, row);
-    row = row_of(&samples, "cpu/good", 3);
-    XB_EXPECT_STREQ(xb_table_get(&samples, row, "status"), "skipped");
-    expect_no_figures(&samples, row);
-
-    /* It ran; whether to believe the figures is the reader's choice. */
-    row = row_of(&summary, "cpu/asleep", 0);
-    XB_EXPECT_STREQ(xb_table_get(&summary, row, "status"), "suspect");
-    XB_EXPECT(xb_table_get(&summary, row, "reason")[0] != '\0');
-    XB_EXPECT(atof(xb_table_get(&summary, row, "wall_ns_median")) > 0);
-
-    row = row_of(&summary, "cpu/wrong", 0);
-    XB_EXPECT_STREQ(xb_table_get(&summary, row, "status"), "failed");
-    XB_EXPECT_STREQ(xb_table_get(&summary, row, "reason"), "seven, not eight, of \"nine\"");
-    expect_no_figures(&summary, row);
-    row = row_of(&samples, "cpu/wrong", 0);
-    XB_EXPECT_STREQ(xb_table_get(&samples, row, "status"), "failed");
-    expect_no_figures(&samples, row);
-
-    row = row_of(&summary, "cpu/dying", 0);
-    XB_EXPECT_STREQ(xb_table_get(&summary, row, "status"), "failed");
-    XB_EXPECT_HAS(xb_table_get(&summary, row, "reason"), "killed by signal 9");
-    expect_no_figures(&summary, row);
-    row = row_of(&samples, "cpu/dying", 1); /* taken before it died */
-    XB_EXPECT(atof(xb_table_get(&samples, row, "wall_ns")) >= 1e6);
-    expect_no_figures(&samples, row_of(&samples, "cpu/dying", 2));
-
-    row = row_of(&summary, "cpu/refused", 0);
-    XB_EXPECT_STREQ(xb_table_get(&summary, row, "reason"), "no \"such\" device, sorry");
-    expect_no_figures(&summary, row);
-
+    if (!xb_test_failed())
+        check_rows(&samples, &summary);
     XB_EXPECT_EQ(xb_table_count(&provenance, "key", "overhead_sample_ns_threads"), 1);
     XB_EXPECT_EQ(xb_table_count(&provenance, "key", "cells"), 1);
     xb_table_close(&samples);
@@ -484,8 +491,9 @@ XB_TEST(Experiment, AnInterruptedCellKeepsItsSamples)
     open_table(&stage, "summary.csv", &summary);
     XB_EXPECT_EQ(summary.rows, 1);
     XB_EXPECT(samples.rows >= 2 && samples.rows < XB_SAMPLES_MAX);
-    XB_EXPECT_EQ(xb_table_count(&samples, "kernel", "cpu/interrupting"), samples.rows);
-    XB_EXPECT_EQ(atoi(xb_table_get(&summary, 0, "samples")), samples.rows);
+    XB_EXPECT_EQ(xb_table_count(&samples, "kernel", "io/interrupting"), samples.rows);
+    if (summary.rows)
+        XB_EXPECT_EQ(atoi(xb_table_get(&summary, 0, "samples")), samples.rows);
     xb_table_close(&samples);
     xb_table_close(&summary);
     close_stage(&stage);

@@ -139,7 +139,7 @@ XB_TEST(Fitness, OfABadlyTunedGuestNamesEveryFaultWithItsRemedy)
     expect_finding(f, "virtualised", XB_FITNESS_NOTE, "unnamed hypervisor", "steal_ns");
     expect_finding(f, "governor", XB_FITNESS_WARN, "powersave", "cpupower");
     expect_finding(f, "turbo", XB_FITNESS_NOTE, "on", "no_turbo");
-    expect_finding(f, "CPU quota", XB_FITNESS_WARN, "0.50 cores", "CPUQuota");
+    expect_finding(f, "CPU quota", XB_FITNESS_WARN, "0.50 cores", "even one busy worker");
     expect_finding(f, "CPUs allowed", XB_FITNESS_NOTE, "2-3", "0-7");
     expect_finding(f, "clock source", XB_FITNESS_WARN, "hpet", "echo tsc");
     expect_finding(f, "io_uring", XB_FITNESS_WARN, "switched off", "io_uring_disabled=0");

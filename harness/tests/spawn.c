@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* No assertion on speed: a sanitized build on a busy machine takes seconds, a hang takes for ever. */
+/* No assertion on speed: a sanitized build on a busy machine takes seconds, a hang for ever. */
 #define LIMIT_NS    UINT64_C(120000000000)
 #define LEFTOVER_NS UINT64_C(5000000000)
 #define ROOM        64

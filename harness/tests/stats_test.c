@@ -18,7 +18,7 @@ XB_TEST(Median, OfAnOddAndAnEvenNumberOfValues)
 }
 
 /* Ranks from the table in Conover, Practical Nonparametric Statistics, 3rd ed., A3: for n = 6 the
- * extremes, for n = 10 the 2nd and 9th, for n = 20 the 6th and 15th, for n = 100 the 40th and 61st. */
+ * extremes, for n = 10 the 2nd and 9th, for 20 the 6th and 15th, for 100 the 40th and 61st. */
 XB_TEST(Median, IntervalIsTheTabledPairOfOrderStatistics)
 {
     static const struct {

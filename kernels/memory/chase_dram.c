@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * Load-to-use latency of DRAM: a random pointer chase over two to four times the last-level cache. */
+ * Load-to-use latency of DRAM: a random pointer chase over a multiple of the last-level cache. */
 #include "../chase.h"
 
 #include <math.h>
