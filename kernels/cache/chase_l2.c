@@ -7,7 +7,7 @@
 /* 16 loads come with 5 other instructions, hence at most 760 misses per 1000. Half of an L2 is
  * several times an L1, so most loads miss there; fewer than 300 would mean that they do not. */
 static const struct xb_claim claims[] = {
-    { XB_RATIO_USER_SHARE, 0.9, INFINITY },
+    { XB_RATIO_USER_SHARE, 0.7, INFINITY },
     { XB_RATIO_IPC, -INFINITY, 0.5 },
     { XB_RATIO_L1D_MPKI, 300, INFINITY },
     { XB_RATIO_LLC_MPKI, -INFINITY, 20 },

@@ -22,7 +22,7 @@ static int setup(const struct xb_params *params, void *team, void **state)
 /* A counter never leaves its L1 cache. No claim about IPC: Zen 4 renames memory and does an
  * increment per cycle; cores that do not wait 4 to 6 cycles for the store buffer each time. */
 static const struct xb_claim claims[] = {
-    { XB_RATIO_USER_SHARE, 0.9, INFINITY },
+    { XB_RATIO_USER_SHARE, 0.7, INFINITY },
     { XB_RATIO_L1D_MPKI, -INFINITY, 0.5 },
 };
 

@@ -22,7 +22,7 @@ static int setup(const struct xb_params *params, void *team, void **state)
  * CCX an increment took 1.2 ns, and 0.3 ns in line_private: a core gets a batch of increments into
  * its store buffer each time it holds the line, so not every one of them is a miss. */
 static const struct xb_claim claims[] = {
-    { XB_RATIO_USER_SHARE, 0.9, INFINITY },
+    { XB_RATIO_USER_SHARE, 0.7, INFINITY },
     { XB_RATIO_IPC, -INFINITY, 1 },
     { XB_RATIO_L1D_MPKI, 1, INFINITY },
 };

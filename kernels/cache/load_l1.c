@@ -103,7 +103,7 @@ static void teardown(void *state)
 
 /* At least one load per cycle, as with 512-bit registers on Zen 4; two elsewhere. */
 static const struct xb_claim claims[] = {
-    { XB_RATIO_USER_SHARE, 0.9, INFINITY },
+    { XB_RATIO_USER_SHARE, 0.7, INFINITY },
     { XB_RATIO_IPC, 1, INFINITY },
     { XB_RATIO_L1D_MPKI, -INFINITY, 5 },
     { XB_RATIO_BRANCH_MPKI, -INFINITY, 5 },

@@ -105,7 +105,7 @@ static void teardown(void *state)
 
 /* Half of the branches go wrong, with about 5 instructions to each: about 100 per 1000. */
 static const struct xb_claim claims[] = {
-    { XB_RATIO_USER_SHARE, 0.9, INFINITY },
+    { XB_RATIO_USER_SHARE, 0.7, INFINITY },
     { XB_RATIO_IPC, -INFINITY, 1.5 },
     { XB_RATIO_L1D_MPKI, -INFINITY, 1 },
     { XB_RATIO_BRANCH_MPKI, 50, INFINITY },

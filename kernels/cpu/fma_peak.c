@@ -147,7 +147,7 @@ static void teardown(void *state)
 
 /* The least is one 512-bit multiply-add per cycle, as on Zen 4, which splits each in two. */
 static const struct xb_claim claims[] = {
-    { XB_RATIO_USER_SHARE, 0.9, INFINITY },
+    { XB_RATIO_USER_SHARE, 0.7, INFINITY },
     { XB_RATIO_IPC, 1, INFINITY },
     { XB_RATIO_L1D_MPKI, -INFINITY, 1 },
     { XB_RATIO_BRANCH_MPKI, -INFINITY, 1 },

@@ -102,7 +102,7 @@ static void teardown(void *state)
 
 /* A mix is 11 instructions and a chain of 12 to 14 cycles on every core since Haswell and Zen. */
 static const struct xb_claim claims[] = {
-    { XB_RATIO_USER_SHARE, 0.9, INFINITY },
+    { XB_RATIO_USER_SHARE, 0.7, INFINITY },
     { XB_RATIO_IPC, 0.5, 1.5 },
     { XB_RATIO_L1D_MPKI, -INFINITY, 1 },
     { XB_RATIO_BRANCH_MPKI, -INFINITY, 1 },

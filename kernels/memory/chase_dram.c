@@ -7,7 +7,7 @@
 /* 16 loads come with 5 other instructions, hence at most 760 misses per 1000; three quarters of
  * the set at least is not in the last-level cache. */
 static const struct xb_claim claims[] = {
-    { XB_RATIO_USER_SHARE, 0.9, INFINITY },
+    { XB_RATIO_USER_SHARE, 0.7, INFINITY },
     { XB_RATIO_IPC, -INFINITY, 0.1 },
     { XB_RATIO_LLC_MPKI, 300, INFINITY },
 };

@@ -166,7 +166,7 @@ static void teardown(void *state)
 /* At 4 to 6 instructions per product and a new line of b for every eighth, 1000 instructions need
  * 20 to 30 lines; prefetchers follow the column and hide some of them. */
 static const struct xb_claim claims[] = {
-    { XB_RATIO_USER_SHARE, 0.9, INFINITY },
+    { XB_RATIO_USER_SHARE, 0.7, INFINITY },
     { XB_RATIO_LLC_MPKI, 1, INFINITY },
 };
 

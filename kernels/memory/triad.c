@@ -148,7 +148,7 @@ static void teardown(void *state)
 /* A line of each array comes with about twelve instructions; prefetchers hide most of
  * those misses from the counters, but not all. */
 static const struct xb_claim claims[] = {
-    { XB_RATIO_USER_SHARE, 0.9, INFINITY },
+    { XB_RATIO_USER_SHARE, 0.7, INFINITY },
     { XB_RATIO_IPC, -INFINITY, 1.5 },
     { XB_RATIO_LLC_MPKI, 1, INFINITY },
 };
