@@ -81,8 +81,8 @@ fi
 as_root=()
 if [ "$(id -u)" != 0 ]; then
     if ! command -v sudo >/dev/null 2>&1 || ! { sudo -n true 2>/dev/null || [ -t 0 ]; }; then
-        echo "install-deps.sh: not root, and sudo asks for a password. Please run:" >&2
-        echo "    sudo sh -c 'apt-get update && ${install[*]}'" >&2
+        echo "install-deps.sh: not root, and no sudo without a password. Please run as root:" >&2
+        echo "    apt-get update && ${install[*]}" >&2
         exit 1
     fi
     as_root=(sudo)
