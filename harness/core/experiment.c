@@ -168,7 +168,7 @@ static const struct calibration *calibration_of(struct run *run, const struct xb
     struct calibration *calibration = &run->calibrations[run->n_calibrations++];
     *calibration = (struct calibration){
         .kernel = cell->kernel,
-        .bytes = cell->bytes ? cell->bytes : cell->kernel->own_bytes,
+        .bytes = cell->bytes,
         .workers = workers,
         .depth = cell->depth,
     };
