@@ -4,6 +4,7 @@
 
 #include "../base/clock.h"
 #include "../core/experiment.h"
+#include "../core/isa.h"
 #include "../core/machine.h"
 #include "../core/options.h"
 #include "../core/row.h"
@@ -155,10 +156,11 @@ static int read_command_line(struct command_line *line, int argc, char **argv)
 
 static void print_cells(const struct xb_cell *cells, size_t n)
 {
-    puts("kernel,model,engine,workers,bytes_per_worker,depth,skipped");
+    puts("kernel,model,engine,workers,bytes_per_worker,depth,isa,skipped");
     for (size_t i = 0; i < n; i++) {
-        printf("%s,%s,%s,%u,%" PRIu64 ",%u,", cells[i].kernel->name, cells[i].model->name,
-               cells[i].engine->name, cells[i].workers, cells[i].bytes, cells[i].depth);
+        printf("%s,%s,%s,%u,%" PRIu64 ",%u,%s,", cells[i].kernel->name, cells[i].model->name,
+               cells[i].engine->name, cells[i].workers, cells[i].bytes, cells[i].depth,
+               xb_isa_name(cells[i].isa));
         xb_csv_text(stdout, cells[i].skip.text);
         puts("");
     }
@@ -177,14 +179,14 @@ static void show(void *context, size_t done, size_t n, const struct xb_summary_r
     if (display->terminal)
         fputs("\r\033[K", stderr);
     if (strcmp(row->status, "failed") == 0)
-        fprintf(stderr, "xbound run: failed: %s %s/%s, %" PRIu64 " at once: %s\n", row->kernel,
-                row->model, row->engine, row->workers, row->reason);
+        fprintf(stderr, "xbound run: failed: %s %s/%s/%s, %" PRIu64 " at once: %s\n", row->kernel,
+                row->model, row->engine, row->isa, row->workers, row->reason);
     if (!display->terminal)
         return;
     double spent = (double)(xb_now_ns() - display->begin_ns) / 1e9;
     double left = spent / (double)done * (double)(n - done);
-    fprintf(stderr, "%zu/%zu  %.0f s left  %s %s/%s x%" PRIu64, done, n, left, row->kernel,
-            row->model, row->engine, row->workers);
+    fprintf(stderr, "%zu/%zu  %.0f s left  %s %s/%s/%s x%" PRIu64, done, n, left, row->kernel,
+            row->model, row->engine, row->isa, row->workers);
     if (done == n)
         fputs("\r\033[K", stderr);
     fflush(stderr);

@@ -3,7 +3,6 @@
 #include "experiment.h"
 
 #include "../stats/staircase.h"
-#include "isa.h"
 #include "overhead.h"
 #include "provenance.h"
 #include "runner.h"
@@ -22,12 +21,13 @@
  * measure switching, longer ones would not interleave within a sample. */
 #define SLICE_NS 1000000.0
 
-/* How many iterations of a kernel at one size take spec.min_time_ns. One number for all models and
+/* How many iterations of a variant of a kernel at one size take spec.min_time_ns. One number for all models and
  * engines, so that their work and checksums are equal. */
 struct calibration {
     const struct xb_kernel *kernel;
     uint64_t bytes;
     uint32_t workers, depth;
+    enum xb_isa isa;
     uint64_t iters;
     double ns_per_iter;
     struct xb_reason why; /* code 0: it worked */
@@ -84,7 +84,7 @@ static struct xb_params params_of(const struct xb_experiment *experiment,
         .bytes = cell->bytes ? cell->bytes : cell->kernel->own_bytes,
         .workers = workers,
         .depth = cell->depth,
-        .isa = xb_isa_best(cell->kernel->isas),
+        .isa = cell->isa,
         .seed = experiment->spec->seed,
         .file = experiment->spec->file,
         .url = experiment->spec->url,
@@ -161,7 +161,7 @@ static const struct calibration *calibration_of(struct run *run, const struct xb
     for (size_t i = 0; i < run->n_calibrations; i++) {
         struct calibration *known = &run->calibrations[i];
         if (known->kernel == cell->kernel && known->bytes == cell->bytes &&
-            known->workers == workers && known->depth == cell->depth)
+            known->workers == workers && known->depth == cell->depth && known->isa == cell->isa)
             return known;
     }
     const struct xb_model *model = calibration_model(run->experiment->registry);
@@ -171,6 +171,7 @@ static const struct calibration *calibration_of(struct run *run, const struct xb
         .bytes = cell->bytes,
         .workers = workers,
         .depth = cell->depth,
+        .isa = cell->isa,
     };
     calibrate(run->experiment, cell, model ? model : cell->model, calibration);
     return calibration;
@@ -363,7 +364,7 @@ static int write_start(struct run *run, struct xb_reason *why)
     return xb_draft_commit(&draft, &run->provenance, why);
 }
 
-/* Takes the stairs of one kernel under one model; returns how many. */
+/* Takes the stairs of one variant of one kernel under one model; returns how many. */
 static size_t collect_stairs(const struct run *run, struct xb_stair *stairs)
 {
     const struct xb_experiment *experiment = run->experiment;
@@ -375,7 +376,7 @@ static size_t collect_stairs(const struct run *run, struct xb_stair *stairs)
             continue;
         first = first ? first : cell;
         if (cell->kernel == first->kernel && cell->model == first->model &&
-            cell->engine == first->engine)
+            cell->engine == first->engine && cell->isa == first->isa)
             stairs[n++] = (struct xb_stair){ .bytes = (double)cell->bytes, .ns = run->stair_ns[i] };
     }
     return n;

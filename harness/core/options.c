@@ -5,6 +5,7 @@
 #include "../base/parse.h"
 #include "../counters/source.h"
 #include "../models/model.h"
+#include "isa.h"
 #include "metrics.h"
 #include "team.h"
 
@@ -107,6 +108,31 @@ static int read_engine(struct xb_request *request, const char *text, struct xb_r
                               list.pieces[i]);
     }
     spec->n_engines = unique(spec->engines, list.n, sizeof *spec->engines);
+    return err;
+}
+
+static int read_isa(struct xb_request *request, const char *text, struct xb_reason *why)
+{
+    struct xb_spec *spec = &request->spec;
+    struct list list;
+    enum xb_isa isas[XB_LIST_MAX];
+    spec->n_isas = 0;
+    if (strcmp(text, "best") == 0)
+        return 0;
+    int err = cut(&list, "isa", text, why);
+    for (int i = 0; i < list.n && !err; i++) {
+        int isa = 0;
+        while (isa < XB_ISAS && strcmp(xb_isa_name((enum xb_isa)isa), list.pieces[i]) != 0)
+            isa++;
+        if (isa == XB_ISAS)
+            return xb_because(why, -EINVAL,
+                              "--isa: unknown variant '%s'; there are base avx2 avx512, or best",
+                              list.pieces[i]);
+        isas[i] = (enum xb_isa)isa;
+    }
+    /* As many as there are different ones, at most. */
+    spec->n_isas = unique(isas, list.n, sizeof *isas);
+    memcpy(spec->isas, isas, spec->n_isas * sizeof *isas);
     return err;
 }
 
@@ -316,6 +342,8 @@ const struct xb_option xb_options[] = {
     { WHAT, "sweep", "bytes=A:B[:N]", "sizes from A to B, N for each doubling (default 2)",
       read_sweep },
     { WHAT, "depth", "LIST", "I/O operations kept in flight per worker; default 1", read_depth },
+    { WHAT, "isa", "LIST", "variants of a kernel: base avx2 avx512; best is the default",
+      read_isa },
     { WHAT, "file", "PATH", "the file that io kernels read, instead of a generated one",
       read_file },
     { WHAT, "url", "URL", "the server that io/http_get asks, instead of one of our own", read_url },

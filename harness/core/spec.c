@@ -4,6 +4,7 @@
 
 #include "../../kernels/prng.h"
 #include "../models/model.h"
+#include "isa.h"
 
 #include <errno.h>
 #include <fnmatch.h>
@@ -109,6 +110,11 @@ static void judge(struct xb_cell *cell, const struct xb_topology *topology)
                    cell->engine->name);
     else if (cell->depth > 1 && !(kernel->needs & XB_NEED_DEPTH))
         xb_because(why, -EINVAL, "this kernel keeps one operation in flight, whatever --depth");
+    else if (cell->isa != XB_ISA_BASE && !(kernel->isas & (1u << cell->isa)))
+        xb_because(why, -ENOTSUP, "no %s variant of this kernel; it has %s", xb_isa_name(cell->isa),
+                   xb_isa_list(kernel->isas, (char[XB_ISA_LIST_TEXT]){ 0 }));
+    else if (!xb_isa_supported(cell->isa))
+        xb_because(why, -ENOTSUP, "this CPU has no %s", xb_isa_needs(cell->isa));
     else if (memory && cell->bytes > memory / 10 * 8 / cell->workers)
         xb_because(why, -ENOMEM, "%u x %" PRIu64 " MiB do not fit 80 %% of %" PRIu64 " MiB memory",
                    cell->workers, cell->bytes >> 20, memory >> 20);
@@ -183,6 +189,22 @@ static bool size_is_fixed(const struct xb_kernel *kernel, const struct xb_spec *
            (spec->file && kernel->needs & XB_NEED_FILES);
 }
 
+static int expand_isas(struct list *list, struct xb_cell *cell, const struct xb_spec *spec,
+                       const struct xb_topology *topology)
+{
+    size_t n_isas = spec->n_isas ? spec->n_isas : 1;
+    int err = 0;
+    for (size_t i = 0; i < n_isas && !err; i++) {
+        cell->isa = spec->n_isas ? spec->isas[i] : xb_isa_best(cell->kernel->isas);
+        cell->skip = (struct xb_reason){ 0 };
+        judge(cell, topology);
+        if (!cell->skip.code && spec->n_bytes && size_is_fixed(cell->kernel, spec))
+            xb_because(&cell->skip, -EINVAL, "its size is its own, whatever --bytes");
+        err = append(list, cell);
+    }
+    return err;
+}
+
 static int expand_sizes(struct list *list, struct xb_cell *cell, const struct xb_spec *spec,
                         const struct xb_topology *topology)
 {
@@ -194,11 +216,7 @@ static int expand_sizes(struct list *list, struct xb_cell *cell, const struct xb
         for (size_t j = 0; j < n_depths && !err; j++) {
             cell->bytes = spec->n_bytes ? spec->bytes[i] : fit;
             cell->depth = spec->n_depths ? spec->depths[j] : 1;
-            cell->skip = (struct xb_reason){ 0 };
-            judge(cell, topology);
-            if (!cell->skip.code && spec->n_bytes && size_is_fixed(cell->kernel, spec))
-                xb_because(&cell->skip, -EINVAL, "its size is its own, whatever --bytes");
-            err = append(list, cell);
+            err = expand_isas(list, cell, spec, topology);
         }
     }
     return err;

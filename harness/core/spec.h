@@ -32,6 +32,8 @@ struct xb_spec {
     size_t n_bytes; /* 0: each kernel's fit */
     uint32_t depths[XB_LIST_MAX];
     size_t n_depths; /* 0: 1 */
+    enum xb_isa isas[XB_ISAS];
+    size_t n_isas; /* 0: the best variant of each kernel that this CPU runs */
     enum xb_bind bind;
     uint32_t samples;
     uint64_t min_time_ns, max_time_ns; /* of a sample, of a cell */
@@ -48,6 +50,7 @@ struct xb_cell {
     const struct xb_io_engine *engine;
     uint32_t workers, depth;
     uint64_t bytes;
+    enum xb_isa isa;
     struct xb_reason skip; /* code 0: can run */
 };
 

@@ -60,7 +60,7 @@ int xb_sample_suspect(const struct xb_identity *identity, const struct xb_sample
         (row)->bind = xb_bind_name((identity)->spec->bind);                  \
         (row)->bytes_per_worker = filled->bytes ? filled->bytes : XB_ABSENT; \
         (row)->depth = filled->depth;                                        \
-        (row)->isa = xb_isa_name(xb_isa_best(filled->kernel->isas));         \
+        (row)->isa = xb_isa_name(filled->isa);                               \
         (row)->seed = (identity)->spec->seed;                                \
     } while (0)
 

@@ -184,6 +184,9 @@ XB_TEST(Cli, UnknownNamesAreRefusedByName)
     expect_error(QUICK "--events cycles,unicorns", 2, "unknown event 'unicorns'");
     expect_error(QUICK "--class gpu", 2, "unknown class 'gpu'");
     expect_error(QUICK "--bind everywhere", 2, "unknown policy 'everywhere'");
+    expect_error(QUICK "--isa sse9", 2, "unknown variant 'sse9'; there are base avx2 avx512");
+    expect_error(QUICK "--isa base,best", 2, "unknown variant 'best'");
+    expect_error(QUICK "--isa base,", 2, "--isa: 'base,' is not a list");
     expect_error(QUICK "--frobnicate", 2, "unknown option '--frobnicate'");
     expect_error(QUICK "--frobnicate=3", 2, "unknown option '--frobnicate=3'");
     expect_error(QUICK "-x", 2, "unknown option '-x'");
@@ -259,11 +262,11 @@ XB_TEST(Cli, SizesAndTimesOutOfRangeAreRefusedWithAnExample)
 
 XB_TEST(Cli, AnOptionWithoutItsValueIsNamed)
 {
-    static const char *const options[] = { "--class",    "--model",    "--engine",   "--workers",
-                                           "--bind",     "--bytes",    "--sweep",    "--depth",
-                                           "--file",     "--url",      "--seed",     "--samples",
-                                           "--min-time", "--max-time", "--counters", "--events",
-                                           "--output",   "-o" };
+    static const char *const options[] = { "--class",   "--model",    "--engine",   "--workers",
+                                           "--bind",    "--bytes",    "--sweep",    "--depth",
+                                           "--isa",     "--file",     "--url",      "--seed",
+                                           "--samples", "--min-time", "--max-time", "--counters",
+                                           "--events",  "--output",   "-o" };
     char args[128], part[128];
     for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
         snprintf(args, sizeof args, "run cpu/mix64 %s", options[i]);
@@ -285,9 +288,9 @@ XB_TEST(Cli, DryRunShowsCellsAndWritesNothing)
     struct xb_ended *ended = run_program("run --dry-run -o out cpu/mix64 io/line_count");
     XB_EXPECT_EQ(ended->code, 0);
     XB_EXPECT_STREQ(ended->err, "");
-    XB_EXPECT_HAS(ended->out, "kernel,model,engine,workers,bytes_per_worker,depth,skipped\n");
+    XB_EXPECT_HAS(ended->out, "kernel,model,engine,workers,bytes_per_worker,depth,isa,skipped\n");
     XB_EXPECT_HAS(ended->out, "cpu/mix64,threads,blocking,1,");
-    XB_EXPECT_HAS(ended->out, "io/line_count,threads,epoll,1,16777216,1,epoll refuses");
+    XB_EXPECT_HAS(ended->out, "io/line_count,threads,epoll,1,16777216,1,base,epoll refuses");
     XB_EXPECT_EQ(count_entries(""), 0);
     free(ended);
 }
@@ -304,6 +307,43 @@ XB_TEST(Cli, ASweepHasEachSizeOnce)
     XB_EXPECT(lines <= 1 + 8);
     XB_EXPECT_HAS(ended->out, ",1024,1,");
     XB_EXPECT_HAS(ended->out, ",8192,1,");
+    free(ended);
+}
+
+/* mix64 is plain C: of the variants that are asked for, however often, it has one. */
+XB_TEST(Cli, VariantsMultiplyCellsAndADoubledOneDoesNot)
+{
+    struct xb_ended *ended = run_program("run --dry-run --isa avx2,base,avx512,base,avx2 "
+                                         "--workers 1 --model threads cpu/mix64");
+    XB_EXPECT_EQ(ended->code, 0);
+    size_t lines = 0;
+    for (const char *at = ended->out; (at = strchr(at, '\n')); at++)
+        lines++;
+    XB_EXPECT_EQ(lines, 1 + 3);
+    XB_EXPECT_HAS(ended->out, ",base,\n");
+    XB_EXPECT_HAS(ended->out, ",avx2,no avx2 variant of this kernel; it has base\n");
+    XB_EXPECT_HAS(ended->out, ",avx512,no avx512 variant of this kernel; it has base\n");
+    free(ended);
+    ended =
+        run_program("run --dry-run --isa avx2 --isa best --workers 1 --model threads cpu/mix64");
+    XB_EXPECT_HAS(ended->out, ",base,\n");
+    free(ended);
+}
+
+XB_TEST(Cli, RowsNameTheVariantThatRan)
+{
+    struct xb_ended *ended =
+        run_program(QUICK "--isa base,avx2 --workers 1 --model threads cpu/fma_peak cpu/mix64");
+    XB_EXPECT_EQ(ended->code, 0);
+    struct xb_table table = read_table("out/summary.csv");
+    XB_EXPECT_EQ(table.rows, 4);
+    XB_EXPECT_EQ(xb_table_count(&table, "isa", "base"), 2);
+    XB_EXPECT_EQ(xb_table_count(&table, "isa", "avx2"), 2);
+    for (size_t row = 0; row < table.rows; row++)
+        if (strcmp(xb_table_get(&table, row, "isa"), "base") == 0)
+            XB_EXPECT(strcmp(xb_table_get(&table, row, "status"), "skipped") != 0);
+    xb_table_close(&table);
+    expect_reasons("out/summary.csv");
     free(ended);
 }
 

@@ -50,7 +50,7 @@ static struct xb_plan plan_of(const struct xb_cell *cell)
         .params = { .bytes = cell->bytes,
                     .workers = cell->workers,
                     .depth = cell->depth,
-                    .isa = xb_isa_best(cell->kernel->isas),
+                    .isa = cell->isa,
                     .seed = 42,
                     .scratch_dir = xb_test_folder() },
     };
@@ -67,6 +67,7 @@ static uint64_t find_iters(const struct point *point)
         .workers = point->workers,
         .depth = 1,
         .bytes = point->bytes,
+        .isa = xb_isa_best(point->kernel->isas),
     };
     struct xb_plan plan = plan_of(&cell);
     plan.iters = 1;
@@ -118,16 +119,17 @@ static void compare(const struct xb_cell *cell, uint64_t slice_iters, const stru
         is->bytes_written == should->bytes_written && is->flops == should->flops &&
         is->checksum == should->checksum)
         return;
-    XB_FAIL("%s under %s and %s, depth %u, slices of %llu, did other work than the first pair:\n"
-            "items %llu, read %llu, written %llu, flops %llu, checksum %016llx, not\n"
-            "items %llu, read %llu, written %llu, flops %llu, checksum %016llx",
-            cell->kernel->name, cell->model->name, cell->engine->name, cell->depth,
-            (unsigned long long)slice_iters, (unsigned long long)is->items,
-            (unsigned long long)is->bytes_read, (unsigned long long)is->bytes_written,
-            (unsigned long long)is->flops, (unsigned long long)is->checksum,
-            (unsigned long long)should->items, (unsigned long long)should->bytes_read,
-            (unsigned long long)should->bytes_written, (unsigned long long)should->flops,
-            (unsigned long long)should->checksum);
+    XB_FAIL(
+        "%s (%s) under %s and %s, depth %u, slices of %llu, did other work than the first cell:\n"
+        "items %llu, read %llu, written %llu, flops %llu, checksum %016llx, not\n"
+        "items %llu, read %llu, written %llu, flops %llu, checksum %016llx",
+        cell->kernel->name, xb_isa_name(cell->isa), cell->model->name, cell->engine->name,
+        cell->depth, (unsigned long long)slice_iters, (unsigned long long)is->items,
+        (unsigned long long)is->bytes_read, (unsigned long long)is->bytes_written,
+        (unsigned long long)is->flops, (unsigned long long)is->checksum,
+        (unsigned long long)should->items, (unsigned long long)should->bytes_read,
+        (unsigned long long)should->bytes_written, (unsigned long long)should->flops,
+        (unsigned long long)should->checksum);
 }
 
 static void all_pairs_agree(const void *argument)
@@ -170,6 +172,45 @@ static void all_pairs_agree(const void *argument)
     }
     if (!xb_test_failed() && ran < 2)
         XB_FAIL("%zu of %zu cells could run, so nothing was compared", ran, n);
+    free(cells);
+    xb_topology_close(topology);
+}
+
+/* Whole cells of --isa base,avx2,avx512, with equal iterations: what the option's rows compare. */
+static void all_variants_agree(const void *argument)
+{
+    const struct point *point = argument;
+    const struct xb_kernel *kernel = point->kernel;
+    struct xb_spec spec;
+    xb_spec_init(&spec);
+    spec.kernels[spec.n_kernels++] = kernel->name;
+    spec.models[spec.n_models++] = xb_find_model(&xb_builtin, "threads");
+    spec.engines[spec.n_engines++] = xb_find_engine(&xb_builtin, "blocking");
+    spec.workers[spec.n_workers++] = point->workers;
+    if (kernel->needs & XB_NEED_BYTES)
+        spec.bytes[spec.n_bytes++] = point->bytes;
+    for (int isa = XB_ISA_BASE; isa < XB_ISAS; isa++)
+        spec.isas[spec.n_isas++] = (enum xb_isa)isa;
+    struct xb_topology *topology = NULL;
+    struct xb_cell *cells = NULL;
+    struct xb_reason why = { 0 };
+    size_t n = 0, ran = 0;
+    uint64_t iters = find_iters(point);
+    if (xb_topology_open(NULL, &topology, &why) != 0 ||
+        xb_spec_cells(&spec, &xb_builtin, topology, &cells, &n, &why) != 0)
+        XB_FAIL("%s", why.text);
+    struct xb_work first[SAMPLES], work[SAMPLES];
+    for (size_t i = 0; i < n && !xb_test_failed(); i++) {
+        bool there = kernel->isas & (1u << cells[i].isa) && xb_isa_supported(cells[i].isa);
+        XB_EXPECT_EQ(cells[i].skip.code == 0, there);
+        if (!there || !measure(&cells[i], iters, 0, ran ? work : first))
+            continue;
+        for (int k = 0; k < SAMPLES && ran; k++)
+            compare(&cells[i], 0, &work[k], &first[k]);
+        ran++;
+    }
+    XB_EXPECT_EQ(n, XB_ISAS);
+    XB_EXPECT(ran > 0);
     free(cells);
     xb_topology_close(topology);
 }
@@ -490,6 +531,12 @@ XB_TESTS(of_all_kernels)
                 *point = (struct point){ kernel, SIZES[s], WORKERS[w] };
                 add(kernel, question, all_pairs_agree, point);
             }
+            if (!kernel->isas)
+                continue;
+            char question[64];
+            snprintf(question, sizeof question, "AllVariantsAgree__%llu_KiB",
+                     (unsigned long long)SIZES[s] >> 10);
+            add(kernel, question, all_variants_agree, point - 1);
         }
     }
 }

@@ -2,6 +2,7 @@
  * Tests which cells follow from what the user asked for, with plug-ins made up for the purpose. */
 #include "xbtest.h"
 
+#include "../core/isa.h"
 #include "../core/registry.h"
 #include "../core/spec.h"
 #include "../models/model.h"
@@ -278,6 +279,85 @@ XB_TEST(Spec, ListsMultiply)
     close_expansion(&e);
 }
 
+/* ---- variants ---- */
+
+static const struct xb_kernel vector = {
+    .name = "cpu/vector",
+    .bound = XB_CLASS_CPU,
+    .fit = XB_FIT_OWN,
+    .own_bytes = 32,
+    .isas = 1u << XB_ISA_BASE | 1u << XB_ISA_AVX512,
+};
+static const struct xb_kernel *const one_of_each[] = { &compute, &vector };
+
+static struct expansion expand_variants(size_t n, const enum xb_isa *isas)
+{
+    struct xb_registry registry = world;
+    registry.kernels = one_of_each;
+    registry.n_kernels = COUNT_OF(one_of_each);
+    struct xb_spec spec = spec_of(NULL);
+    spec.models[spec.n_models++] = &threads;
+    for (; spec.n_isas < n; spec.n_isas++)
+        spec.isas[spec.n_isas] = isas[spec.n_isas];
+    return expand(&spec, &registry);
+}
+
+XB_TEST(Spec, WithoutAListOfVariantsEachKernelHasItsBest)
+{
+    struct expansion e = expand_variants(0, NULL);
+    XB_EXPECT_EQ(e.n, 2);
+    for (size_t i = 0; i < e.n; i++) {
+        XB_EXPECT_EQ(e.cells[i].skip.code, 0);
+        XB_EXPECT_EQ(e.cells[i].isa, xb_isa_best(e.cells[i].kernel->isas));
+    }
+    close_expansion(&e);
+}
+
+XB_TEST(Spec, EachVariantIsACellAndThoseThatCannotBeHadSayWhy)
+{
+    static const enum xb_isa isas[] = { XB_ISA_AVX512, XB_ISA_BASE, XB_ISA_AVX2 };
+    struct expansion e = expand_variants(COUNT_OF(isas), isas);
+    XB_EXPECT_EQ(e.n, 2 * COUNT_OF(isas));
+    for (size_t i = 0; i < e.n; i++) {
+        const struct xb_cell *cell = &e.cells[i];
+        if (cell->isa == XB_ISA_BASE) {
+            XB_EXPECT_EQ(cell->skip.code, 0);
+        } else if (cell->kernel == &compute) {
+            XB_EXPECT_HAS(cell->skip.text, "variant of this kernel; it has base");
+        } else if (cell->isa == XB_ISA_AVX2) {
+            XB_EXPECT_HAS(cell->skip.text, "no avx2 variant of this kernel; it has base ");
+            XB_EXPECT_HAS(cell->skip.text, "avx512");
+        } else if (xb_isa_supported(XB_ISA_AVX512)) {
+            XB_EXPECT_EQ(cell->skip.code, 0);
+        } else {
+            XB_EXPECT_STREQ(cell->skip.text, "this CPU has no AVX-512 (F, VL, DQ and BW)");
+        }
+    }
+    close_expansion(&e);
+}
+
+XB_TEST(Isa, TheBestIsSupportedAndNoBetterOneIs)
+{
+    for (unsigned isas = 0; isas < 1u << XB_ISAS; isas++) {
+        enum xb_isa best = xb_isa_best(isas);
+        XB_EXPECT(best == XB_ISA_BASE || isas & (1u << best));
+        XB_EXPECT(xb_isa_supported(best));
+        for (int better = best + 1; better < XB_ISAS; better++)
+            XB_EXPECT(!(isas & (1u << better)) || !xb_isa_supported((enum xb_isa)better));
+    }
+}
+
+XB_TEST(Isa, AListHasTheBaseAndBracketsWhatTheCpuLacks)
+{
+    char text[XB_ISA_LIST_TEXT];
+    XB_EXPECT_STREQ(xb_isa_list(0, text), "base");
+    XB_EXPECT_STREQ(xb_isa_list(1u << XB_ISA_BASE, text), "base");
+    XB_EXPECT_STREQ(xb_isa_list((1u << XB_ISAS) - 1, text),
+                    xb_isa_supported(XB_ISA_AVX512) ? "base avx2 avx512"
+                    : xb_isa_supported(XB_ISA_AVX2) ? "base avx2 (avx512)"
+                                                    : "base (avx2) (avx512)");
+}
+
 /* ---- engines ---- */
 
 XB_TEST(Spec, ComputeKernelsGetThePlainestEngineThatFitsTheModel)
@@ -374,7 +454,8 @@ XB_TEST(Spec, MoreMemoryThanTheMachineHasIsSkippedNotTried)
 static bool same_cell(const struct xb_cell *a, const struct xb_cell *b)
 {
     return a->kernel == b->kernel && a->model == b->model && a->engine == b->engine &&
-           a->workers == b->workers && a->depth == b->depth && a->bytes == b->bytes;
+           a->workers == b->workers && a->depth == b->depth && a->bytes == b->bytes &&
+           a->isa == b->isa;
 }
 
 static struct expansion expand_seeded(uint64_t seed)
