@@ -35,6 +35,7 @@ enum xb_need {
     XB_NEED_DEPTH = 1u << 2,    /* keeps up to params.depth operations in flight */
     XB_NEED_URL = 1u << 3,      /* obeys params.url */
     XB_SHOWS_LATENCY = 1u << 4, /* ns per item is one dependent load: sizes show the caches */
+    XB_NEED_LIMIT = 1u << 5,    /* outgrows --memory-limit with a file, and then waits for it */
 };
 
 /* Instruction set variants, in rising order within one architecture. */
@@ -149,5 +150,11 @@ struct xb_kernel {
     void (*teardown)(void *state);     /* accepts NULL and a state that setup() left half-way */
     void (*team_teardown)(void *team); /* the same */
 };
+
+/* Whether the work waits for other things than a CPU, so that its CPU time is not its time. */
+static inline int xb_kernel_waits(const struct xb_kernel *kernel)
+{
+    return kernel->bound > XB_CLASS_MEMORY || (kernel->needs & XB_NEED_LIMIT) != 0;
+}
 
 #endif

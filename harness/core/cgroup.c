@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * Finds the tightest CPU and memory limits among the control groups of this process. */
+ * Finds the control groups of this process, and the tightest limits among them. */
 #include "cgroup.h"
 
 #include "../base/rooted.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -194,4 +195,20 @@ int64_t xb_cgroup_memory_bytes(const char *root)
     /* Limits are whole pages, so a double holds them exactly. */
     return (int64_t)tighter(tightest(root, NULL, "/sys/fs/cgroup", read_memory_v2),
                             tightest(root, "memory", "/sys/fs/cgroup/memory", read_memory_v1));
+}
+
+int xb_cgroup_memory_folder(const char *root, int version, char folder[static PATH_MAX])
+{
+    const char *controller = version == 1 ? "memory" : NULL;
+    char group[PATH_MAX];
+    struct mount mount;
+    find_group(root, controller, group);
+    const char *rest = find_mount(root, controller, group, &mount) ? below(group, mount.top) : NULL;
+    if (!rest || strstr(rest, "/.."))
+        return -ENOENT;
+    if (strcmp(rest, "/") == 0)
+        rest = "";
+    if (snprintf(folder, PATH_MAX, "%s%s", mount.point, rest) >= PATH_MAX)
+        return -ENOENT;
+    return 0;
 }

@@ -1,7 +1,8 @@
-/* What the control groups of this process grant it: CPU time and memory. */
+/* The control groups of this process: where they are, what CPU time and memory they grant. */
 #ifndef XB_CORE_CGROUP_H
 #define XB_CORE_CGROUP_H
 
+#include <limits.h>
 #include <stdint.h>
 
 /* Both look at version 1, version 2 and hybrid hierarchies, and at every group from the process's
@@ -14,5 +15,10 @@ double xb_cgroup_cpu_cores(const char *root);
 
 /* Bytes; negative when there is no limit. */
 int64_t xb_cgroup_memory_bytes(const char *root);
+
+/* Writes the folder, below `root`, of the process's own group to `folder`: in the hierarchy of the
+ * version 1 memory controller, or in the version 2 hierarchy, whatever its controllers.
+ * `version`: 1 or 2. 0, or -ENOENT when there is none or it cannot be seen from here. */
+int xb_cgroup_memory_folder(const char *root, int version, char folder[PATH_MAX]);
 
 #endif

@@ -38,7 +38,9 @@ struct run {
     struct calibration *calibrations;
     size_t n_calibrations;
     struct xb_sink samples, summary, provenance;
-    double *stair_ns; /* by cell: ns per item of a latency kernel on one worker, or NaN */
+    struct xb_limit limit;
+    struct xb_reason unlimited; /* why a limit that was asked for cannot be had; code 0: it can */
+    double *stair_ns;           /* by cell: ns per item of a latency kernel on one worker, or NaN */
 };
 
 int xb_experiment_prepare(const char *directory, struct xb_reason *why)
@@ -117,9 +119,15 @@ static const struct xb_model *calibration_model(const struct xb_registry *regist
     return best;
 }
 
-static void calibrate(const struct xb_experiment *experiment, const struct xb_cell *cell,
+static const struct xb_limit *limit_of(const struct run *run)
+{
+    return run->experiment->spec->memory_limit ? &run->limit : NULL;
+}
+
+static void calibrate(const struct run *run, const struct xb_cell *cell,
                       const struct xb_model *model, struct calibration *calibration)
 {
+    const struct xb_experiment *experiment = run->experiment;
     const struct xb_registry *registry = experiment->registry;
     const struct xb_io_engine *engine = cell->engine;
     if (model != cell->model)
@@ -131,6 +139,7 @@ static void calibrate(const struct xb_experiment *experiment, const struct xb_ce
         .source = xb_find_source(registry, "none"),
         .topology = experiment->topology,
         .bind = experiment->spec->bind,
+        .limit = limit_of(run),
         .params = params_of(experiment, cell, calibration->workers),
         .iters = 1,
         .calibrate_ns = experiment->spec->min_time_ns,
@@ -173,23 +182,24 @@ static const struct calibration *calibration_of(struct run *run, const struct xb
         .depth = cell->depth,
         .isa = cell->isa,
     };
-    calibrate(run->experiment, cell, model ? model : cell->model, calibration);
+    calibrate(run, cell, model ? model : cell->model, calibration);
     return calibration;
 }
 
 /* A limit on processes or threads may refuse the model that calibrates and yet allow this one. */
-static void calibrate_alone(const struct xb_experiment *experiment, const struct xb_cell *cell,
+static void calibrate_alone(const struct run *run, const struct xb_cell *cell,
                             struct calibration *calibration)
 {
     if (calibration->why.code == -ETIMEDOUT)
         return; /* each of many cells would wait as long again */
     calibration->why = (struct xb_reason){ 0 };
-    calibrate(experiment, cell, cell->model, calibration);
+    calibrate(run, cell, cell->model, calibration);
 }
 
-static struct xb_plan plan_of(const struct xb_experiment *experiment, const struct xb_cell *cell,
+static struct xb_plan plan_of(const struct run *run, const struct xb_cell *cell,
                               const struct calibration *calibration)
 {
+    const struct xb_experiment *experiment = run->experiment;
     const struct xb_spec *spec = experiment->spec;
     uint32_t pus = xb_topology_pus(experiment->topology);
     uint32_t at_once = cell->workers < pus ? cell->workers : pus;
@@ -204,6 +214,7 @@ static struct xb_plan plan_of(const struct xb_experiment *experiment, const stru
         .source = experiment->source,
         .topology = experiment->topology,
         .bind = spec->bind,
+        .limit = limit_of(run),
         .params = params_of(experiment, cell, cell->workers),
         .metrics = experiment->metrics,
         .iters = iters ? iters : 1,
@@ -281,20 +292,25 @@ static int run_cell(struct run *run, size_t index, struct xb_tally *tally, struc
     struct xb_result *result = NULL;
     struct calibration calibration;
     struct xb_plan plan; /* the runner's child reads it until the end */
-    if (cell->skip.code) {
+    struct xb_reason skip = cell->skip;
+    if (!skip.code && run->unlimited.code)
+        skip = run->unlimited;
+    if (!skip.code && cell->kernel->needs & XB_NEED_LIMIT)
+        xb_limit_scratch(experiment->directory, &skip);
+    if (skip.code) {
         status = "skipped";
-        reason = cell->skip.text;
+        reason = skip.text;
     } else {
         calibration = *calibration_of(run, cell);
         if (calibration.why.code && !stopped(experiment))
-            calibrate_alone(experiment, cell, &calibration);
+            calibrate_alone(run, cell, &calibration);
         if (stopped(experiment))
             return -EINTR;
         if (calibration.why.code) {
             status = "failed";
             reason = calibration.why.text;
         } else {
-            plan = plan_of(experiment, cell, &calibration);
+            plan = plan_of(run, cell, &calibration);
             int err = xb_runner_run(&plan, limit_ns(experiment, &plan), experiment->stop, &arena,
                                     &result);
             if (err) {
@@ -357,6 +373,15 @@ static int write_start(struct run *run, struct xb_reason *why)
     xb_provenance_add(draft.out, "cell_max_ns", "%llu", (unsigned long long)spec->max_time_ns);
     xb_provenance_add(draft.out, "precision_ratio", "%g", spec->precision);
     xb_provenance_add(draft.out, "loop_slice_ns", "%.0f", SLICE_NS);
+    /* Empty where no limit was asked for, or none could be had. */
+    bool limited = spec->memory_limit && !run->unlimited.code;
+    if (spec->memory_limit)
+        xb_provenance_add(draft.out, "memory_limit_bytes_asked", "%llu",
+                          (unsigned long long)spec->memory_limit);
+    else
+        xb_provenance_add(draft.out, "memory_limit_bytes_asked", "%s", "");
+    xb_provenance_add(draft.out, "memory_limit_by", "%s",
+                      limited ? xb_limit_way_name(run->limit.by) : "");
     xb_provenance_add(draft.out, "quick", "%s", spec->quick ? "yes" : "no");
     xb_provenance_add(draft.out, "cells", "%zu", experiment->n_cells);
     xb_overhead_write(draft.out, experiment->registry, experiment->topology, experiment->source,
@@ -432,6 +457,8 @@ int xb_experiment_run(const struct xb_experiment *experiment, struct xb_tally *t
         err = xb_sink_open(&run.summary, experiment->directory, "summary.csv", why);
     if (!err)
         err = xb_sink_open(&run.provenance, experiment->directory, "provenance.csv", why);
+    if (!err && experiment->spec->memory_limit)
+        xb_limit_open(&run.limit, experiment->spec->memory_limit, XB_LIMIT_ANY, &run.unlimited);
     if (!err)
         err = write_start(&run, why);
     for (size_t i = 0; run.stair_ns && i < experiment->n_cells; i++)

@@ -17,6 +17,9 @@
 
 #define BYTES_MOST (UINT64_C(1) << 44)
 
+/* Less than this does not even hold what the harness shares with a cell. */
+#define LIMIT_LEAST (UINT64_C(8) << 20)
+
 /* Kernels take sizes in whole cache lines, pointer chases in sixteen of them. */
 #define SWEEP_GRAIN 1024
 
@@ -302,6 +305,13 @@ static int read_samples(struct xb_request *request, const char *text, struct xb_
     return err;
 }
 
+static int read_memory_limit(struct xb_request *request, const char *text, struct xb_reason *why)
+{
+    if (xb_parse_bytes(text, LIMIT_LEAST, BYTES_MOST, &request->spec.memory_limit) != 0)
+        return xb_because(why, -EINVAL, "--memory-limit: '%s' is not a size from 8M to 16T", text);
+    return 0;
+}
+
 static int read_file(struct xb_request *request, const char *text, struct xb_reason *why)
 {
     (void)why;
@@ -341,6 +351,8 @@ const struct xb_option xb_options[] = {
       read_bytes },
     { WHAT, "sweep", "bytes=A:B[:N]", "sizes from A to B, N for each doubling (default 2)",
       read_sweep },
+    { WHAT, "memory-limit", "BYTES",
+      "every cell gets so much memory: a cgroup of its own, or RLIMIT_AS", read_memory_limit },
     { WHAT, "depth", "LIST", "I/O operations kept in flight per worker; default 1", read_depth },
     { WHAT, "isa", "LIST", "variants of a kernel: base avx2 avx512; best is the default",
       read_isa },

@@ -3,6 +3,7 @@
 #include "runner.h"
 
 #include "../base/clock.h"
+#include "../base/units.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -21,8 +22,13 @@ enum {
 static _Noreturn void live(const struct xb_plan *plan, struct xb_arena *arena,
                            struct xb_result *result, const sigset_t *mask, pid_t parent)
 {
+    struct xb_reason why;
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (plan->limit && xb_limit_enter(plan->limit, &why) != 0) {
+        xb_result_fail(result, why.code, "%s", why.text);
+        _exit(EXIT_FAILURE);
+    }
     signal(SIGINT, SIG_DFL);
     signal(SIGPIPE, SIG_IGN); /* an operation says so in its own result: io.h */
     sigprocmask(SIG_SETMASK, mask, NULL);
@@ -83,6 +89,21 @@ static void judge_end(struct xb_result *result, int status)
     }
 }
 
+/* All are dead, so whatever they said of it can be replaced by what is known better. */
+static void end_limit(struct xb_result *result, const struct xb_limit *limit)
+{
+    struct xb_reason why;
+    char text[XB_BYTES_TEXT];
+    if (xb_limit_killed(limit)) {
+        xb_because(&result->why, -ENOMEM,
+                   "out of memory: the cell outgrew its --memory-limit of %s and was killed",
+                   xb_bytes_text(limit->bytes, text));
+        atomic_store(&result->failed, 2);
+    }
+    if (xb_limit_end(limit, &why) != 0)
+        xb_result_fail(result, why.code, "%s", why.text);
+}
+
 int xb_runner_run(const struct xb_plan *plan, uint64_t limit_ns, const volatile sig_atomic_t *stop,
                   struct xb_arena *arena, struct xb_result **result)
 {
@@ -91,6 +112,9 @@ int xb_runner_run(const struct xb_plan *plan, uint64_t limit_ns, const volatile 
     if (err)
         return err;
     *result = xb_arena_take(arena, sizeof **result, 128);
+    struct xb_reason why;
+    if (plan->limit && xb_limit_begin(plan->limit, &why) != 0)
+        return xb_result_fail(*result, why.code, "%s", why.text);
 
     /* Blocked, so that a child that ends between waitpid() and sigtimedwait() is not missed. */
     sigset_t child, mask;
@@ -120,6 +144,8 @@ int xb_runner_run(const struct xb_plan *plan, uint64_t limit_ns, const volatile 
         }
     }
     sigprocmask(SIG_SETMASK, &mask, NULL);
+    if (plan->limit)
+        end_limit(*result, plan->limit);
     if (atomic_load(&(*result)->failed) == 1) /* all are dead, so nobody is filling it any more */
         (*result)->why = (struct xb_reason){ -ECHILD, "died while it reported a failure" };
     return atomic_load(&(*result)->failed) ? (*result)->why.code : 0;

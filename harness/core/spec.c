@@ -94,7 +94,18 @@ const struct xb_io_engine *xb_plain_engine(const struct xb_registry *registry,
     return best;
 }
 
-static void judge(struct xb_cell *cell, const struct xb_topology *topology)
+/* What of memory, or of a limit on it, working sets may take; the rest is for the program, its
+ * stacks and what a kernel keeps beside its set. */
+enum { USABLE_PERCENT = 80 };
+
+/* No product may wrap around to something that fits. */
+static bool fits_memory(const struct xb_cell *cell, uint64_t memory)
+{
+    return cell->bytes <= memory / 100 * USABLE_PERCENT / cell->workers;
+}
+
+static void judge(struct xb_cell *cell, const struct xb_spec *spec,
+                  const struct xb_topology *topology)
 {
     const struct xb_kernel *kernel = cell->kernel;
     struct xb_reason *why = &cell->skip;
@@ -115,9 +126,17 @@ static void judge(struct xb_cell *cell, const struct xb_topology *topology)
                    xb_isa_list(kernel->isas, (char[XB_ISA_LIST_TEXT]){ 0 }));
     else if (!xb_isa_supported(cell->isa))
         xb_because(why, -ENOTSUP, "this CPU has no %s", xb_isa_needs(cell->isa));
-    else if (memory && cell->bytes > memory / 10 * 8 / cell->workers)
-        xb_because(why, -ENOMEM, "%u x %" PRIu64 " MiB do not fit 80 %% of %" PRIu64 " MiB memory",
-                   cell->workers, cell->bytes >> 20, memory >> 20);
+    else if (kernel->needs & XB_NEED_LIMIT && !spec->memory_limit)
+        xb_because(why, -EINVAL, "needs a limit to outgrow: give --memory-limit, such as 256M");
+    else if (kernel->needs & XB_NEED_LIMIT)
+        return; /* what does not fit is the subject */
+    else if (spec->memory_limit && !fits_memory(cell, spec->memory_limit))
+        xb_because(why, -ENOMEM,
+                   "%u x %" PRIu64 " MiB do not fit %d %% of the --memory-limit of %" PRIu64 " MiB",
+                   cell->workers, cell->bytes >> 20, USABLE_PERCENT, spec->memory_limit >> 20);
+    else if (memory && !fits_memory(cell, memory))
+        xb_because(why, -ENOMEM, "%u x %" PRIu64 " MiB do not fit %d %% of %" PRIu64 " MiB memory",
+                   cell->workers, cell->bytes >> 20, USABLE_PERCENT, memory >> 20);
 }
 
 /* ---- cells ---- */
@@ -170,7 +189,8 @@ static size_t engines_auto(const struct xb_registry *registry, const struct xb_m
     return registry->n_engines < XB_LIST_MAX ? registry->n_engines : XB_LIST_MAX;
 }
 
-/* Bytes where --bytes does not say: the user's file as it is, 0 where his server decides. */
+/* Bytes where --bytes does not say: the user's file as it is, 0 where his server decides, twice the
+ * limit that is to be outgrown. */
 static uint64_t own_size(const struct xb_kernel *kernel, const struct xb_spec *spec,
                          const struct xb_topology *topology)
 {
@@ -179,6 +199,8 @@ static uint64_t own_size(const struct xb_kernel *kernel, const struct xb_spec *s
         return 0;
     if (spec->file && kernel->needs & XB_NEED_FILES && stat(spec->file, &status) == 0)
         return (uint64_t)status.st_size;
+    if (spec->memory_limit && kernel->needs & XB_NEED_LIMIT)
+        return 2 * spec->memory_limit;
     return xb_fit_bytes(kernel, topology);
 }
 
@@ -197,7 +219,7 @@ static int expand_isas(struct list *list, struct xb_cell *cell, const struct xb_
     for (size_t i = 0; i < n_isas && !err; i++) {
         cell->isa = spec->n_isas ? spec->isas[i] : xb_isa_best(cell->kernel->isas);
         cell->skip = (struct xb_reason){ 0 };
-        judge(cell, topology);
+        judge(cell, spec, topology);
         if (!cell->skip.code && spec->n_bytes && size_is_fixed(cell->kernel, spec))
             xb_because(&cell->skip, -EINVAL, "its size is its own, whatever --bytes");
         err = append(list, cell);

@@ -40,6 +40,7 @@ struct xb_spec {
     double precision;
     uint64_t seed;
     const char *file, *url;
+    uint64_t memory_limit; /* bytes that each cell may use; 0: all there are */
     bool quick;
 };
 

@@ -39,7 +39,7 @@ int xb_sample_suspect(const struct xb_identity *identity, const struct xb_sample
         return 0; /* lanes take turns, so late begins and waiting are what is measured */
     if ((double)sample->skew_ns > SKEW_MOST * wall)
         return xb_because(why, -EBUSY, "lanes began %.0f us apart", (double)sample->skew_ns / 1e3);
-    if (identity->cell->kernel->bound <= XB_CLASS_MEMORY &&
+    if (!xb_kernel_waits(identity->cell->kernel) &&
         (double)sample->cpu_ns < CPU_LEAST * wall * cpus)
         return xb_because(why, -EBUSY, "lanes had a CPU for %.0f %% of the time only",
                           100 * (double)sample->cpu_ns / (wall * cpus));

@@ -306,7 +306,7 @@ static enum phase after_calibration(struct cell *cell)
     struct xb_result *result = cell->result;
     struct xb_sample sample;
     sum_up(cell, &sample);
-    bool waits = cell->plan->kernel->bound > XB_CLASS_MEMORY;
+    bool waits = xb_kernel_waits(cell->plan->kernel);
     double took_ns = (double)sample.wall_ns, wanted_ns = (double)cell->plan->calibrate_ns;
     /* The share of the wall time is for work that should not wait and does: it must end too. */
     if (!waits)

@@ -11,6 +11,7 @@
 #include "../counters/source.h"
 #include "../models/model.h"
 #include "../stats/histogram.h"
+#include "limit.h"
 #include "topology.h"
 
 #include <stdatomic.h>
@@ -23,6 +24,7 @@ struct xb_plan {
     const struct xb_io_engine *engine;
     const struct xb_counter_source *source;
     const struct xb_topology *topology; /* NULL: do not bind */
+    const struct xb_limit *limit;       /* of the cell's memory; NULL: none */
     struct xb_params params;            /* index and why are filled in per worker */
     enum xb_bind bind;
     uint32_t metrics;      /* bit set over enum xb_metric that the source is asked for */
