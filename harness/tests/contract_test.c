@@ -148,6 +148,8 @@ static void all_pairs_agree(const void *argument)
     spec.depths[spec.n_depths++] = 1;
     if (point->kernel->needs & XB_NEED_DEPTH)
         spec.depths[spec.n_depths++] = 4;
+    if (point->kernel->needs & XB_NEED_LIMIT) /* its plans have none: only the spec asks for it */
+        spec.memory_limit = UINT64_C(1) << 40;
     struct xb_topology *topology = NULL;
     struct xb_cell *cells = NULL;
     struct xb_reason why = { 0 };
@@ -483,6 +485,7 @@ XB_TEST(Registry, ImpossiblePairsCarryAReason)
     for (size_t i = 0; i < n; i++) {
         bool impossible = (cells[i].model->parks && !cells[i].engine->parks) ||
                           (cells[i].kernel->needs & XB_NEED_FILES && !cells[i].engine->files) ||
+                          cells[i].kernel->needs & XB_NEED_LIMIT ||
                           cells[i].engine->probe(NULL) != 0 || cells[i].model->probe(NULL) != 0;
         if (impossible != (cells[i].skip.code != 0))
             XB_FAIL("%s under %s and %s: %s", cells[i].kernel->name, cells[i].model->name,
