@@ -298,7 +298,7 @@ int xb_limit_open(struct xb_limit *limit, uint64_t bytes, unsigned ways, struct 
 {
     char granted[XB_BYTES_TEXT];
     int64_t above = xb_cgroup_memory_bytes("");
-    struct xb_reason said[XB_LIMIT_WAYS] = { 0 };
+    char said[XB_REASON_BYTES] = "";
     int err = -ENOTSUP;
     *limit = (struct xb_limit){ .bytes = bytes };
     if (above >= 0 && (uint64_t)above < bytes)
@@ -307,12 +307,14 @@ int xb_limit_open(struct xb_limit *limit, uint64_t bytes, unsigned ways, struct 
     for (int way = 0; way < XB_LIMIT_WAYS; way++) {
         if (!(ways & (1u << way)))
             continue;
-        err = find(limit, (enum xb_limit_way)way, &said[way]);
+        struct xb_reason against = { 0 };
+        err = find(limit, (enum xb_limit_way)way, &against);
         if (!err)
             return 0;
+        size_t at = strlen(said);
+        snprintf(said + at, sizeof said - at, "%s %.64s", at ? ";" : ":", against.text);
     }
-    return xb_because(why, err, "no memory limit can be set here: %.70s; %.70s; %.40s",
-                      said[0].text, said[1].text, said[2].text);
+    return xb_because(why, err, "no memory limit can be set here%.200s", said);
 }
 
 int xb_limit_scratch(const char *directory, struct xb_reason *why)

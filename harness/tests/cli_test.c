@@ -5,6 +5,7 @@
 
 #include "../../kernels/kernel.h"
 #include "../base/clock.h"
+#include "../core/cgroup.h"
 #include "../core/registry.h"
 
 #include <arpa/inet.h>
@@ -20,6 +21,13 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* A sanitizer reserves more addresses than any limit grants. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { SANITIZED = true };
+#else
+enum { SANITIZED = false };
+#endif
 
 /* Enough to have rows to look at; nothing here looks at how fast anything is. */
 #define QUICK "run --quick --samples 2 --min-time 1ms -o out "
@@ -230,6 +238,7 @@ XB_TEST(Cli, NumbersOutOfRangeOrNoneAtAllAreRefusedWithTheRange)
 XB_TEST(Cli, SizesAndTimesOutOfRangeAreRefusedWithAnExample)
 {
     static const char *const sizes[] = { "0", "-1", "17T", "1X", "1.5K", "K", "''", "64K,", "1KB" };
+    static const char *const limits[] = { "0", "7M", "17T", "-1", "many", "''", "64M,128M" };
     static const char *const times[] = {
         "0", "-1ms", "10", "1h", "1ns", "3601", "ms", "''", "1,5ms"
     };
@@ -242,6 +251,10 @@ XB_TEST(Cli, SizesAndTimesOutOfRangeAreRefusedWithAnExample)
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         snprintf(args, sizeof args, QUICK "cpu/mix64 --bytes %s", sizes[i]);
         expect_error(args, 2, "--bytes: ");
+    }
+    for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
+        snprintf(args, sizeof args, QUICK "cpu/mix64 --memory-limit %s", limits[i]);
+        expect_error(args, 2, "is not a size from 8M to 16T");
     }
     for (size_t i = 0; i < sizeof times / sizeof times[0]; i++) {
         if (strcmp(times[i], "10") == 0)
@@ -262,11 +275,12 @@ XB_TEST(Cli, SizesAndTimesOutOfRangeAreRefusedWithAnExample)
 
 XB_TEST(Cli, AnOptionWithoutItsValueIsNamed)
 {
-    static const char *const options[] = { "--class",   "--model",    "--engine",   "--workers",
-                                           "--bind",    "--bytes",    "--sweep",    "--depth",
-                                           "--isa",     "--file",     "--url",      "--seed",
-                                           "--samples", "--min-time", "--max-time", "--counters",
-                                           "--events",  "--output",   "-o" };
+    static const char *const options[] = {
+        "--class",    "--model",    "--engine", "--workers", "--bind",
+        "--bytes",    "--sweep",    "--depth",  "--isa",     "--memory-limit",
+        "--file",     "--url",      "--seed",   "--samples", "--min-time",
+        "--max-time", "--counters", "--events", "--output",  "-o"
+    };
     char args[128], part[128];
     for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
         snprintf(args, sizeof args, "run cpu/mix64 %s", options[i]);
@@ -890,6 +904,128 @@ XB_TEST(Cli, AnInterruptInTheLastCellKeepsItsSamplesAndSaysSo)
         XB_EXPECT(strcmp(xb_table_get(&summary, 0, "samples"), "4000") != 0);
     }
     xb_table_close(&summary);
+    free(ended);
+}
+
+/* ---- a limit on memory ---- */
+
+#define LIMITED "--model threads --workers 1 --memory-limit "
+
+/* Whether the control group of a run's cells is there. */
+static bool has_group(pid_t pid)
+{
+    char folder[PATH_MAX], path[PATH_MAX + 32];
+    bool found = false;
+    for (int version = 1; version <= 2; version++) {
+        found |= xb_cgroup_memory_folder("", version, folder) == 0 &&
+                 snprintf(path, sizeof path, "%s/xbound-%d", folder, (int)pid) > 0 &&
+                 access(path, F_OK) == 0;
+    }
+    return found;
+}
+
+static void expect_provenance(const char *key, const char *value)
+{
+    struct xb_table table = read_table("out/provenance.csv");
+    size_t found = 0;
+    for (size_t row = 0; row < table.rows; row++)
+        if (strcmp(xb_table_get(&table, row, "key"), key) == 0) {
+            XB_EXPECT_STREQ(xb_table_get(&table, row, "value"), value);
+            found++;
+        }
+    XB_EXPECT_EQ(found, 1);
+    xb_table_close(&table);
+}
+
+XB_TEST(Cli, WithoutALimitWorkThatOutgrowsItIsSkippedAndSaysWhatToGive)
+{
+    struct xb_ended *ended = run_program(QUICK "memory/capacity --model threads --workers 1");
+    XB_EXPECT_EQ(ended->code, 77);
+    expect_all_rows("skipped", "give --memory-limit");
+    expect_provenance("memory_limit_bytes_asked", "");
+    expect_provenance("memory_limit_by", "");
+    free(ended);
+}
+
+/* Nobody in particular may make no control group, but may hold himself to less. */
+XB_TEST(Cli, WhoMayNotMakeGroupsGetsALimitOnAddresses)
+{
+    XB_EXPECT_EQ(chmod(xb_test_folder(), 0777), 0);
+    struct xb_ended *ended =
+        run_prepared(QUICK "memory/triad --bytes 8M,60M " LIMITED "64M", become_somebody);
+    if (!unprepared(ended)) {
+        XB_EXPECT_EQ(ended->code, 0);
+        XB_EXPECT_EQ(count_status("skipped"), 1);
+        expect_provenance("memory_limit_bytes_asked", "67108864");
+        struct xb_table table = read_table("out/provenance.csv");
+        XB_EXPECT_EQ(xb_table_count(&table, "value", "rlimit_as") +
+                         xb_table_count(&table, "value", "cgroup2"), /* delegated to him */
+                     1);
+        xb_table_close(&table);
+    }
+    free(ended);
+}
+
+/* No group can be made where /sys is hidden, and no address space be had beyond the hard limit. */
+static int allow_no_limit(void)
+{
+    struct rlimit space = { (rlim_t)1 << 40, (rlim_t)1 << 40 };
+    int err = hide_sys();
+    return err ? err : setrlimit(RLIMIT_AS, &space) ? errno : 0;
+}
+
+XB_TEST(Cli, ALimitThatCannotBeHadSkipsEveryRow)
+{
+    if (SANITIZED) {
+        XB_SKIP("it could not even start");
+        return;
+    }
+    struct xb_ended *ended = run_prepared(QUICK "cpu/mix64 " LIMITED "1T", allow_no_limit);
+    if (!unprepared(ended)) {
+        XB_EXPECT_EQ(ended->code, 77);
+        expect_all_rows("skipped", "no memory limit can be set here: ");
+        expect_all_rows("skipped", "ulimit -v leaves less");
+        expect_provenance("memory_limit_by", "");
+    }
+    free(ended);
+}
+
+XB_TEST(Cli, AFolderInMemoryIsNoPlaceForWorkThatOutgrowsIt)
+{
+    if (access("/dev/shm", W_OK) != 0) {
+        XB_SKIP("there is no /dev/shm");
+        return;
+    }
+    char args[256], path[64];
+    snprintf(path, sizeof path, "/dev/shm/xbound-test-%d", (int)getpid());
+    snprintf(args, sizeof args, "run --quick memory/capacity " LIMITED "64M -o %s", path);
+    struct xb_ended *ended = run_program(args);
+    XB_EXPECT_EQ(ended->code, 77);
+    XB_EXPECT_HAS(ended->out, "1 skipped of 1 cells");
+    free(ended);
+    static const char *const names[] = { "samples.csv", "summary.csv", "provenance.csv" };
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        snprintf(args, sizeof args, "%s/%s", path, names[i]);
+        XB_EXPECT_EQ(unlink(args), 0);
+    }
+    XB_EXPECT_EQ(rmdir(path), 0);
+}
+
+XB_TEST(Cli, AnInterruptedRunLeavesNoGroupBehind)
+{
+    struct xb_spawn what = {
+        .args = "run cpu/mix64 --samples 4000 --min-time 5ms -o out " LIMITED "64M",
+        .background = true,
+    };
+    struct xb_ended *ended = xb_spawn(&what);
+    uint64_t begin = xb_now_ns();
+    while (count_lines("out/provenance.csv") < 3 && xb_now_ns() - begin < UINT64_C(60000000000))
+        usleep(5000);
+    usleep(500000);
+    kill(ended->pid, SIGINT);
+    xb_spawn_finish(ended);
+    XB_EXPECT_EQ(ended->code, 130);
+    XB_EXPECT(!has_group(ended->pid));
     free(ended);
 }
 

@@ -449,6 +449,66 @@ XB_TEST(Spec, MoreMemoryThanTheMachineHasIsSkippedNotTried)
     close_expansion(&e);
 }
 
+/* ---- a limit on memory ---- */
+
+static const struct xb_kernel outgrows = {
+    .name = "memory/outgrows",
+    .bound = XB_CLASS_MEMORY,
+    .fit = XB_FIT_OWN,
+    .own_bytes = 4096,
+    .needs = XB_NEED_BYTES | XB_NEED_LIMIT,
+};
+static const struct xb_kernel *const limited[] = { &compute, &outgrows };
+
+static struct expansion expand_limited(uint64_t limit, uint64_t bytes, uint32_t workers)
+{
+    struct xb_registry registry = world;
+    registry.kernels = limited;
+    registry.n_kernels = COUNT_OF(limited);
+    struct xb_spec spec = spec_of(NULL);
+    spec.models[spec.n_models++] = &threads;
+    spec.workers[0] = workers;
+    spec.memory_limit = limit;
+    if (bytes)
+        spec.bytes[spec.n_bytes++] = bytes;
+    return expand(&spec, &registry);
+}
+
+XB_TEST(Spec, WorkThatOutgrowsALimitNeedsOneAndIsTwiceAsLarge)
+{
+    const uint64_t limit = UINT64_C(128) << 20;
+    struct expansion e = expand_limited(0, 0, 1);
+    XB_EXPECT_HAS(find_cell(&e, &outgrows, &threads, &plain)->skip.text, "give --memory-limit");
+    XB_EXPECT_EQ(find_cell(&e, &compute, &threads, &plain)->skip.code, 0);
+    close_expansion(&e);
+
+    e = expand_limited(limit, 0, 1);
+    XB_EXPECT_EQ(find_cell(&e, &outgrows, &threads, &plain)->skip.code, 0);
+    XB_EXPECT_EQ(find_cell(&e, &outgrows, &threads, &plain)->bytes, 2 * limit);
+    XB_EXPECT_EQ(find_cell(&e, &compute, &threads, &plain)->skip.code, 0);
+    XB_EXPECT_EQ(find_cell(&e, &compute, &threads, &plain)->bytes, 32);
+    close_expansion(&e);
+}
+
+XB_TEST(Spec, WhatDoesNotFitTheLimitIsSkippedUnlessItOutgrowsIt)
+{
+    const uint64_t limit = UINT64_C(128) << 20, mib = 1 << 20;
+    static const struct {
+        uint64_t mib;
+        uint32_t workers;
+        bool fits;
+    } table[] = { { 102, 1, true }, { 103, 1, false }, { 51, 2, true }, { 52, 2, false } };
+    for (size_t i = 0; i < COUNT_OF(table); i++) {
+        struct expansion e = expand_limited(limit, table[i].mib * mib, table[i].workers);
+        const struct xb_cell *cell = find_cell(&e, &compute, &threads, &plain);
+        XB_EXPECT_EQ(cell->skip.code, table[i].fits ? 0 : -ENOMEM);
+        if (!table[i].fits)
+            XB_EXPECT_HAS(cell->skip.text, "do not fit 80 % of the --memory-limit of 128 MiB");
+        XB_EXPECT_EQ(find_cell(&e, &outgrows, &threads, &plain)->skip.code, 0);
+        close_expansion(&e);
+    }
+}
+
 /* ---- order ---- */
 
 static bool same_cell(const struct xb_cell *a, const struct xb_cell *b)
