@@ -90,6 +90,7 @@ enum xb_ratio {
     XB_RATIO_L1D_MPKI,    /* L1 data misses per 1000 instructions */
     XB_RATIO_LLC_MPKI,    /* last-level misses per 1000 instructions */
     XB_RATIO_BRANCH_MPKI, /* mispredicted branches per 1000 instructions */
+    XB_RATIO_OUTCOME,     /* xb_work.outcome per item */
     /* Below: what neighbours on a shared machine take is missing too, so a kernel that only
      * computes should claim no more than 0.7; those that wait have less than 0.6. */
     XB_RATIO_USER_SHARE, /* user-mode CPU time / (wall time x CPUs that the lanes can use) */

@@ -4,6 +4,7 @@
 
 #include "../base/clock.h"
 #include "../core/fitness.h"
+#include "../core/limit.h"
 #include "../core/machine.h"
 #include "../core/registry.h"
 #include "../core/row.h"
@@ -122,6 +123,21 @@ static void judge_engines_and_models(const struct xb_registry *registry, struct 
     }
 }
 
+/* Whether --memory-limit would work, and how well; the least of limits stands for all. */
+static void judge_limit(struct xb_findings *out)
+{
+    static struct xb_limit limit;
+    struct xb_reason why = { 0 };
+    int err = xb_limit_open(&limit, 8 << 20, XB_LIMIT_ANY, &why);
+    struct xb_finding *f = xb_finding_add(out, "memory", "--memory-limit", "%s",
+                                          err ? why.text : xb_limit_way_name(limit.by));
+    if (err)
+        xb_finding_advise(f, XB_FITNESS_NOTE, "cells under a limit are skipped; run as root");
+    else if (limit.by == XB_LIMIT_RLIMIT_AS)
+        xb_finding_advise(f, XB_FITNESS_NOTE,
+                          "counts addresses, not memory, and each process by itself; run as root");
+}
+
 static void judge_clock(struct xb_findings *out)
 {
     double cost_ns = xb_clock_cost_ns();
@@ -218,6 +234,7 @@ static int run(int argc, char **argv)
     xb_fitness_judge(&machine, topology, &findings);
     judge_sources(&xb_builtin, &findings);
     judge_engines_and_models(&xb_builtin, &findings);
+    judge_limit(&findings);
     judge_clock(&findings);
     xb_topology_close(topology);
 

@@ -79,6 +79,8 @@ double xb_ratio(enum xb_ratio ratio, const struct xb_evidence *evidence)
         return divide(1000 * value_of(reading, XB_METRIC_LLC_MISSES), instructions);
     case XB_RATIO_BRANCH_MPKI:
         return divide(1000 * value_of(reading, XB_METRIC_BRANCH_MISSES), instructions);
+    case XB_RATIO_OUTCOME:
+        return divide(evidence->outcomes, evidence->items);
     case XB_RATIO_USER_SHARE:
         return divide(value_of(reading, XB_METRIC_USER_TIME), evidence->cpu_wall_ns);
     case XB_RATIOS:
@@ -94,6 +96,7 @@ const char *xb_ratio_name(enum xb_ratio ratio)
         [XB_RATIO_L1D_MPKI] = "l1d_mpki",
         [XB_RATIO_LLC_MPKI] = "llc_mpki",
         [XB_RATIO_BRANCH_MPKI] = "branch_mpki",
+        [XB_RATIO_OUTCOME] = "outcome_share",
         [XB_RATIO_USER_SHARE] = "user_share",
     };
     return names[ratio];

@@ -25,6 +25,7 @@ double xb_metrics_coverage(const struct xb_reading *reading);
 /* What a claim is held against: sums over samples. */
 struct xb_evidence {
     struct xb_reading reading; /* summed */
+    double items, outcomes;    /* of the kernel's work, summed */
     double cpu_wall_ns;        /* wall time x CPUs that the lanes could use at once, summed */
 };
 

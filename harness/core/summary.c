@@ -129,6 +129,8 @@ static void add(struct totals *totals, const struct xb_sample *sample, double cp
     totals->work.bytes_read += sample->work.bytes_read;
     totals->work.bytes_written += sample->work.bytes_written;
     totals->work.flops += sample->work.flops;
+    totals->evidence.items += (double)sample->work.items;
+    totals->evidence.outcomes += (double)sample->work.outcome;
     totals->evidence.cpu_wall_ns += (double)sample->wall_ns * cpus;
     struct xb_reading pair[2] = { totals->evidence.reading, sample->reading };
     xb_metrics_merge(first ? &pair[1] : pair, first ? 1 : 2, &totals->evidence.reading);

@@ -132,6 +132,16 @@ XB_TEST(Metrics, RatiosAreWhatTheirNamesSay)
     XB_EXPECT_NEAR(ratio_of(XB_RATIO_USER_SHARE, recorded(USER)), 0.9, 1e-12);
 }
 
+XB_TEST(Metrics, OutcomesAreHeldAgainstItems)
+{
+    struct xb_evidence evidence = { .items = 300, .outcomes = 150 };
+    XB_EXPECT_NEAR(xb_ratio(XB_RATIO_OUTCOME, &evidence), 0.5, 1e-12);
+    evidence.outcomes = 0;
+    XB_EXPECT_NEAR(xb_ratio(XB_RATIO_OUTCOME, &evidence), 0, 0);
+    evidence.items = 0;
+    XB_EXPECT(isnan(xb_ratio(XB_RATIO_OUTCOME, &evidence)));
+}
+
 XB_TEST(Metrics, ARatioWithoutOneOfItsInputsIsUnknown)
 {
     XB_EXPECT(isnan(ratio_of(XB_RATIO_IPC, recorded(CYCLES))));
