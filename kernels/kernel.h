@@ -60,7 +60,7 @@ struct xb_params {
     uint32_t workers;        /* team size, >= 1 */
     uint32_t index;          /* this worker, 0 .. workers-1; 0 in team callbacks */
     uint32_t depth;          /* I/O operations to keep in flight, >= 1 */
-    enum xb_isa isa;         /* the best variant that kernel, machine and user all allow */
+    enum xb_isa isa;         /* the variant to run: one of the kernel's, and the CPU has it */
     uint64_t seed;           /* equal seeds give equal work and equal checksums */
     const char *file;        /* the user's --file, or NULL: generate one */
     const char *url;         /* the user's --url, or NULL: serve one */

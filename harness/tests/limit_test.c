@@ -214,6 +214,28 @@ static void groups_of_the_dead_are_removed(const void *argument)
     XB_EXPECT_EQ(rmdir(living), 0);
 }
 
+/* Inside a group that grants less, more would be a figure under another limit than the row says. */
+static void more_than_is_granted_anyway_is_refused(const void *argument)
+{
+    const struct trial *trial = argument;
+    static struct xb_limit limit;
+    struct xb_reason why = { 0 };
+    if (!open_limit(&limit, trial->way) || limit.by == XB_LIMIT_RLIMIT_AS)
+        return;
+    XB_EXPECT_EQ(xb_limit_begin(&limit, &why), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        static struct xb_limit more;
+        bool entered = xb_limit_enter(&limit, NULL) == 0;
+        int err = xb_limit_open(&more, 2 * limit.bytes, XB_LIMIT_ANY, &why);
+        _exit(entered && err == -ERANGE && strstr(why.text, "has a limit of 64 MiB") ? 0 : 1);
+    }
+    int status = -1;
+    XB_EXPECT_EQ(waitpid(pid, &status, 0), pid);
+    XB_EXPECT_EQ(status, 0);
+    XB_EXPECT_EQ(xb_limit_end(&limit, &why), 0);
+}
+
 /* The same blocks by another way in: mapped, reclaimed and faulted in, or fetched. */
 static void outgrowing_changes_no_answer(const void *argument)
 {
@@ -277,6 +299,9 @@ XB_TESTS(of_each_way)
                     trial - 1);
         snprintf(name, sizeof name, "EndingKillsWhoIsStillInside__%s", by);
         xb_test_add("Limit", name, __FILE__, __LINE__, ending_kills_who_is_still_inside, trial - 1);
+        snprintf(name, sizeof name, "MoreThanIsGrantedAnywayIsRefused__%s", by);
+        xb_test_add("Limit", name, __FILE__, __LINE__, more_than_is_granted_anyway_is_refused,
+                    trial - 1);
         snprintf(name, sizeof name, "GroupsOfTheDeadAreRemoved__%s", by);
         xb_test_add("Limit", name, __FILE__, __LINE__, groups_of_the_dead_are_removed, trial - 1);
     }
