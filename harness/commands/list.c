@@ -69,11 +69,14 @@ static int print_all(void)
         fprintf(stderr, "xbound list: topology: %s\n", why.text);
         return XB_EXIT_FAILED;
     }
-    printf("MACHINE\n  %s\n\nKERNELS (what is measured; KiB per worker on this machine)\n",
+    struct xb_spec spec;
+    xb_spec_init(&spec);
+    const struct xb_caches caches = xb_caches_of(&spec, topology);
+    printf("MACHINE\n  %s\n\nKERNELS (what is measured; KiB per worker with the caches claimed)\n",
            xb_topology_summary(topology));
     for (size_t i = 0; i < xb_builtin.n_kernels; i++) {
         const struct xb_kernel *kernel = xb_builtin.kernels[i];
-        double kib = (double)xb_fit_bytes(kernel, topology) / 1024;
+        double kib = (double)xb_fit_bytes(kernel, &caches) / 1024;
         printf("  %-22s %9.*f  %-6s  %s\n", kernel->name, kib < 1 ? 3 : 0, kib,
                xb_isa_name(xb_isa_best(kernel->isas)), kernel->summary);
     }
