@@ -2,6 +2,7 @@
  * Draws the memory picture from many small cells. */
 #include "picture.h"
 
+#include "../../kernels/buffer.h"
 #include "../base/clock.h"
 #include "../models/model.h"
 #include "isa.h"
@@ -18,7 +19,11 @@ enum { SAMPLES = 5 };
  * small ones spreads a set unevenly over a physically indexed cache, often enough that of 50 single
  * rounds over a 1 MiB L2 the worst found 0.65 MiB, while the fastest of any 5 found 0.85 at least.
  * Sets that no L2 holds have two. */
-enum { ROUNDS = 7, ROUNDS_QUICK = 5 };
+enum { ROUNDS = 8, ROUNDS_QUICK = 6 };
+
+/* What the harness keeps after each round, lest the next gets the same pages again: as much as a
+ * set that may fit an L2 takes, its order included. */
+enum { BALLAST = 8 << 20 };
 
 /* Loads of a sample: a whole lap as long as the set may fit an L2, or what comes second in the
  * sample would have been driven out since it was last loaded; beyond that 0.2 ms in an LLC. */
@@ -31,8 +36,8 @@ enum { LOADS = 65536, LOADS_FAR = 16384 };
 #define CELL_LIMIT_NS UINT64_C(20000000000)
 
 /* What is left of the rounds when this much time went by is left out. */
-#define PATIENCE_NS       UINT64_C(3500000000)
-#define PATIENCE_QUICK_NS UINT64_C(1600000000)
+#define PATIENCE_NS       UINT64_C(3200000000)
+#define PATIENCE_QUICK_NS UINT64_C(1500000000)
 
 /* A claim that is this far from the measurement, as a share of the claim, is not believed. */
 static const double AGREE = 0.25;
@@ -128,8 +133,16 @@ static int measure(struct painter *painter, uint64_t iters, uint32_t samples,
     return err ? err : n ? 0 : -EIO;
 }
 
-/* Takes a stair for each size, and each again as long as there is time: another process gets other
- * pages, which meet in other sets of a cache. The faster counts. A size that fails is a gap. */
+/* Holds on to `bytes` more of memory: what is free next is elsewhere. */
+static void take_ballast(void **ballast, size_t bytes)
+{
+    *ballast = xb_buffer_take(bytes);
+    for (size_t at = 0; *ballast && at < bytes; at += 4096)
+        ((volatile char *)*ballast)[at] = 1;
+}
+
+/* Takes a stair for each size, and each again as long as there is time. The fastest counts. A size
+ * that fails is a gap. */
 static int climb(struct painter *painter, bool quick, const uint64_t *sizes, size_t n,
                  struct xb_stair *stairs)
 {
@@ -141,23 +154,25 @@ static int climb(struct painter *painter, bool quick, const uint64_t *sizes, siz
         return err;
     uint64_t loads = sample.work.items;
     int rounds = quick ? ROUNDS_QUICK : ROUNDS;
-    for (int round = 0; round < rounds; round++) {
+    void *ballast[ROUNDS] = { NULL };
+    for (int round = 0; round < rounds && err != -EINTR; round++) {
         painter->plan.params.seed = (uint64_t)round + 1;
-        for (size_t i = 0; i < n && xb_now_ns() < deadline_ns; i++) {
+        for (size_t i = 0; i < n && xb_now_ns() < deadline_ns && err != -EINTR; i++) {
             bool far = sizes[i] > FAR_BYTES;
             if (far && round > 0 && round < rounds - 1)
                 break;
             uint64_t wanted = far ? LOADS_FAR : LOADS;
             painter->plan.params.bytes = sizes[i];
             err = measure(painter, wanted / loads, SAMPLES, &sample);
-            if (err == -EINTR)
-                return err;
             if (!err)
                 stairs[i] = (struct xb_stair){ (double)sizes[i],
                                                fmin(xb_sample_item_ns(&sample), stairs[i].ns) };
         }
+        take_ballast(&ballast[round], BALLAST);
     }
-    return 0;
+    for (int round = 0; round < rounds; round++)
+        xb_buffer_give(ballast[round], BALLAST);
+    return err == -EINTR ? err : 0;
 }
 
 /* Bytes per ns, which are GB/s, or NaN. */
