@@ -73,7 +73,7 @@ size_t xb_picture_sizes(uint64_t llc, uint64_t memory, bool quick, uint64_t *siz
         int full, quick;
     } parts[] = { { 0x1p22, 6, 4 }, { 0x1p26, 4, 2 }, { INFINITY, 2, 1 } };
     /* A guest may be told of a whole host's cache, of which a chain of four times takes minutes. */
-    uint64_t last = clamp((quick ? 2 : 4) * llc, UINT64_C(64) << 20, UINT64_C(1) << 30);
+    uint64_t last = clamp(4 * llc, UINT64_C(64) << 20, UINT64_C(1) << 30);
     size_t n = 0, part = 0;
     for (double bytes = 8192; bytes < (double)last * 1.01 && n < room;) {
         uint64_t rounded = (uint64_t)(bytes / 1024 + 0.5) * 1024;

@@ -14,7 +14,7 @@ struct xb_stair {
 enum { XB_STAIRCASE_LEVELS = 3 }; /* L1d, L2, last level */
 
 /* Fits steps, level in log(ns), to the stairs, as many as `room` + 1, where neighbours must differ
- * by three quarters at least; an edge lies where the latency has climbed three tenths from
+ * by three quarters at least; an edge lies where the latency has climbed a third of the way from
  * one step's median to the next's. Slower stairs than a larger one are taken to be disturbed.
  * Sorts `stairs` in place by size. `capacity`: room for `room` edges, in bytes, rising.
  * Returns how many were found; 0 with fewer than 8 stairs or more than XB_STAIRS_MAX. Pure.
