@@ -12,6 +12,10 @@ enum { STEPS_MAX = 8, STAIRS_MIN = 8 };
  * less than the next level does. */
 static const double RISE_LEAST = 1.75;
 
+/* A step between two others is at least this many times as large at its end: what lies between two
+ * levels would make a third otherwise, as a cache does not begin to miss at once. */
+static const double EXTENT_LEAST = 2;
+
 /* The share of the climb at which a cache counts as full. Under exact LRU a ring just larger than
  * the cache would miss on each load; what is built misses in part, and where the pages are small
  * some sets overflow long before the cache is full. For a 1 MiB L2 whose pages lay well, 24
@@ -30,11 +34,6 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static double mean(const struct sums *sums, size_t from, size_t to)
-{
-    return (sums->of[to] - sums->of[from]) / (double)(to - from);
-}
-
 /* Squared distance of stairs [from, to) from their mean. */
 static double error(const struct sums *sums, size_t from, size_t to)
 {
@@ -42,8 +41,15 @@ static double error(const struct sums *sums, size_t from, size_t to)
     return sums->of_squares[to] - sums->of_squares[from] - sum * sum / (double)(to - from);
 }
 
-/* The best cut of n stairs into `steps`: edge[i] is the first stair of step i, edge[steps] = n. */
-static void fit(const struct sums *sums, size_t n, size_t steps, size_t *edge)
+static bool is_step(const struct xb_stair *stairs, size_t from, size_t to, size_t n)
+{
+    return from == 0 || to == n || stairs[to - 1].bytes >= EXTENT_LEAST * stairs[from].bytes;
+}
+
+/* The best cut of n stairs into `steps`: edge[i] is the first stair of step i, edge[steps] = n.
+ * False where there is none. */
+static bool fit(const struct xb_stair *stairs, const struct sums *sums, size_t n, size_t steps,
+                size_t *edge)
 {
     static const double FAR = 1e300;
     double best[STEPS_MAX + 1][XB_STAIRS_MAX + 1];
@@ -57,6 +63,8 @@ static void fit(const struct sums *sums, size_t n, size_t steps, size_t *edge)
             best[step][to] = FAR;
             from[step][to] = 0;
             for (size_t cut = step - 1; cut < to; cut++) {
+                if (!is_step(stairs, cut, to, n))
+                    continue;
                 double total = best[step - 1][cut] + error(sums, cut, to);
                 if (total < best[step][to]) {
                     best[step][to] = total;
@@ -68,16 +76,7 @@ static void fit(const struct sums *sums, size_t n, size_t steps, size_t *edge)
     edge[steps] = n;
     for (size_t step = steps; step > 0; step--)
         edge[step - 1] = from[step][edge[step]];
-}
-
-static bool rises(const struct sums *sums, const size_t *edge, size_t steps)
-{
-    for (size_t i = 1; i < steps; i++) {
-        double below = mean(sums, edge[i - 1], edge[i]), above = mean(sums, edge[i], edge[i + 1]);
-        if (above - below < log(RISE_LEAST))
-            return false;
-    }
-    return true;
+    return best[steps][n] < FAR;
 }
 
 /* The true curve never falls, and what disturbs a measurement only slows it: so no size takes
@@ -92,6 +91,14 @@ static void lower_to_later(const struct xb_stair *stairs, size_t n, double *ns)
 static double level_of(const double *ns, const size_t *edge, size_t step)
 {
     return ns[(edge[step] + edge[step + 1] - 1) / 2];
+}
+
+static bool rises(const double *ns, const size_t *edge, size_t steps)
+{
+    for (size_t i = 1; i < steps; i++)
+        if (level_of(ns, edge, i) < RISE_LEAST * level_of(ns, edge, i - 1))
+            return false;
+    return true;
 }
 
 /* Where the curve, linear in ns over log(bytes), reaches a level above its first. */
@@ -120,8 +127,7 @@ size_t xb_staircase(struct xb_stair *stairs, size_t n, double *capacity, size_t 
     }
     size_t steps = room + 1 < STEPS_MAX ? room + 1 : STEPS_MAX;
     for (; steps > 1; steps--) {
-        fit(&sums, n, steps, edge);
-        if (rises(&sums, edge, steps))
+        if (fit(stairs, &sums, n, steps, edge) && rises(ns, edge, steps))
             break;
     }
     for (size_t i = 1; i < steps; i++) {
