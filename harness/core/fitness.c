@@ -264,6 +264,18 @@ void xb_fitness_judge(const struct xb_machine *machine, const struct xb_topology
     judge_counters(machine, out);
 }
 
+/* Appends what is known of how fast a level is. */
+static void tell_speed(const struct xb_picture *picture, int level, struct xb_finding *f)
+{
+    size_t n = strlen(f->value);
+    if (picture->latency_ns[level] > 0)
+        n += (size_t)snprintf(f->value + n, sizeof f->value - n, "%s%.3g ns a load", n ? "; " : "",
+                              picture->latency_ns[level]);
+    if (picture->load_gb_per_s[level] > 0)
+        snprintf(f->value + n, sizeof f->value - n, ", %.3g GB/s by one core",
+                 picture->load_gb_per_s[level]);
+}
+
 static void judge_level(const struct xb_picture *picture, const struct xb_caches *used,
                         const struct xb_topology *topology, enum xb_cache_level level,
                         struct xb_finding *f)
@@ -272,22 +284,20 @@ static void judge_level(const struct xb_picture *picture, const struct xb_caches
     bool seen = picture->capacity[level] > 0;
     if (seen)
         xb_bytes_text((uint64_t)picture->capacity[level], measured);
-    int n = snprintf(f->value, sizeof f->value, "claimed %s, measured %s, used %s",
-                     show_cache(topology, level, claimed), measured,
-                     xb_bytes_text(used->bytes[level], sizes));
-    if (seen)
-        snprintf(f->value + n, sizeof f->value - (size_t)n, "; %.3g ns a load, %.3g GB/s",
-                 picture->latency_ns[level], picture->load_gb_per_s[level]);
+    snprintf(f->value, sizeof f->value, "claimed %s, measured %s, used %s",
+             show_cache(topology, level, claimed), measured,
+             xb_bytes_text(used->bytes[level], sizes));
+    tell_speed(picture, level, f);
     if (!seen)
         xb_finding_advise(f, NOTE,
-                          "its end was not seen: sizes follow the claim; try again when "
-                          "the machine is quiet, or set them with run --caches");
+                          "its end was not seen: sizes follow the claim; try again when the "
+                          "machine is quiet, or set them with run --caches");
     else if (!xb_topology_cache_bytes(topology, level))
         xb_finding_advise(f, NOTE, "no claim to compare with: sizes follow the measured");
     else if (xb_picture_contradicts(picture, topology, level))
         xb_finding_advise(f, NOTE,
-                          "claimed %s, measured %s: sizes follow the measured, of which neighbours "
-                          "may hold a part; run --caches claimed overrides",
+                          "claimed %s, measured %s: sizes follow the measured, as neighbours may "
+                          "hold the rest; run --caches claimed overrides",
                           claimed, measured);
 }
 
@@ -298,13 +308,12 @@ void xb_fitness_judge_picture(const struct xb_picture *picture, const struct xb_
     for (int level = 0; level < XB_CACHE_LEVELS; level++)
         judge_level(picture, used, topology, (enum xb_cache_level)level,
                     xb_finding_add(out, group, xb_level_name(level), "%s", ""));
-    struct xb_finding *f =
-        xb_finding_add(out, group, xb_level_name(XB_PICTURE_DRAM), "not reached");
-    if (picture->latency_ns[XB_PICTURE_DRAM] > 0)
-        snprintf(f->value, sizeof f->value, "%.3g ns a load, %.3g GB/s by one core",
-                 picture->latency_ns[XB_PICTURE_DRAM], picture->load_gb_per_s[XB_PICTURE_DRAM]);
-    else
-        xb_finding_advise(f, NOTE,
+    struct xb_finding *dram = xb_finding_add(out, group, xb_level_name(XB_PICTURE_DRAM), "%s", "");
+    tell_speed(picture, XB_PICTURE_DRAM, dram);
+    if (!dram->value[0]) {
+        snprintf(dram->value, sizeof dram->value, "not reached");
+        xb_finding_advise(dram, NOTE,
                           "no set was seen to be larger than the caches; try again when the "
                           "machine is quiet");
+    }
 }
