@@ -79,12 +79,19 @@ do for [kind in kinds] {
         }
     }
 }
-height = 700
+# What one core loads from each level, where the run measured it, stands in a line of its own.
+gb_per_s(level) = fact(level."_load_gb_per_s") eq "" ? 0 : real(fact(level."_load_gb_per_s"))
+levels = "l1d l2 llc dram"
+loads = 0
+do for [level in levels] {
+    loads = loads + (gb_per_s(level) > 0)
+}
+height = loads ? 724 : 700
 eval open_chart
 plot_left = 110
 plot_right = 1170
-plot_top = 150
-plot_bottom = 600
+plot_top = loads ? 174 : 150
+plot_bottom = plot_top + 450
 below = "working set of the worker (log scale)"
 beside = "time per load (ns, log scale)"
 eval place_plot
@@ -136,6 +143,26 @@ do for [kind in kinds] {
     }
     set label 100 + tag kind.(known ? "" : ": not known") \
         at screen across(24), down(line_of(kind)) font bold_face(11) textcolor rgb colour_of(kind)
+}
+# Each stands over its level: from where the one before it ends to where its own does.
+end_of(cache) = bytes_of(cache."_measured_bytes") > 0 ? bytes_of(cache."_measured_bytes") : \
+    bytes_of(cache."_claimed_bytes")
+begin = low_edge
+do for [level in levels] {
+    end = level eq "dram" ? high_edge : end_of(level)
+    if (gb_per_s(level) > 0 && end > begin) {
+        tag = tag + 1
+        words = (level eq "dram" ? "DRAM" : cache_name(level))." ".figure(gb_per_s(level))." GB/s"
+        set label tag words at first sqrt(begin * end), screen down(148) center font face(11) \
+            textcolor rgb ink
+    }
+    if (end > begin) {
+        begin = end
+    }
+}
+if (loads) {
+    set label 103 "one core loads" at screen across(24), down(148) font bold_face(11) \
+        textcolor rgb ink
 }
 plot "points" using 1:2 with lines lw 2 lc rgb model_colour("threads"), \
     "points" using 1:3:(0):($4 - $3) with vectors nohead lw 2.5 lc rgb model_colour("threads"), \

@@ -6,6 +6,7 @@
 #include "../core/fitness.h"
 #include "../core/limit.h"
 #include "../core/machine.h"
+#include "../core/picture.h"
 #include "../core/registry.h"
 #include "../core/row.h"
 #include "../core/topology.h"
@@ -27,6 +28,8 @@ static const char help[] =
     "  ok    nothing to do\n"
     "  note  know this when you read the figures\n"
     "  warn  figures taken now mislead\n"
+    "For the memory picture it measures for some seconds: capacity, latency and bandwidth of each\n"
+    "level, beside what the machine claims.\n"
     "\n"
     "      --csv   write finding,state,value,remedy (RFC 4180) instead\n"
     "      --help  show this text\n"
@@ -153,6 +156,27 @@ static void judge_clock(struct xb_findings *out)
                           "too coarse for short samples: see the clock source above");
 }
 
+/* Latency, bandwidth and capacity of each level, measured. */
+static void judge_picture(const struct xb_topology *topology, struct xb_findings *out)
+{
+    struct xb_picture picture;
+    struct xb_reason why;
+    int err =
+        xb_picture_measure(&xb_builtin, topology, XB_BIND_SCATTER, false, NULL, &picture, &why);
+    if (why.code) {
+        struct xb_finding *f = xb_finding_add(out, "memory picture", "gaps", "%s", why.text);
+        xb_finding_advise(f, XB_FITNESS_NOTE, "sizes follow the claimed caches where it has gaps");
+    }
+    if (err)
+        return;
+    struct xb_caches used = xb_picture_caches(&picture, topology);
+    struct xb_spec spec;
+    xb_spec_init(&spec);
+    spec.caches = used;
+    used = xb_caches_of(&spec, topology);
+    xb_fitness_judge_picture(&picture, &used, topology, out);
+}
+
 static int print_csv(const struct xb_findings *findings)
 {
     int rc = fputs("finding,state,value,remedy\n", stdout) < 0 ? -EIO : 0;
@@ -236,6 +260,7 @@ static int run(int argc, char **argv)
     judge_engines_and_models(&xb_builtin, &findings);
     judge_limit(&findings);
     judge_clock(&findings);
+    judge_picture(topology, &findings);
     xb_topology_close(topology);
 
     if (csv)

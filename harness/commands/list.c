@@ -69,13 +69,15 @@ static int print_all(void)
         fprintf(stderr, "xbound list: topology: %s\n", why.text);
         return XB_EXIT_FAILED;
     }
-    printf("MACHINE\n  %s\n\nKERNELS (what is measured; KiB per worker on this machine; variants, "
-           "and in "
-           "brackets those that this CPU cannot run)\n",
-           xb_topology_summary(topology));
+    struct xb_spec spec;
+    xb_spec_init(&spec);
+    const struct xb_caches caches = xb_caches_of(&spec, topology);
+    printf("MACHINE\n  %s\n\n", xb_topology_summary(topology));
+    puts("KERNELS (KiB per worker with the caches claimed; variants, in brackets those that this "
+         "CPU cannot run)");
     for (size_t i = 0; i < xb_builtin.n_kernels; i++) {
         const struct xb_kernel *kernel = xb_builtin.kernels[i];
-        double kib = (double)xb_fit_bytes(kernel, topology) / 1024;
+        double kib = (double)xb_fit_bytes(kernel, &caches) / 1024;
         printf("  %-22s %9.*f  %-16s  %s\n", kernel->name, kib < 1 ? 3 : 0, kib,
                xb_isa_list(kernel->isas, (char[XB_ISA_LIST_TEXT]){ 0 }), kernel->summary);
     }

@@ -7,6 +7,7 @@
 #include "../core/isa.h"
 #include "../core/machine.h"
 #include "../core/options.h"
+#include "../core/picture.h"
 #include "../core/row.h"
 #include "../models/model.h"
 
@@ -55,7 +56,7 @@ static void print_help(void)
     }
     puts("\nOutput:");
     print_option("output", "DIR", "or -o: a new or empty folder; default results/runs/<time>");
-    print_option("dry-run", NULL, "shows the cells and measures nothing");
+    print_option("dry-run", NULL, "shows the cells and measures nothing: sizes as claimed");
     print_option("help", NULL, "this text");
 }
 
@@ -224,8 +225,44 @@ static void warn_of_quota(void)
                 machine.cpu_quota);
 }
 
-static int measure(const struct command_line *line, const struct xb_topology *topology,
-                   const struct xb_cell *cells, size_t n)
+static void take_signals(void)
+{
+    struct sigaction action = { .sa_handler = on_signal };
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGCHLD, SIG_DFL); /* a parent may have left it ignored; then no cell could be reaped */
+    signal(SIGXFSZ, SIG_IGN); /* a file size limit is then an error like a full disk */
+}
+
+/* Measures the caches if a cell's size follows them, and expands the spec anew. Where it cannot, or
+ * is interrupted, the sizes claimed stay. Returns whether there is a picture. */
+static bool measure_caches(struct xb_spec *spec, const struct xb_topology *topology,
+                           struct xb_picture *picture, struct xb_cell **cells, size_t *n)
+{
+    struct xb_reason why;
+    if (spec->caches_from != XB_CACHES_MEASURED || !xb_picture_wanted(spec, *cells, *n))
+        return false;
+    int err = xb_picture_measure(&xb_builtin, topology, spec->bind, spec->quick, &interrupted,
+                                 picture, &why);
+    if (why.code && !interrupted)
+        fprintf(stderr, "xbound run: the picture of the caches is not complete: %s\n", why.text);
+    if (err)
+        return false;
+    struct xb_cell *anew;
+    struct xb_caches claimed = spec->caches;
+    spec->caches = xb_picture_caches(picture, topology);
+    if (xb_spec_cells(spec, &xb_builtin, topology, &anew, n, &why) == 0) {
+        free(*cells);
+        *cells = anew;
+    } else {
+        spec->caches = claimed;
+    }
+    return true;
+}
+
+static int measure(struct command_line *line, const struct xb_topology *topology,
+                   struct xb_cell **cells, size_t n)
 {
     char path[4096];
     struct xb_reason why = { 0 };
@@ -240,21 +277,19 @@ static int measure(const struct command_line *line, const struct xb_topology *to
         return usage("%s", why.text);
 
     warn_of_quota();
-    struct sigaction action = { .sa_handler = on_signal };
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    signal(SIGPIPE, SIG_IGN);
-    signal(SIGCHLD, SIG_DFL); /* a parent may have left it ignored; then no cell could be reaped */
-    signal(SIGXFSZ, SIG_IGN); /* a file size limit is then an error like a full disk */
+    take_signals();
     struct display display = { .begin_ns = xb_now_ns(), .terminal = isatty(STDERR_FILENO) };
     const char *slash = strrchr(path, '/');
+    struct xb_picture picture;
+    bool has_picture = measure_caches(&line->request.spec, topology, &picture, cells, &n);
     struct xb_experiment experiment = {
         .spec = &line->request.spec,
         .registry = &xb_builtin,
         .topology = topology,
         .source = xb_request_source(&line->request),
         .metrics = line->request.metrics,
-        .cells = cells,
+        .picture = has_picture ? &picture : NULL,
+        .cells = *cells,
         .n_cells = n,
         .directory = path,
         .run_id = slash && slash[1] ? slash + 1 : path,
@@ -310,7 +345,7 @@ static int run(int argc, char **argv)
         print_cells(cells, n);
         code = XB_EXIT_OK;
     } else {
-        code = measure(&line, topology, cells, n);
+        code = measure(&line, topology, &cells, n);
     }
     free(cells);
     xb_topology_close(topology);

@@ -4,6 +4,7 @@
 
 #include "../stats/staircase.h"
 #include "overhead.h"
+#include "picture.h"
 #include "provenance.h"
 #include "runner.h"
 #include "sink.h"
@@ -106,19 +107,6 @@ static uint64_t limit_ns(const struct xb_experiment *experiment, const struct xb
            20 * (uint64_t)plan->params.bytes * plan->params.workers;
 }
 
-/* The plainest model whose workers own their thread, where slices cannot matter; NULL if none. */
-static const struct xb_model *calibration_model(const struct xb_registry *registry)
-{
-    const struct xb_model *best = NULL;
-    for (size_t i = 0; i < registry->n_models; i++) {
-        const struct xb_model *model = registry->models[i];
-        if (!model->parks && (!best || model->rank < best->rank) &&
-            xb_plain_engine(registry, model, NULL))
-            best = model;
-    }
-    return best;
-}
-
 static const struct xb_limit *limit_of(const struct run *run)
 {
     return run->experiment->spec->memory_limit ? &run->limit : NULL;
@@ -173,7 +161,7 @@ static const struct calibration *calibration_of(struct run *run, const struct xb
             known->workers == workers && known->depth == cell->depth && known->isa == cell->isa)
             return known;
     }
-    const struct xb_model *model = calibration_model(run->experiment->registry);
+    const struct xb_model *model = xb_plain_model(run->experiment->registry);
     struct calibration *calibration = &run->calibrations[run->n_calibrations++];
     *calibration = (struct calibration){
         .kernel = cell->kernel,
@@ -340,6 +328,23 @@ static int run_cell(struct run *run, size_t index, struct xb_tally *tally, struc
 
 /* ---- the run ---- */
 
+/* The caches that sizes followed, and what they were measured to be. */
+static void write_caches(FILE *out, const struct xb_experiment *experiment)
+{
+    struct xb_caches caches = xb_caches_of(experiment->spec, experiment->topology);
+    for (int level = 0; level < XB_CACHE_LEVELS; level++) {
+        char key[64];
+        snprintf(key, sizeof key, "%s_used_bytes", xb_level_key(level));
+        xb_provenance_add(out, key, "%llu", (unsigned long long)caches.bytes[level]);
+    }
+    xb_provenance_add(out, "caches", "%s",
+                      experiment->picture                                ? "measured"
+                      : experiment->spec->caches_from == XB_CACHES_GIVEN ? "given"
+                                                                         : "claimed");
+    if (experiment->picture)
+        xb_picture_write(out, experiment->picture);
+}
+
 static int write_start(struct run *run, struct xb_reason *why)
 {
     const struct xb_experiment *experiment = run->experiment;
@@ -384,6 +389,7 @@ static int write_start(struct run *run, struct xb_reason *why)
                       limited ? xb_limit_way_name(run->limit.by) : "");
     xb_provenance_add(draft.out, "quick", "%s", spec->quick ? "yes" : "no");
     xb_provenance_add(draft.out, "cells", "%zu", experiment->n_cells);
+    write_caches(draft.out, experiment);
     xb_overhead_write(draft.out, experiment->registry, experiment->topology, experiment->source,
                       experiment->metrics, spec->bind, experiment->stop);
     return xb_draft_commit(&draft, &run->provenance, why);
@@ -408,21 +414,21 @@ static size_t collect_stairs(const struct run *run, struct xb_stair *stairs)
 }
 
 /* Cache capacities from a sweep of sizes, when this run was one. An edge gets a cache's name only
- * where it can be no other: the sweep starts well inside the L1, and there are as many edges as
- * the machine claims caches. */
+ * where the sweep starts well inside the L1. */
 static int write_staircase(struct run *run, struct xb_reason *why)
 {
-    static const char *const keys[XB_CACHE_LEVELS] = { "l1d_measured_bytes", "l2_measured_bytes",
-                                                       "llc_measured_bytes" };
     const struct xb_experiment *experiment = run->experiment;
-    size_t l1d = xb_topology_cache_bytes(experiment->topology, XB_CACHE_L1D);
     struct xb_stair *stairs = calloc(experiment->n_cells, sizeof *stairs);
     if (!stairs)
         return xb_because(why, -ENOMEM, "out of memory for the staircase");
     size_t n = collect_stairs(run, stairs);
-    double edge[XB_CACHE_LEVELS];
+    double edge[XB_CACHE_LEVELS], claimed[XB_CACHE_LEVELS], named[XB_CACHE_LEVELS];
     size_t found = xb_staircase(stairs, n, edge, XB_CACHE_LEVELS);
-    bool named = found == XB_CACHE_LEVELS && (!l1d || stairs[0].bytes <= (double)l1d / 2);
+    for (int level = 0; level < XB_CACHE_LEVELS; level++)
+        claimed[level] =
+            (double)xb_topology_cache_bytes(experiment->topology, (enum xb_cache_level)level);
+    bool inside = claimed[XB_CACHE_L1D] <= 0 || stairs[0].bytes <= claimed[XB_CACHE_L1D] / 2;
+    xb_staircase_name(edge, inside ? found : 0, claimed, named);
     free(stairs);
     if (!found)
         return 0;
@@ -434,8 +440,12 @@ static int write_staircase(struct run *run, struct xb_reason *why)
         char key[64];
         snprintf(key, sizeof key, "staircase_edge_%zu_bytes", i + 1);
         xb_provenance_add(draft.out, key, "%.0f", edge[i]);
-        if (named)
-            xb_provenance_add(draft.out, keys[i], "%.0f", edge[i]);
+    }
+    for (int level = 0; level < XB_CACHE_LEVELS && !experiment->picture; level++) {
+        char key[64];
+        snprintf(key, sizeof key, "%s_measured_bytes", xb_level_key(level));
+        if (named[level] > 0)
+            xb_provenance_add(draft.out, key, "%.0f", named[level]);
     }
     return xb_draft_commit(&draft, &run->provenance, why);
 }

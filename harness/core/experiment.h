@@ -7,6 +7,7 @@
 #include <signal.h>
 
 struct xb_counter_source;
+struct xb_picture;
 struct xb_summary_row;
 
 struct xb_tally {
@@ -18,7 +19,8 @@ struct xb_experiment {
     const struct xb_registry *registry;
     const struct xb_topology *topology;
     const struct xb_counter_source *source;
-    uint32_t metrics; /* bit set over enum xb_metric that the source is asked for */
+    uint32_t metrics;                 /* bit set over enum xb_metric that the source is asked for */
+    const struct xb_picture *picture; /* NULL: not measured */
     const struct xb_cell *cells;
     size_t n_cells;
     const char *directory; /* made by xb_experiment_prepare() */

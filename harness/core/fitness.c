@@ -3,6 +3,7 @@
 #include "fitness.h"
 
 #include "../base/units.h"
+#include "picture.h"
 #include "topology.h"
 
 #include <limits.h>
@@ -92,7 +93,7 @@ static void judge_processor(const struct xb_machine *machine, const struct xb_to
     else if (is_virtual(machine))
         xb_finding_advise(f, NOTE,
                           "a hypervisor may claim caches that other guests share: trust "
-                          "a measured latency staircase more");
+                          "the memory picture below more");
 
     f = add_fact(out, group, "virtualised", machine->virtualisation);
     if (is_virtual(machine))
@@ -261,4 +262,58 @@ void xb_fitness_judge(const struct xb_machine *machine, const struct xb_topology
     judge_share(machine, topology, out);
     judge_kernel(machine, out);
     judge_counters(machine, out);
+}
+
+/* Appends what is known of how fast a level is. */
+static void tell_speed(const struct xb_picture *picture, int level, struct xb_finding *f)
+{
+    size_t n = strlen(f->value);
+    if (picture->latency_ns[level] > 0)
+        n += (size_t)snprintf(f->value + n, sizeof f->value - n, "%s%.3g ns a load", n ? "; " : "",
+                              picture->latency_ns[level]);
+    if (picture->load_gb_per_s[level] > 0)
+        snprintf(f->value + n, sizeof f->value - n, ", %.3g GB/s by one core",
+                 picture->load_gb_per_s[level]);
+}
+
+static void judge_level(const struct xb_picture *picture, const struct xb_caches *used,
+                        const struct xb_topology *topology, enum xb_cache_level level,
+                        struct xb_finding *f)
+{
+    char claimed[XB_BYTES_TEXT], measured[XB_BYTES_TEXT] = "nothing", sizes[XB_BYTES_TEXT];
+    bool seen = picture->capacity[level] > 0;
+    if (seen)
+        xb_bytes_text((uint64_t)picture->capacity[level], measured);
+    snprintf(f->value, sizeof f->value, "claimed %s, measured %s, used %s",
+             show_cache(topology, level, claimed), measured,
+             xb_bytes_text(used->bytes[level], sizes));
+    tell_speed(picture, level, f);
+    if (!seen)
+        xb_finding_advise(f, NOTE,
+                          "its end was not seen: sizes follow the claim; try again when the "
+                          "machine is quiet, or set them with run --caches");
+    else if (!xb_topology_cache_bytes(topology, level))
+        xb_finding_advise(f, NOTE, "no claim to compare with: sizes follow the measured");
+    else if (xb_picture_contradicts(picture, topology, level))
+        xb_finding_advise(f, NOTE,
+                          "claimed %s, measured %s: sizes follow the measured, as neighbours may "
+                          "hold the rest; run --caches claimed overrides",
+                          claimed, measured);
+}
+
+void xb_fitness_judge_picture(const struct xb_picture *picture, const struct xb_caches *used,
+                              const struct xb_topology *topology, struct xb_findings *out)
+{
+    static const char group[] = "memory picture";
+    for (int level = 0; level < XB_CACHE_LEVELS; level++)
+        judge_level(picture, used, topology, (enum xb_cache_level)level,
+                    xb_finding_add(out, group, xb_level_name(level), "%s", ""));
+    struct xb_finding *dram = xb_finding_add(out, group, xb_level_name(XB_PICTURE_DRAM), "%s", "");
+    tell_speed(picture, XB_PICTURE_DRAM, dram);
+    if (!dram->value[0]) {
+        snprintf(dram->value, sizeof dram->value, "not reached");
+        xb_finding_advise(dram, NOTE,
+                          "no set was seen to be larger than the caches; try again when the "
+                          "machine is quiet");
+    }
 }

@@ -6,6 +6,8 @@
 
 #include <stddef.h>
 
+struct xb_caches;
+struct xb_picture;
 struct xb_topology;
 
 enum xb_fitness {
@@ -38,5 +40,10 @@ void xb_finding_advise(struct xb_finding *finding, enum xb_fitness state, const 
 /* Appends a finding for every fact. Pure: looks at nothing but its arguments. */
 void xb_fitness_judge(const struct xb_machine *machine, const struct xb_topology *topology,
                       struct xb_findings *out);
+
+/* Appends a finding for each level of memory: what is claimed, was measured, and is used for sizes.
+ * Pure as above. */
+void xb_fitness_judge_picture(const struct xb_picture *picture, const struct xb_caches *used,
+                              const struct xb_topology *topology, struct xb_findings *out);
 
 #endif

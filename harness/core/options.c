@@ -215,6 +215,34 @@ static int read_sweep(struct xb_request *request, const char *text, struct xb_re
     }
 }
 
+/* measured, claimed, or a size for each level. */
+static int read_caches(struct xb_request *request, const char *text, struct xb_reason *why)
+{
+    struct xb_spec *spec = &request->spec;
+    spec->caches = (struct xb_caches){ .beyond = 0 };
+    spec->caches_from = XB_CACHES_MEASURED;
+    if (strcmp(text, "measured") == 0)
+        return 0;
+    spec->caches_from = XB_CACHES_CLAIMED;
+    if (strcmp(text, "claimed") == 0)
+        return 0;
+    struct list list;
+    uint64_t least = 1024;
+    int err = cut(&list, "caches", text, why);
+    bool good = !err && list.n == XB_CACHE_LEVELS;
+    for (int i = 0; i < XB_CACHE_LEVELS && good; i++) {
+        good = xb_parse_bytes(list.pieces[i], least, BYTES_MOST, &spec->caches.bytes[i]) == 0;
+        least = spec->caches.bytes[i]; /* no level is smaller than the one before */
+    }
+    spec->caches_from = XB_CACHES_GIVEN;
+    if (!good)
+        return xb_because(why, -EINVAL,
+                          "--caches: '%.60s' is neither measured nor claimed nor rising sizes of "
+                          "L1d, L2 and LLC, such as 48K,1M,32M",
+                          text);
+    return 0;
+}
+
 static int read_events(struct xb_request *request, const char *text, struct xb_reason *why)
 {
     struct list list;
@@ -349,6 +377,10 @@ const struct xb_option xb_options[] = {
     { WHAT, "bind", "POLICY", "scatter (default), compact or none", read_bind },
     { WHAT, "bytes", "LIST", "working set of a worker, as 64K or 1G; what fits the level otherwise",
       read_bytes },
+    { WHAT, "caches", "MODE",
+      "what sizes follow: measured (default; as claimed where that\n"
+      "agrees within a quarter), claimed, or L1d,L2,LLC as 48K,1M,32M",
+      read_caches },
     { WHAT, "sweep", "bytes=A:B[:N]", "sizes from A to B, N for each doubling (default 2)",
       read_sweep },
     { WHAT, "memory-limit", "BYTES",

@@ -27,13 +27,21 @@ void xb_spec_init(struct xb_spec *spec)
 /* ---- sizes ---- */
 
 /* Stand-ins where the machine does not tell its caches: common to x86 servers since 2017. */
-enum { L1D_DEFAULT = 32 << 10, L2_DEFAULT = 1 << 20, LLC_DEFAULT = 32 << 20 };
+static const uint64_t otherwise[XB_CACHE_LEVELS] = { 32 << 10, 1 << 20, 32 << 20 };
 
-static uint64_t cache_or(const struct xb_topology *topology, enum xb_cache_level level,
-                         uint64_t otherwise)
+struct xb_caches xb_caches_of(const struct xb_spec *spec, const struct xb_topology *topology)
 {
-    uint64_t bytes = xb_topology_cache_bytes(topology, level);
-    return bytes ? bytes : otherwise;
+    struct xb_caches caches = spec->caches;
+    for (int level = 0; level < XB_CACHE_LEVELS; level++) {
+        if (!caches.bytes[level])
+            caches.bytes[level] = xb_topology_cache_bytes(topology, (enum xb_cache_level)level);
+        if (!caches.bytes[level])
+            caches.bytes[level] = otherwise[level];
+    }
+    if (caches.beyond < caches.bytes[XB_CACHE_LLC])
+        caches.beyond = caches.bytes[XB_CACHE_LLC];
+    caches.llc_sharers = xb_topology_cache_sharers(topology, XB_CACHE_LLC);
+    return caches;
 }
 
 /* Four times the last-level cache leaves at most a quarter of the set in it, twice leaves half.
@@ -46,27 +54,26 @@ static uint64_t dram_bytes(uint64_t llc)
     return bytes < 2 * llc ? 2 * llc : bytes;
 }
 
-static uint64_t bytes_of_level(const struct xb_kernel *kernel, const struct xb_topology *topology)
+static uint64_t bytes_of_level(const struct xb_kernel *kernel, const struct xb_caches *caches)
 {
-    uint64_t llc = cache_or(topology, XB_CACHE_LLC, LLC_DEFAULT);
     switch (kernel->fit) {
     case XB_FIT_OWN:
         return kernel->own_bytes;
     case XB_FIT_L1:
-        return cache_or(topology, XB_CACHE_L1D, L1D_DEFAULT) / 2;
+        return caches->bytes[XB_CACHE_L1D] / 2;
     case XB_FIT_L2:
-        return cache_or(topology, XB_CACHE_L2, L2_DEFAULT) / 2;
+        return caches->bytes[XB_CACHE_L2] / 2;
     case XB_FIT_LLC:
-        return llc / 2 / xb_topology_cache_sharers(topology, XB_CACHE_LLC);
+        return caches->bytes[XB_CACHE_LLC] / 2 / caches->llc_sharers;
     case XB_FIT_DRAM:
-        return dram_bytes(llc);
+        return dram_bytes(caches->beyond);
     }
     return kernel->own_bytes;
 }
 
-uint64_t xb_fit_bytes(const struct xb_kernel *kernel, const struct xb_topology *topology)
+uint64_t xb_fit_bytes(const struct xb_kernel *kernel, const struct xb_caches *caches)
 {
-    uint64_t bytes = bytes_of_level(kernel, topology);
+    uint64_t bytes = bytes_of_level(kernel, caches);
     /* Less than a page would hold no chain worth following; only tiny or much shared caches get
      * there. */
     return kernel->fit == XB_FIT_OWN || bytes >= 4096 ? bytes : 4096;
@@ -91,6 +98,18 @@ const struct xb_io_engine *xb_plain_engine(const struct xb_registry *registry,
     }
     if (best && why)
         *why = (struct xb_reason){ 0 };
+    return best;
+}
+
+const struct xb_model *xb_plain_model(const struct xb_registry *registry)
+{
+    const struct xb_model *best = NULL;
+    for (size_t i = 0; i < registry->n_models; i++) {
+        const struct xb_model *model = registry->models[i];
+        if (!model->parks && (!best || model->rank < best->rank) &&
+            xb_plain_engine(registry, model, NULL))
+            best = model;
+    }
     return best;
 }
 
@@ -201,7 +220,8 @@ static uint64_t own_size(const struct xb_kernel *kernel, const struct xb_spec *s
         return (uint64_t)status.st_size;
     if (spec->memory_limit && kernel->needs & XB_NEED_LIMIT)
         return 2 * spec->memory_limit;
-    return xb_fit_bytes(kernel, topology);
+    struct xb_caches caches = xb_caches_of(spec, topology);
+    return xb_fit_bytes(kernel, &caches);
 }
 
 /* A size that the kernel would not take. */

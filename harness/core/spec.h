@@ -17,6 +17,20 @@ enum {
     XB_DEPTH_MAX = 4096,
 };
 
+/* Where the sizes of caches come from. */
+enum xb_caches_from {
+    XB_CACHES_MEASURED, /* as claimed where a measurement agrees, or else as measured */
+    XB_CACHES_CLAIMED,  /* by the machine */
+    XB_CACHES_GIVEN,    /* by the user */
+};
+
+/* The caches that working sets are fitted to, in bytes of one instance. */
+struct xb_caches {
+    uint64_t bytes[XB_CACHE_LEVELS]; /* by enum xb_cache_level */
+    uint64_t beyond;                 /* of last-level cache that a set in DRAM must leave behind */
+    uint32_t llc_sharers;            /* processing units that share the last level, >= 1 */
+};
+
 /* All zero, with defaults set by xb_spec_init(), is a valid spec that means "everything". */
 struct xb_spec {
     const char *kernels[XB_LIST_MAX]; /* globs, fnmatch(3); none: all */
@@ -42,6 +56,8 @@ struct xb_spec {
     const char *file, *url;
     uint64_t memory_limit; /* bytes that each cell may use; 0: all there are */
     bool quick;
+    enum xb_caches_from caches_from;
+    struct xb_caches caches; /* 0 bytes: as the machine claims them; sharers are always its claim */
 };
 
 /* One point of the experiment. */
@@ -64,8 +80,15 @@ int xb_spec_cells(const struct xb_spec *spec, const struct xb_registry *registry
                   const struct xb_topology *topology, struct xb_cell **cells, size_t *n,
                   struct xb_reason *why);
 
-/* Bytes per worker that `kernel` wants on this machine; >= 4096 unless the kernel's own. */
-uint64_t xb_fit_bytes(const struct xb_kernel *kernel, const struct xb_topology *topology);
+/* spec->caches with what it leaves open as the machine claims it, and common sizes where that does
+ * not either. */
+struct xb_caches xb_caches_of(const struct xb_spec *spec, const struct xb_topology *topology);
+
+/* Bytes per worker that `kernel` wants with these caches; >= 4096 unless the kernel's own. */
+uint64_t xb_fit_bytes(const struct xb_kernel *kernel, const struct xb_caches *caches);
+
+/* The plainest model whose workers own their thread, where slices cannot matter; NULL if none. */
+const struct xb_model *xb_plain_model(const struct xb_registry *registry);
 
 /* The plainest engine that works with the model here, or NULL with `why`. */
 const struct xb_io_engine *xb_plain_engine(const struct xb_registry *registry,

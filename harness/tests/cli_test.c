@@ -247,6 +247,9 @@ XB_TEST(Cli, SizesAndTimesOutOfRangeAreRefusedWithAnExample)
         "bytes=4K:1M:0",  "bytes=4K:1M:x", "workers=1:4", "4K:1M",       "''",
         "bytes=4K:1M:2:2"
     };
+    static const char *const caches[] = { "''",          "guessed",       "48K,1M",
+                                          "48K,1M,x",    "48K,1M,32M,1G", "1M,48K,32M",
+                                          "48K,1M,512K", "0,1M,32M" };
     char args[256];
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         snprintf(args, sizeof args, QUICK "cpu/mix64 --bytes %s", sizes[i]);
@@ -267,6 +270,10 @@ XB_TEST(Cli, SizesAndTimesOutOfRangeAreRefusedWithAnExample)
     for (size_t i = 0; i < sizeof sweeps / sizeof sweeps[0]; i++) {
         snprintf(args, sizeof args, QUICK "cpu/mix64 --sweep %s", sweeps[i]);
         expect_error(args, 2, "--sweep: ");
+    }
+    for (size_t i = 0; i < sizeof caches / sizeof caches[0]; i++) {
+        snprintf(args, sizeof args, QUICK "--caches %s", caches[i]);
+        expect_error(args, 2, "--caches: ");
     }
     expect_error(QUICK "--sweep bytes=4K:16T:16", 2, "more than 256 sizes");
     expect_error(QUICK "--max-time 100us", 2, "--max-time is less than --min-time");
@@ -1098,6 +1105,75 @@ XB_TEST(Cli, AValueNamedTwiceIsMeasuredOnceAndTheLastListCounts)
         lines++;
     XB_EXPECT_EQ(lines, 1 + 2);
     XB_EXPECT(!strstr(ended->out, "loop"));
+    free(ended);
+}
+
+static void expect_value(const struct xb_table *table, const char *key, const char *value)
+{
+    for (size_t row = 0; row < table->rows; row++)
+        if (strcmp(xb_table_get(table, row, "key"), key) == 0)
+            XB_EXPECT_STREQ(xb_table_get(table, row, "value"), value);
+    XB_EXPECT_EQ(xb_table_count(table, "key", key), 1);
+}
+
+XB_TEST(Cli, GivenCachesDecideTheSizesAndNothingIsMeasuredForThem)
+{
+    struct xb_ended *ended = run_program(QUICK "cache/load_l1 cache/chase_l2 --caches 40K,2M,8M "
+                                               "--model threads --workers 1");
+    XB_EXPECT_EQ(ended->code, 0);
+    struct xb_table table = read_table("out/summary.csv");
+    XB_EXPECT_EQ(xb_table_count(&table, "bytes_per_worker", "20480"), 1);
+    XB_EXPECT_EQ(xb_table_count(&table, "bytes_per_worker", "1048576"), 1);
+    xb_table_close(&table);
+    table = read_table("out/provenance.csv");
+    expect_value(&table, "caches", "given");
+    expect_value(&table, "l1d_used_bytes", "40960");
+    expect_value(&table, "l2_used_bytes", "2097152");
+    expect_value(&table, "llc_used_bytes", "8388608");
+    XB_EXPECT_EQ(xb_table_count(&table, "key", "l1d_measured_bytes"), 0);
+    xb_table_close(&table);
+    free(ended);
+}
+
+XB_TEST(Cli, ARunThatFitsSizesMeasuresTheCachesFirst)
+{
+    static const char *const keys[] = { "l1d_measured_bytes", "l2_measured_bytes",
+                                        "llc_measured_bytes", "l1d_latency_ns",
+                                        "dram_latency_ns",    "l1d_load_gb_per_s",
+                                        "dram_load_gb_per_s", "l2_used_bytes" };
+    struct xb_ended *ended = run_program(QUICK "cache/load_l1 --model threads --workers 1");
+    XB_EXPECT_EQ(ended->code, 0);
+    struct xb_table table = read_table("out/provenance.csv");
+    expect_value(&table, "caches", "measured");
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+        XB_EXPECT_EQ(xb_table_count(&table, "key", keys[i]), 1);
+    xb_table_close(&table);
+    free(ended);
+}
+
+XB_TEST(Cli, ClaimedCachesNeedNoPicture)
+{
+    struct xb_ended *ended =
+        run_program(QUICK "cache/load_l1 --model threads --workers 1 --caches claimed");
+    XB_EXPECT_EQ(ended->code, 0);
+    struct xb_table table = read_table("out/provenance.csv");
+    expect_value(&table, "caches", "claimed");
+    XB_EXPECT_EQ(xb_table_count(&table, "key", "l1d_measured_bytes"), 0);
+    xb_table_close(&table);
+    free(ended);
+}
+
+XB_TEST(Cli, DoctorTellsWhatWasMeasuredBesideWhatIsClaimed)
+{
+    static const char *const levels[] = { "L1d", "L2", "LLC", "DRAM" };
+    struct xb_ended *ended = run_program("doctor --csv");
+    XB_EXPECT_EQ(ended->code, 0);
+    for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++) {
+        char finding[64];
+        snprintf(finding, sizeof finding, "memory picture: %s,", levels[i]);
+        XB_EXPECT_HAS(ended->out, finding);
+    }
+    XB_EXPECT_HAS(ended->out, ", measured ");
     free(ended);
 }
 

@@ -612,8 +612,13 @@ static void expect_fit(const char *description, enum xb_fit fit, uint64_t bytes)
         XB_SKIP("%s", why.text);
     else if (err)
         XB_FAIL("%s", why.text);
-    else
-        XB_EXPECT_EQ(xb_fit_bytes(&kernel, topology), bytes);
+    if (err) {
+        xb_topology_close(topology);
+        return;
+    }
+    struct xb_spec spec = spec_of(NULL);
+    struct xb_caches caches = xb_caches_of(&spec, topology);
+    XB_EXPECT_EQ(xb_fit_bytes(&kernel, &caches), bytes);
     xb_topology_close(topology);
 }
 
