@@ -206,9 +206,12 @@ void xb_code_close(struct xb_code *code)
 
 /* ---- loops ---- */
 
-/* A loop is what lies between a jump back and its target: instructions first .. last. */
+/* The instructions from a jump back's target to the jump, less those that no round passes, such as
+ * blocks which the compiler put there although they leave. */
 struct loop {
-    const struct xb_instruction *first, *last;
+    const struct xb_instruction *first;
+    size_t n;
+    bool *in; /* whether first[i] belongs to it */
 };
 
 /* The instruction in the same function, at `jump` or before it, that it goes to; or NULL. */
@@ -223,13 +226,74 @@ static const struct xb_instruction *back(const struct xb_code *code,
     return to->at == jump->target ? to : NULL;
 }
 
+/* Whether the instruction that follows may be the next one. */
+static bool goes_on(const char *text)
+{
+    static const char *const prefixes[] = { "bnd ", "notrack ", "repz " };
+    static const char *const ends[] = { "jmp", "ret", "ud2", "hlt" };
+    for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++)
+        if (strncmp(text, prefixes[i], strlen(prefixes[i])) == 0)
+            text += strlen(prefixes[i]);
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
+        if (strncmp(text, ends[i], strlen(ends[i])) == 0)
+            return false;
+    return true;
+}
+
+/* An indirect jump may go anywhere. */
+static bool may_follow(const struct xb_instruction *next, const struct xb_instruction *at)
+{
+    return next->at == at->target || (next == at + 1 && goes_on(at->text)) ||
+           strstr(at->text, "jmp *");
+}
+
+/* Marks, in `mark`, what can be reached from a marked one; or `backward`, from where one can. */
+static void spread(const struct loop *loop, bool *mark, bool backward)
+{
+    for (bool more = true; more;) {
+        more = false;
+        for (size_t i = 0; i < loop->n; i++)
+            for (size_t k = 0; k < loop->n && mark[i]; k++) {
+                const struct xb_instruction *at = &loop->first[i], *other = &loop->first[k];
+                if (!mark[k] && (backward ? may_follow(at, other) : may_follow(other, at)))
+                    mark[k] = more = true;
+            }
+    }
+}
+
+/* Finds the loop that `jump` closes. False where it closes none: a block that stands behind the
+ * rest of its function jumps back as well, but only once. Free loop->in if true. */
+static bool trace(const struct xb_code *code, const struct xb_instruction *jump, struct loop *loop)
+{
+    *loop = (struct loop){ .first = back(code, jump) };
+    if (!loop->first)
+        return false;
+    loop->n = (size_t)(jump - loop->first) + 1;
+    loop->in = calloc(2 * loop->n, sizeof *loop->in);
+    if (!loop->in)
+        return false;
+    bool *to_jump = loop->in + loop->n;
+    loop->in[0] = to_jump[loop->n - 1] = true;
+    spread(loop, loop->in, false);
+    spread(loop, to_jump, true);
+    for (size_t i = 0; i < loop->n; i++)
+        loop->in[i] &= to_jump[i];
+    if (loop->in[0])
+        return true;
+    free(loop->in);
+    return false;
+}
+
 /* Whether the loop encloses no other. Two jumps to the same place are one loop that is continued
  * in two ways; a jump from inside to before the loop leaves it for the one around it. */
 static bool innermost(const struct xb_code *code, const struct loop *loop)
 {
-    for (const struct xb_instruction *i = loop->first; i < loop->last; i++) {
-        const struct xb_instruction *to = back(code, i);
-        if (to && to > loop->first)
+    for (size_t i = 0; i + 1 < loop->n; i++) {
+        struct loop inner;
+        if (!loop->in[i] || !trace(code, &loop->first[i], &inner))
+            continue;
+        free(inner.in);
+        if (inner.first > loop->first)
             return false;
     }
     return true;
@@ -245,8 +309,8 @@ static bool is_function(const char *symbol, const char *name)
 static size_t count(const struct loop *loop, const struct xb_loop_claim *claim)
 {
     size_t n = 0;
-    for (const struct xb_instruction *i = loop->first; i <= loop->last; i++)
-        n += regexec(&claim->pattern, i->text, 0, NULL, 0) == 0;
+    for (size_t i = 0; i < loop->n; i++)
+        n += loop->in[i] && regexec(&claim->pattern, loop->first[i].text, 0, NULL, 0) == 0;
     return n;
 }
 
@@ -268,8 +332,10 @@ static void describe(const struct xb_loop_tag *tag, const struct loop *loop, FIL
 {
     fprintf(say, "no innermost loop of %s holds all that line %d claims; closest is\n",
             tag->function, tag->line);
-    for (const struct xb_instruction *i = loop->first; i <= loop->last; i++)
-        fprintf(say, "    %6llx: %s\n", (unsigned long long)i->at, i->text);
+    for (size_t i = 0; i < loop->n; i++)
+        if (loop->in[i])
+            fprintf(say, "    %6llx: %s\n", (unsigned long long)loop->first[i].at,
+                    loop->first[i].text);
     for (size_t i = 0; i < tag->n_claims; i++)
         fprintf(say, "  %s  %s: found %zu\n", holds(loop, &tag->claim[i]) ? "holds " : "BROKEN",
                 tag->claim[i].text, count(loop, &tag->claim[i]));
@@ -279,30 +345,32 @@ int xb_loop_check(const struct xb_loop_tag *tag, const struct xb_code *code, FIL
 {
     bool found = false;
     struct loop closest = { 0 };
-    size_t best = 0;
-    for (size_t k = 0; k < code->n; k++) {
+    size_t best = 0; /* claims that hold for it */
+    for (size_t k = 0; k < code->n && best < tag->n_claims; k++) {
+        struct loop loop;
         if (!is_function(code->instruction[k].function, tag->function))
             continue;
         found = true;
-        struct loop loop = { back(code, &code->instruction[k]), &code->instruction[k] };
-        if (!loop.first || !innermost(code, &loop))
+        if (!trace(code, &code->instruction[k], &loop))
             continue;
-        size_t n = holding(&loop, tag);
-        if (n == tag->n_claims)
-            return 0;
         /* Of two that are as close, the longer is more likely to be the one that is meant. */
-        if (!closest.first || n > best ||
-            (n == best && loop.last - loop.first > closest.last - closest.first)) {
+        size_t n = holding(&loop, tag);
+        if (innermost(code, &loop) && (n > best || (n == best && loop.n > closest.n))) {
+            free(closest.in);
             closest = loop;
             best = n;
+        } else {
+            free(loop.in);
         }
     }
-    if (closest.first)
-        describe(tag, &closest, say);
-    else if (found)
-        fprintf(say, "%s has no loop at all, and line %d claims one\n", tag->function, tag->line);
-    else
+    bool holds_all = best == tag->n_claims;
+    if (!found)
         fprintf(say, "line %d: there is no function %s in the object file; was it inlined?\n",
                 tag->line, tag->function);
-    return found ? -EBADMSG : -ENOENT;
+    else if (!closest.in)
+        fprintf(say, "%s has no loop at all, and line %d claims one\n", tag->function, tag->line);
+    else if (!holds_all)
+        describe(tag, &closest, say);
+    free(closest.in);
+    return holds_all ? 0 : found ? -EBADMSG : -ENOENT;
 }

@@ -103,6 +103,15 @@ XB_TEST(LoopRules, JumpsToOnePlaceAreOneLoop)
     EXPECT_HOLDS("branches: 1 test \\$0x1,; 1 je 130 ; 1 jmp 130 ; 1 add %rcx,%rax; 1 shr");
 }
 
+/* In mix_emptied the block at d0 jumps back to the end of the function, which returns, and this end
+ * lies between the two halves of the loop. */
+XB_TEST(LoopRules, WhatNoRoundPassesIsNotInTheLoop)
+{
+    EXPECT_HOLDS("mix_emptied: 1 je c0 ; 1 jne 80 ; 0 add %r[a-z0-9]+,\\(%r");
+    EXPECT_BROKEN("mix_emptied: 1 ret", "found 0");
+    EXPECT_BROKEN("mix_emptied: 1 shl \\$0x6,%rdx", "found 0");
+}
+
 XB_TEST(LoopRules, AJumpToAnotherFunctionIsNoLoop)
 {
     EXPECT_BROKEN("peak: 1 jmp", "has no loop at all");
