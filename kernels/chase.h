@@ -89,6 +89,7 @@ static int run(struct xb_run *run, void *state, uint64_t iters, struct xb_work *
     struct chase *s = state;
     const struct line *at = &s->lines[s->order[s->place]];
     uint64_t places = 0;
+    /* xb-loop: run: 14+ mov \((%r[a-z0-9]+)\),\1; 16+ mov \(%r[a-z0-9]+\),%r; 0 \(%rsp\) */
     for (uint64_t i = 0; i < iters; i++) {
         for (int hop = 0; hop < HOPS; hop++)
             at = at->next;

@@ -58,6 +58,9 @@ static int run(struct xb_run *run, void *state, uint64_t iters, struct xb_work *
     (void)run;
     const struct counter *s = state;
     uint64_t *at = s->at, step = s->step, before = *at;
+    /* The second claim is the counter of the inner loop, an int. Were the 64 additions merged, the
+     * loop around them would look the same but for that. */
+    /* xb-loop: run: 1+ add %r[a-z0-9]+,\(%r; 1 (add|sub) \$0x[0-9a-f]+,%e; 0 \(%rsp\) */
     for (uint64_t i = 0; i < iters; i++)
         for (int increment = 0; increment < INCREMENTS; increment++) {
             *at += step;

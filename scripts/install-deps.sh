@@ -60,6 +60,7 @@ if [ "$with_tests" = yes ]; then
     need clang-format clang-format
     need shellcheck shellcheck
     need cppcheck cppcheck
+    need objdump binutils
     pkg-config --exists gtest 2>/dev/null || missing+=(libgtest-dev)
 fi
 

@@ -76,6 +76,9 @@
     X(REAL, ns_per_item, "ns", "wall time one worker spends per item: wall x workers / items")    \
     X(REAL, ns_per_item_lo, "ns", "lower end of its 95 % interval")                               \
     X(REAL, ns_per_item_hi, "ns", "upper end of its 95 % interval")                               \
+    X(REAL, cpu_ns_per_item, "ns", "CPU time of all lanes per item: cpu_ns / items, median")      \
+    X(REAL, cpu_ns_per_item_lo, "ns", "lower end of its 95 % interval")                           \
+    X(REAL, cpu_ns_per_item_hi, "ns", "upper end of its 95 % interval")                           \
     X(REAL, items_per_s, "1/s", "items of all workers per second of wall time, median")           \
     X(REAL, items_per_s_lo, "1/s", "lower end of its 95 % interval")                              \
     X(REAL, items_per_s_hi, "1/s", "upper end of its 95 % interval")                              \

@@ -136,10 +136,10 @@ static void add(struct totals *totals, const struct xb_sample *sample, double cp
     xb_metrics_merge(first ? &pair[1] : pair, first ? 1 : 2, &totals->evidence.reading);
 }
 
-/* `item_ns`: wall time per item of the team. `work`: summed over the samples, for the ratios of
- * bytes and flops to items. */
+/* `item_ns`: wall time per item of the team; `item_cpu_ns`: its CPU time. `work`: summed over the
+ * samples, for the ratios of bytes and flops to items. */
 static void fill_rates(struct xb_summary_row *row, const struct xb_work *work, double wall_ns,
-                       struct xb_interval item_ns)
+                       struct xb_interval item_ns, struct xb_interval item_cpu_ns)
 {
     double items = (double)work->items, workers = (double)row->workers, flops = (double)work->flops;
     double bytes = (double)work->bytes_read + (double)work->bytes_written;
@@ -147,6 +147,9 @@ static void fill_rates(struct xb_summary_row *row, const struct xb_work *work, d
         row->ns_per_item = item_ns.median * workers;
         row->ns_per_item_lo = item_ns.lo * workers;
         row->ns_per_item_hi = item_ns.hi * workers;
+        row->cpu_ns_per_item = item_cpu_ns.median;
+        row->cpu_ns_per_item_lo = item_cpu_ns.lo;
+        row->cpu_ns_per_item_hi = item_cpu_ns.hi;
         row->items_per_s = 1e9 / item_ns.median;
         row->items_per_s_lo = 1e9 / item_ns.hi;
         row->items_per_s_hi = 1e9 / item_ns.lo;
@@ -185,6 +188,11 @@ static double wall_of(const struct xb_sample *sample)
 static double cpu_of(const struct xb_sample *sample)
 {
     return (double)sample->cpu_ns;
+}
+
+static double item_cpu_of(const struct xb_sample *sample)
+{
+    return (double)sample->cpu_ns / (sample->work.items ? (double)sample->work.items : 1);
 }
 
 /* Suspect samples count only in a cell that is suspect as a whole. */
@@ -233,7 +241,8 @@ void xb_summary_fill(struct xb_summary_row *row, const struct xb_identity *ident
     row->wall_ns_hi = wall.hi;
     row->cpu_ns_median = gather(identity, result, suspect, cpu_of).median;
     fill_rates(row, &totals.work, totals.wall_ns,
-               gather(identity, result, suspect, xb_sample_item_ns));
+               gather(identity, result, suspect, xb_sample_item_ns),
+               gather(identity, result, suspect, item_cpu_of));
     row->concurrency = totals.in_flight_ns / totals.wall_ns;
     row->parallelism = totals.cpu_ns / totals.wall_ns;
     row->ipc = xb_ratio(XB_RATIO_IPC, &totals.evidence);

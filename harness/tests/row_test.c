@@ -125,6 +125,9 @@ static struct xb_summary_row full_summary(void)
     row.ns_per_item = 0.001953125;
     row.ns_per_item_lo = 1e-7;
     row.ns_per_item_hi = 2.5e21;
+    row.cpu_ns_per_item = 0.0625;
+    row.cpu_ns_per_item_lo = 0.03125;
+    row.cpu_ns_per_item_hi = 0.125;
     row.items_per_s = 1024;
     row.items_per_s_lo = 1023.5;
     row.items_per_s_hi = 1024.5;

@@ -118,6 +118,10 @@ XB_TEST(Summary, FiguresOfSevenSamplesAreExact)
     XB_EXPECT_NEAR(row->ns_per_item, median / 500, 1e-9);
     XB_EXPECT_NEAR(row->ns_per_item_lo, lo / 500, 1e-9);
     XB_EXPECT_NEAR(row->ns_per_item_hi, hi / 500, 1e-9);
+    /* The CPU time of both, for the items of both. */
+    XB_EXPECT_NEAR(row->cpu_ns_per_item, (2 * median - 10) / 1000, 1e-9);
+    XB_EXPECT_NEAR(row->cpu_ns_per_item_lo, (2 * lo - 10) / 1000, 1e-9);
+    XB_EXPECT_NEAR(row->cpu_ns_per_item_hi, (2 * hi - 10) / 1000, 1e-9);
     XB_EXPECT_NEAR(row->items_per_s, 1000 / (median / 1e9), 1e-3);
     XB_EXPECT_NEAR(row->gb_per_s, 24000 / median, 1e-12);
     XB_EXPECT_NEAR(row->gflop_per_s, 2000 / median, 1e-12);
@@ -143,7 +147,7 @@ XB_TEST(Summary, ItemsThatDifferBetweenSamplesAreWeighedWithTheirOwnTime)
     for (uint32_t i = 0; i < 7; i++) {
         struct xb_sample *sample = &s->result->samples[i];
         sample->wall_ns = WALL * (i + UINT64_C(1));
-        sample->cpu_ns = 2 * sample->wall_ns;
+        sample->cpu_ns = sample->wall_ns / 10 * 19;
         /* 1, 2 ... 7 ns of the team per item, in an order other than that of wall time. */
         sample->work.items = sample->wall_ns / ((3 * i) % 7 + 1);
         sample->work.bytes_read = 10 * sample->work.items;
@@ -154,6 +158,9 @@ XB_TEST(Summary, ItemsThatDifferBetweenSamplesAreWeighedWithTheirOwnTime)
     XB_EXPECT_NEAR(row->ns_per_item, 2 * 4, 1e-4); /* of two workers */
     XB_EXPECT_NEAR(row->ns_per_item_lo, 2 * 1, 1e-4);
     XB_EXPECT_NEAR(row->ns_per_item_hi, 2 * 7, 1e-4);
+    XB_EXPECT_NEAR(row->cpu_ns_per_item, 1.9 * 4, 1e-4);
+    XB_EXPECT_NEAR(row->cpu_ns_per_item_lo, 1.9 * 1, 1e-4);
+    XB_EXPECT_NEAR(row->cpu_ns_per_item_hi, 1.9 * 7, 1e-4);
     XB_EXPECT_NEAR(row->items_per_s, 1e9 / 4, 1e4);
     XB_EXPECT_NEAR(row->gb_per_s, 10.0 / 4, 1e-4);
     close_scene(s);
@@ -177,6 +184,8 @@ XB_TEST(Summary, FewSamplesHaveAMedianAndNoInterval)
     XB_EXPECT_NEAR(row->wall_ns_median, WALL + 500, 0);
     XB_EXPECT(isnan(row->wall_ns_lo) && isnan(row->wall_ns_hi));
     XB_EXPECT(isnan(row->items_per_s_lo) && isnan(row->ns_per_item_hi));
+    XB_EXPECT_NEAR(row->cpu_ns_per_item, (2 * (WALL + 500) - 10) / 1000.0, 1e-9);
+    XB_EXPECT(isnan(row->cpu_ns_per_item_lo) && isnan(row->cpu_ns_per_item_hi));
     close_scene(s);
 }
 
@@ -223,6 +232,8 @@ XB_TEST(Summary, WorkWithoutItemsBytesOrFlopsHasNoRates)
     const struct xb_summary_row *row = summarise(s);
     XB_EXPECT_NEAR(row->wall_ns_median, WALL + 3000, 0);
     XB_EXPECT(isnan(row->ns_per_item) && isnan(row->ns_per_item_lo) && isnan(row->ns_per_item_hi));
+    XB_EXPECT(isnan(row->cpu_ns_per_item) && isnan(row->cpu_ns_per_item_lo));
+    XB_EXPECT(isnan(row->cpu_ns_per_item_hi));
     XB_EXPECT(isnan(row->items_per_s) && isnan(row->items_per_s_lo) && isnan(row->items_per_s_hi));
     XB_EXPECT(isnan(row->gb_per_s) && isnan(row->gflop_per_s) && isnan(row->flop_per_byte));
     close_scene(s);

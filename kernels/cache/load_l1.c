@@ -21,6 +21,9 @@ struct words {
     size_t n_words; /* a multiple of BLOCK */
 };
 
+/* xb-loop: sum_base: 8+ paddq .*\(%r.*,%xmm; 0 \(%rsp\) */
+/* xb-loop: sum_avx2: 8+ vpaddq .*\(%r.*,%ymm; 0 \(%rsp\) */
+/* xb-loop: sum_avx512: 8+ vpaddq .*\(%r.*,%zmm; 0 \(%rsp\) */
 #define SUM(isa, target, lanes)                                                             \
     target static uint64_t sum_##isa(const uint64_t *word, size_t n_words, uint64_t passes) \
     {                                                                                       \

@@ -50,6 +50,7 @@ static int run(struct xb_run *run, void *state, uint64_t iters, struct xb_work *
     uint64_t score = 0;
     for (uint64_t i = 0; i < iters; i++) {
         uint64_t word = s->word[next];
+        /* xb-loop: run: 1+ test \$0x1,; 2+ j(e|ne) ; 1+ shr; 0 cmov */
         for (uint64_t bit = 1; bit <= BITS; bit++, word >>= 1)
             if (word & 1) {
                 score += bit;

@@ -48,6 +48,9 @@ struct cells {
 /* Unrolled by order: gcc stops at 16 by itself, and would keep the chains in memory. */
 #define EACH_CHAIN _Pragma("GCC unroll 28") for (int i = 0; i < CHAINS; i++)
 
+/* xb-loop: multiply_add_base: 14+ mulpd .*%xmm; 14+ addpd .*%xmm; 0 \(%r */
+/* xb-loop: multiply_add_avx2: 14+ vfmadd[0-9]+pd .*%ymm; 0 \(%r */
+/* xb-loop: multiply_add_avx512: 14+ vfmadd[0-9]+pd .*%zmm; 0 \(%r */
 #define MULTIPLY_ADD(isa, target, lanes)                                               \
     target static void multiply_add_##isa(struct cells *s, uint64_t steps)             \
     {                                                                                  \

@@ -53,6 +53,7 @@ static int run(struct xb_run *run, void *state, uint64_t iters, struct xb_work *
     (void)run;
     struct chain *s = state;
     uint64_t x = s->x, done = s->done, sum = 0;
+    /* xb-loop: run: 2+ imul %r; 3+ shr; 3+ xor; 0 \(%r */
     for (uint64_t i = 0; i < iters; i++) {
         for (int mix = 0; mix < MIXES; mix++)
             x = xb_mix64(x);

@@ -64,6 +64,7 @@ static int run(struct xb_run *run, void *state, uint64_t iters, struct xb_work *
     uint64_t checksum = 0;
     for (uint64_t i = 0; i < iters; i++) {
         double sum = 0;
+        /* xb-loop: run: 2+ addsd; 1+ mul[sp]d; 3+ \(%r; 0 \(%rsp\) */
         for (size_t k = 0; k < n; k++)
             sum += s->a[row * n + k] * s->b[k * n + column];
         s->c[row * n + column] = sum;

@@ -27,6 +27,8 @@ struct arrays {
  * more than bytes_read + bytes_written say. Non-temporal stores would be another kernel. On Zen 4,
  * 512-bit registers gave 28 GB/s where narrower ones gave 32; unrolling, prefetching and
  * staggering the arrays gained nothing. */
+/* xb-loop: triad_base: 1+ mulpd; 2+ \(%r.*,%xmm; 1+ mov[au]p[sd] %xmm[0-9]+,.*\(%r */
+/* xb-loop: triad_avx2: 1+ vfmadd[0-9]+pd; 2+ \(%r.*,%ymm; 1+ vmov[au]p[sd] %ymm[0-9]+,.*\(%r */
 #define TRIAD(isa, target, lanes)                                                              \
     target static void triad_##isa(const struct arrays *s, size_t first, size_t end)           \
     {                                                                                          \
