@@ -222,9 +222,10 @@ int xb_picture_measure(const struct xb_registry *registry, const struct xb_topol
         .stop = stop,
         .why = why,
     };
-    size_t n_stairs = 0,
-           n = xb_picture_sizes((uint64_t)claimed[XB_CACHE_LLC], xb_topology_memory_bytes(topology),
-                                quick, sizes, ROOM);
+    uint64_t memory = xb_topology_memory_bytes(topology), held = (uint64_t)ROUNDS * BALLAST;
+    size_t n_stairs = 0;
+    size_t n = xb_picture_sizes((uint64_t)claimed[XB_CACHE_LLC],
+                                memory > held ? memory - held : memory, quick, sizes, ROOM);
     for (size_t i = 0; i < n; i++)
         stairs[i].ns = NAN;
     int err = n ? climb(&painter, quick, sizes, n, stairs) : 0;
