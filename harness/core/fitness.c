@@ -296,9 +296,12 @@ static void judge_level(const struct xb_picture *picture, const struct xb_caches
         xb_finding_advise(f, NOTE, "no claim to compare with: sizes follow the measured");
     else if (xb_picture_contradicts(picture, topology, level))
         xb_finding_advise(f, NOTE,
-                          "claimed %s, measured %s: sizes follow the measured, as neighbours may "
-                          "hold the rest; run --caches claimed overrides",
-                          claimed, measured);
+                          "claimed %s, measured %s, as neighbours may hold the rest: sizes follow "
+                          "the %s; run --caches overrides",
+                          claimed, measured,
+                          used->bytes[level] == xb_topology_cache_bytes(topology, level)
+                              ? "claim, since they take half of it at most"
+                              : "measured");
 }
 
 void xb_fitness_judge_picture(const struct xb_picture *picture, const struct xb_caches *used,

@@ -378,8 +378,8 @@ const struct xb_option xb_options[] = {
     { WHAT, "bytes", "LIST", "working set of a worker, as 64K or 1G; what fits the level otherwise",
       read_bytes },
     { WHAT, "caches", "MODE",
-      "what sizes follow: measured (default; as claimed where that\n"
-      "agrees within a quarter), claimed, or L1d,L2,LLC as 48K,1M,32M",
+      "what sizes follow: measured (default; as claimed where half\n"
+      "of that is seen at least), claimed, or L1d,L2,LLC as 48K,1M,32M",
       read_caches },
     { WHAT, "sweep", "bytes=A:B[:N]", "sizes from A to B, N for each doubling (default 2)",
       read_sweep },

@@ -39,7 +39,7 @@ enum { LOADS = 65536, LOADS_FAR = 16384 };
 #define PATIENCE_NS       UINT64_C(3200000000)
 #define PATIENCE_QUICK_NS UINT64_C(1500000000)
 
-/* A claim that is this far from the measurement, as a share of the claim, is not believed. */
+/* A claim that is this far from the measurement, as a share of the claim, is contradicted. */
 static const double AGREE = 0.25;
 
 /* What an edge may be off by, so that 0.98 MiB become 1 MiB and not half of that. */
@@ -293,14 +293,24 @@ static uint64_t power_of_two_within(double bytes)
     return power;
 }
 
+/* Sets take half of a cache. While at least half of it is there they fit, so the claim serves: what
+ * a guest gets of a shared cache was 0.6 to 0.98 of it from run to run, and sizes must not follow. */
+static bool claim_serves(double capacity, double claimed)
+{
+    return isnan(capacity) || (capacity >= claimed / 2 && capacity <= claimed * (1 + AGREE));
+}
+
 struct xb_caches xb_picture_caches(const struct xb_picture *picture,
                                    const struct xb_topology *topology)
 {
     struct xb_caches caches = { .beyond = xb_topology_cache_bytes(topology, XB_CACHE_LLC) };
-    for (int level = 0; level < XB_CACHE_LEVELS; level++)
-        caches.bytes[level] = xb_picture_contradicts(picture, topology, (enum xb_cache_level)level)
-                                  ? power_of_two_within(picture->capacity[level] * (1 + EDGE_ERROR))
-                                  : xb_topology_cache_bytes(topology, (enum xb_cache_level)level);
+    for (int level = 0; level < XB_CACHE_LEVELS; level++) {
+        uint64_t claimed = xb_topology_cache_bytes(topology, (enum xb_cache_level)level);
+        double capacity = picture->capacity[level];
+        caches.bytes[level] = claim_serves(capacity, (double)claimed)
+                                  ? claimed
+                                  : power_of_two_within(capacity * (1 + EDGE_ERROR));
+    }
     if (caches.beyond < caches.bytes[XB_CACHE_LLC])
         caches.beyond = caches.bytes[XB_CACHE_LLC];
     return caches;

@@ -49,7 +49,8 @@ bool xb_picture_contradicts(const struct xb_picture *picture, const struct xb_to
                             enum xb_cache_level level);
 
 /* The caches to fit working sets to: the claimed size, so that it is the same from run to run, or
- * where the measurement contradicts it the power of two below that. A set in DRAM must leave the
+ * the power of two below the measured where that is less than half, or more than 1.25 times the
+ * claim. Working sets take half of a cache at most. A set in DRAM must leave the
  * larger of claimed and used last-level cache, as a guest's share of it may grow at any time. */
 struct xb_caches xb_picture_caches(const struct xb_picture *picture,
                                    const struct xb_topology *topology);
