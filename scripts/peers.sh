@@ -129,7 +129,7 @@ compiled() {
 
 # ---- the command line ----
 
-pairs=
+pairs=auto
 quick=no
 list=no
 globs=()
@@ -155,7 +155,7 @@ while (($#)); do
     esac
     shift
 done
-[[ -n $pairs ]] || pairs=$([[ $quick = yes ]] && echo 5 || echo 7)
+[[ $pairs != auto ]] || pairs=$([[ $quick = yes ]] && echo 5 || echo 7)
 [[ $pairs =~ ^0*([5-9]|[1-9][0-9])$ ]] ||
     refuse "--pairs: '$pairs' is not a whole number from 5 to 99"
 pairs=$((10#$pairs))
@@ -188,12 +188,12 @@ mapfile -t allowed < <(awk '/^Cpus_allowed_list:/ {
     }
 }' /proc/self/status)
 all_cpus=${#allowed[@]}
-reading_s=0.15
+reading_s=0.12
 core_counts=(1)
 ((all_cpus == 1)) || core_counts+=("$all_cpus")
 memory_mib=256
 if [[ $quick = yes ]]; then
-    reading_s=0.09
+    reading_s=0.06
     core_counts=(1)
     memory_mib=128
 fi
@@ -261,7 +261,7 @@ choose() {
             if ((round == 1)); then
                 left_behind "${tried_in[$name]}/$what" && continue
             else
-                awk -v grade="${grade[$name/$what]:-0}" 'BEGIN { exit !(grade >= 0.95) }' || continue
+                awk -v grade="${grade[$name/$what]:-0}" 'BEGIN { exit !(grade >= 0.97) }' || continue
             fi
             value=$(take "$command") || continue
             printf '%s\t%s\t%s\n' "$what" "$value" "$command" >>"$table"
@@ -306,7 +306,7 @@ row() {
     local text line
     line=$(csv "$1")
     for text in "${@:2}"; do line+=,$(csv "$text"); done
-    printf '%s\r\n' "$line"
+    printf '%s\n' "$line"
 }
 
 # CPU time withheld by the hypervisor, and all CPU time, in ticks since boot.

@@ -51,7 +51,7 @@ function print_figure(name,    i, n, k, list, ratio, lo, hi, verdict) {
     for (i = 1; i <= n; i++)
         list[i] = their[name, i]
     peer = median(list, n)
-    printf "%s,%s,%.6g,%s,%.6g,%d,%.6f,%.6f,%.6f,%.2f,%s,%s,%.4f,%s,\r\n", head[name],
+    printf "%s,%s,%.6g,%s,%.6g,%d,%.6f,%.6f,%.6f,%.2f,%s,%s,%.4f,%s,\n", head[name],
         ours_what[name], ours, peer_what[name], peer, n, ratio, lo, hi, 100 * enclosed, least,
         most, steal[name] / n, verdict
 }
@@ -77,7 +77,7 @@ only == "" || field("figure") == only {
 
 END {
     printf "schema,figure,unit,better,cpus,bytes,ours_what,ours,peer_what,peer,pairs,ratio,ratio_lo," \
-        "ratio_hi,level,floor,ceiling,steal,verdict,reason\r\n"
+        "ratio_hi,level,floor,ceiling,steal,verdict,reason\n"
     for (f = 1; f <= figures; f++)
         print_figure(names[f])
 }
