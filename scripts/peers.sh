@@ -3,6 +3,12 @@
 #
 # scripts/peers/*.sh say what is compared, each with the words defined below under "what a peer's
 # file says"; adding a peer is adding one such file. All arithmetic is in scripts/peers/ratio.awk.
+#
+# Columns: `bytes` are those of one CPU; `ours` and `peer` are medians in `unit`, `ours_what` and
+# `peer_what` the candidates they are of; `ratio`, `ratio_lo` and `ratio_hi` are the median of the
+# pairs' ratios and its interval, which encloses it with `level` percent; `steal` is the share of the
+# machine's CPU time that the hypervisor withheld meanwhile. In peers-pairs.csv `first` says whose
+# turn came first in that pair: they take turns at that too, so that a drift favours neither.
 set -euo pipefail
 
 usage() {
