@@ -42,8 +42,9 @@ END {
         number_of_pairs = number_of_pairs (number_of_pairs == "" ? "" : " or ") n
     print "shown = " row + 0
     print "skips = " skips + 0
-    print "low = " real(low == "" ? 1 : low)
-    print "high = " real(high == "" ? 1 : high)
+    # The line at 1 is always part of the chart.
+    print "low = " real(low == "" || low > 1 ? 1 : low)
+    print "high = " real(high == "" || high < 1 ? 1 : high)
     print "pairs = " quoted(number_of_pairs)
     print "met = " verdicts["met"] + 0
     print "unclear = " verdicts["unclear"] + 0
@@ -121,6 +122,6 @@ plot "bounds" using (edge($2)):($1 - 0.36):(0):(0.72) with vectors nohead lw 2 l
     "rows" using (low_edge):1:2 with labels right offset -1, 0 font face(11) textcolor rgb ink, \
     "rows" using (at(612)):1:3 with labels left font face(11) textcolor rgb ink, \
     "rows" using (at(674)):1:4 with labels left font face(10) textcolor rgb ink, \
-    "rows" using (at(920)):1:5 with labels left font face(10) textcolor rgb grey, \
+    "rows" using (at(900)):1:5 with labels left font face(10) textcolor rgb grey, \
     "skips" using (low_edge):1:2 with labels right offset -1, 0 font face(11) textcolor rgb grey, \
     "skips" using (at(612)):1:(shorten(strcol(3), 84)) with labels left font face(10) textcolor rgb grey

@@ -16,7 +16,7 @@ usage() {
 Usage: scripts/peers.sh [OPTION...]
 Installs the specialists that are missing, runs each beside xbound and writes DIR/peers.csv (one row
 per figure), DIR/peers-pairs.csv (one per pair of readings), DIR/provenance.csv and the chart.
-  --pairs N     pairs of readings per figure, 5 to 99; default 7
+  --pairs N     pairs of readings per figure, 5 to 99; default 7, and 5 for those that take long
   --only GLOB   only figures whose name fits; may be given again
   --quick       5 pairs, shorter readings, one core, and only figures that are quickly had
   -o DIR        a new or empty folder; default results/runs/<time>-peers
@@ -41,7 +41,7 @@ refuse() {
 # ---- what a peer's file says ----
 
 declare -a figures=()
-declare -A unit better cpus bytes floor ceiling skip ours_of peer_of tried_in
+declare -A unit better cpus bytes floor ceiling skip ours_of peer_of tried_in few
 declare -A grade # how near the best a candidate came when a figure chose, by "figure/candidate"
 
 # figure NAME UNIT higher|lower CPUS BYTES FLOOR [CEILING]: begins a figure. `higher` and `lower` say
@@ -50,7 +50,7 @@ figure() {
     now=$1
     figures+=("$now")
     unit[$now]=$2 better[$now]=$3 cpus[$now]=$4 bytes[$now]=${5#-} floor[$now]=$6
-    ceiling[$now]=${7:-} skip[$now]='' ours_of[$now]='' peer_of[$now]='' tried_in[$now]=''
+    ceiling[$now]=${7:-} skip[$now]='' ours_of[$now]='' peer_of[$now]='' tried_in[$now]='' few[$now]=''
 }
 
 # ours WHAT COMMAND..., peer WHAT COMMAND...: a candidate of the figure just begun. The command takes
@@ -60,8 +60,12 @@ figure() {
 ours() { ours_of[$now]+="$1"$'\t'"$(printf '%q ' "${@:2}")"$'\n'; }
 peer() { peer_of[$now]+="$1"$'\t'"$(printf '%q ' "${@:2}")"$'\n'; }
 
-# like FIGURE: the peer's candidates that fell far behind when that figure chose are left out.
+# like FIGURE: candidates that fell far behind when that figure chose are left out, and the rest get
+# one trial only.
 like() { tried_in[$now]=$1; }
+
+# slow: it takes long, so 5 pairs have to do unless the user wants more.
+slow() { few[$now]=yes; }
 
 # needs PROGRAM|HEADER PACKAGE: the figure is skipped where that is missing.
 needs() {
@@ -161,6 +165,7 @@ while (($#)); do
     esac
     shift
 done
+asked=$pairs
 [[ $pairs != auto ]] || pairs=$([[ $quick = yes ]] && echo 5 || echo 7)
 [[ $pairs =~ ^0*([5-9]|[1-9][0-9])$ ]] ||
     refuse "--pairs: '$pairs' is not a whole number from 5 to 99"
@@ -194,7 +199,7 @@ mapfile -t allowed < <(awk '/^Cpus_allowed_list:/ {
     }
 }' /proc/self/status)
 all_cpus=${#allowed[@]}
-reading_s=0.12
+reading_s=0.1
 core_counts=(1)
 ((all_cpus == 1)) || core_counts+=("$all_cpus")
 memory_mib=256
@@ -278,7 +283,7 @@ choose() {
             # The best comes first.
             [[ $value != 1 ]] || best_what=$what best_command=$command
         done < <(best_of "${better[$name]}" "$table")
-        [[ $quick = no ]] || break
+        [[ $quick = no && -z ${tried_in[$name]} ]] || break
     done
 }
 
@@ -326,12 +331,13 @@ skipped() {
 }
 
 measure() {
-    local name=$1 pair side first steal_before all_before steal_after all_after steal
+    local name=$1 pair n_pairs=$pairs side first steal_before all_before steal_after all_after steal
     local -A what command reading
     if [[ -n ${skip[$name]} ]]; then
         skipped "$name" "${skip[$name]}"
         return
     fi
+    [[ $asked != auto || -z ${few[$name]} ]] || n_pairs=5
     n_cpus=${cpus[$name]}
     cpu_list=$(
         IFS=,
@@ -345,7 +351,7 @@ measure() {
         what[$side]=$best_what
         command[$side]=$best_command
     done
-    for ((pair = 1; pair <= pairs; pair++)); do
+    for ((pair = 1; pair <= n_pairs; pair++)); do
         first=ours
         ((pair % 2)) || first=peer
         read -r steal_before all_before < <(ticks)

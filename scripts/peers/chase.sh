@@ -26,6 +26,7 @@ for size in "${sizes[@]}"; do
     figure "$name" ns lower 1 "$size" 0.98 1.02
     ours_kernels ns_per_item "${chases[@]:-cache/chase_l2}" -- --bytes "$size"
     peer "hand-written chase" chase wall "$size"
+    ((size < 1 << 30)) || slow
 done
 
 figure overhead_chase ns lower 1 24576 0.995

@@ -8,16 +8,20 @@ perf_mem() {
         awk -v ways="$4" '$1 > 0 { print $1 * ways / 1e9 }'
 }
 
-figure perf_memcpy GB/s higher 1 "$memory_bytes" 0.98
-ours_kernels gb_per_s memory/copy memory/copy_nt -- --bytes "$memory_bytes"
-needs perf linux-perf
-for function in default x86-64-unrolled x86-64-movsq x86-64-movsb; do
-    peer "perf memcpy $function" perf_mem memcpy "$function" $((memory_bytes / 2)) 2
-done
+if [[ $quick = no ]]; then
+    figure perf_memcpy GB/s higher 1 "$memory_bytes" 0.98
+    ours_kernels gb_per_s memory/copy memory/copy_nt -- --bytes "$memory_bytes"
+    needs perf linux-perf
+    like memory_copy_1
+    for function in default x86-64-unrolled x86-64-movsq x86-64-movsb; do
+        peer "perf memcpy $function" perf_mem memcpy "$function" $((memory_bytes / 2)) 2
+    done
 
-figure perf_memset GB/s higher 1 "$memory_bytes" 0.98
-ours_kernels gb_per_s memory/store memory/store_nt -- --bytes "$memory_bytes"
-needs perf linux-perf
-for function in default x86-64-unrolled x86-64-stosq x86-64-stosb; do
-    peer "perf memset $function" perf_mem memset "$function" "$memory_bytes" 1
-done
+    figure perf_memset GB/s higher 1 "$memory_bytes" 0.98
+    ours_kernels gb_per_s memory/store memory/store_nt -- --bytes "$memory_bytes"
+    needs perf linux-perf
+    like memory_store_1
+    for function in default x86-64-unrolled x86-64-stosq x86-64-stosb; do
+        peer "perf memset $function" perf_mem memset "$function" "$memory_bytes" 1
+    done
+fi

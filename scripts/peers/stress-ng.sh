@@ -24,5 +24,6 @@ if [[ $quick = no ]]; then
     figure stress_stream GB/s higher 1 "$memory_bytes" 0.98
     ours_kernels gb_per_s memory/triad memory/triad_nt -- --bytes "$memory_bytes"
     needs stress-ng stress-ng
+    like memory_stream_1
     peer "stress-ng stream" stress_stream "$memory_bytes"
 fi
