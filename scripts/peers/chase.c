@@ -74,24 +74,23 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < n; i++)
         lines[order[i]].next = &lines[order[(i + 1) % n]];
 
+    /* Rounds that take a tenth of the time warm up and tell how many take all of it: a clock read
+     * within the measured loop was seen, at half a percent. */
     const struct line *at = &lines[order[0]];
-    size_t round = 4096, loads = 0;
-    /* The first tenth of the time only warms up. */
-    double begin = now(clock), end = begin + seconds / 10;
-    for (int measured = 0; measured < 2; measured++) {
-        loads = 0;
-        begin = now(clock);
-        do {
-            for (size_t i = 0; i < round; i++)
-                for (int hop = 0; hop < HOPS; hop++)
-                    at = at->next;
-            __asm__ volatile("" : "+r"(at));
-            loads += round * HOPS;
-        } while (now(clock) < end);
-        end = now(clock);
-        if (!measured)
-            end += seconds;
+    double took = 0;
+    size_t rounds = 1, wanted = 0;
+    while (wanted == 0) {
+        if (took > seconds / 10)
+            wanted = rounds = (size_t)((double)rounds * seconds / took) + 1;
+        else
+            rounds *= 2;
+        double begin = now(clock);
+        for (size_t i = 0; i < rounds; i++)
+            for (int hop = 0; hop < HOPS; hop++)
+                at = at->next;
+        __asm__ volatile("" : "+r"(at));
+        took = now(clock) - begin;
     }
-    printf("%.6f\n", (end - begin) * 1e9 / (double)loads);
+    printf("%.6f\n", took * 1e9 / (double)(rounds * HOPS));
     return 0;
 }

@@ -19,29 +19,27 @@ int main(int argc, char **argv)
     if (argc != 3)
         return 2;
     int bytes = atoi(argv[1]);
-    double seconds = strtod(argv[2], NULL), begin = now(), end = begin + seconds / 10;
+    double seconds = strtod(argv[2], NULL), took = 0;
     unsigned char *buffer = malloc((size_t)bytes);
     if (!buffer)
         return 1;
     for (int i = 0; i < bytes; i++)
         buffer[i] = (unsigned char)(i * 31);
     unsigned crc = 0;
-    double laps = 0;
-    /* The first tenth of the time only warms up. */
-    for (int measured = 0; measured < 2; measured++) {
-        laps = 0;
-        begin = now();
-        do {
-            for (int i = 0; i < 16; i++)
-                crc = crc32_iscsi(buffer, bytes, crc);
-            laps += 16;
-        } while (now() < end);
-        end = now();
-        if (!measured)
-            end += seconds;
+    size_t laps = 1, wanted = 0;
+    /* Laps that take a tenth of the time warm up and tell how many take all of it. */
+    while (wanted == 0) {
+        if (took > seconds / 10)
+            wanted = laps = (size_t)((double)laps * seconds / took) + 1;
+        else
+            laps *= 2;
+        double begin = now();
+        for (size_t lap = 0; lap < laps; lap++)
+            crc = crc32_iscsi(buffer, bytes, crc);
+        took = now() - begin;
     }
     __asm__ volatile("" : : "r"(crc));
-    printf("%.4f\n", laps * bytes / (end - begin) / 1e9);
+    printf("%.4f\n", (double)laps * bytes / took / 1e9);
     free(buffer);
     return 0;
 }

@@ -27,13 +27,17 @@ int main(int argc, char **argv)
 {
     if (argc != 2)
         return 2;
-    double seconds = strtod(argv[1], NULL), begin = now(), end = begin + seconds / 10;
-    uint64_t sum = 0, laps = 0;
-    /* The first tenth of the time only warms up. */
-    for (int measured = 0; measured < 2; measured++) {
-        laps = 0;
-        begin = now();
-        do {
+    double seconds = strtod(argv[1], NULL), took = 0;
+    uint64_t sum = 0, laps = 1, wanted = 0;
+    /* Laps that take a tenth of the time warm up and tell how many take all of it: the measured
+     * loop reads no clock. */
+    while (wanted == 0) {
+        if (took > seconds / 10)
+            wanted = laps = (uint64_t)((double)laps * seconds / took) + 1;
+        else
+            laps *= 2;
+        double begin = now();
+        for (uint64_t lap = 0; lap < laps; lap++) {
             uint64_t x = 1;
             for (int i = 0; i < LAP; i++) {
                 for (int k = 0; k < MIXES; k++)
@@ -41,12 +45,9 @@ int main(int argc, char **argv)
                 sum += x;
             }
             __asm__ volatile("" : "+r"(sum));
-            laps++;
-        } while (now() < end);
-        end = now();
-        if (!measured)
-            end += seconds;
+        }
+        took = now() - begin;
     }
-    printf("%.6f\n", (end - begin) * 1e9 / ((double)laps * LAP * MIXES));
+    printf("%.6f\n", took * 1e9 / ((double)laps * LAP * MIXES));
     return 0;
 }
