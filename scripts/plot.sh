@@ -6,8 +6,9 @@ usage() {
     cat <<'EOF'
 Usage: scripts/plot.sh [--optional] RUN [OUT]
 
-Draws every chart in plots/ (each plots/*.gp but style.gp) from the CSV files in the folder RUN,
-as OUT/<chart>.svg and OUT/<chart>.png. OUT is RUN/charts unless given.
+Draws the charts in plots/ (each plots/*.gp but style.gp) from the CSV files in the folder RUN, as
+OUT/<chart>.svg and OUT/<chart>.png. OUT is RUN/charts unless given. A chart is drawn from a folder
+that has the file its line "# needs: FILE" names: summary.csv where there is no such line.
 
   --optional   if gnuplot is missing, say so and succeed: the result is the CSV
   --help       show this text
@@ -25,16 +26,23 @@ refuse() {
     exit 2
 }
 
+# The file that a chart cannot do without.
+needs_of() {
+    local file
+    file=$(sed -n 's/^# needs: *//p' "$1")
+    echo "${file:-summary.csv}"
+}
+
 # A run folder is one whose files exist, hold rows and have the layout the charts were written for.
 check_run() {
-    local run=$1 file
-    for file in summary.csv provenance.csv; do
+    local run=$1 rows=$2 file
+    for file in "$rows" provenance.csv; do
         [[ -f $run/$file ]] || refuse "$run: no $file here; want a run folder, results/runs/<id>"
         [[ -r $run/$file ]] || refuse "$run/$file: cannot be read"
     done
-    awk -f "$here/csv.awk" -f "$work/check.awk" "$run/summary.csv" ||
-        refuse "$run/summary.csv: $(awk -f "$here/csv.awk" -f "$work/check.awk" -v explain=1 \
-            "$run/summary.csv")"
+    awk -f "$here/csv.awk" -f "$work/check.awk" "$run/$rows" ||
+        refuse "$run/$rows: $(awk -f "$here/csv.awk" -f "$work/check.awk" -v explain=1 \
+            "$run/$rows")"
 }
 
 find_gnuplot() {
@@ -125,13 +133,20 @@ END {
 }
 EOF
 
-check_run "$run"
-[[ ! -e $run/sweep ]] || check_run "$run/sweep"
+charts=()
+for gp in "$plots"/*.gp; do
+    [[ $gp = */style.gp || ! -e $run/$(needs_of "$gp") ]] || charts+=("$gp")
+done
+((${#charts[@]})) || check_run "$run" summary.csv
+for file in $(for gp in "${charts[@]}"; do needs_of "$gp"; done | sort -u); do
+    check_run "$run" "$file"
+done
+[[ ! -e $run/sweep ]] || check_run "$run/sweep" summary.csv
 find_gnuplot
 mkdir -p -- "$out" || refuse "$out: cannot be made"
 
 rc=0
-for gp in "$plots"/*.gp; do
-    [[ $gp == */style.gp ]] || draw "$gp" || rc=1
+for gp in "${charts[@]}"; do
+    draw "$gp" || rc=1
 done
 exit "$rc"

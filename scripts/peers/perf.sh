@@ -1,0 +1,27 @@
+# shellcheck shell=bash disable=SC2154 # sourced by peers.sh, which says what its words mean
+# perf bench mem: the C library's and the Linux kernel's memcpy and memset. It counts the bytes
+# copied, we those read and written, which are twice as many.
+
+# perf_mem memcpy|memset FUNCTION BYTES WAYS: GB/s, with each byte counted in that many ways.
+perf_mem() {
+    pinned perf bench -f simple mem "$1" -f "$2" -s "${3}B" -l 10 |
+        awk -v ways="$4" '$1 > 0 { print $1 * ways / 1e9 }'
+}
+
+if [[ $quick = no ]]; then
+    figure perf_memcpy GB/s higher 1 "$memory_bytes" 0.98
+    ours_kernels gb_per_s memory/copy memory/copy_nt -- --bytes "$memory_bytes"
+    needs perf linux-perf
+    like memory_copy_1
+    for function in default x86-64-unrolled x86-64-movsq x86-64-movsb; do
+        peer "perf memcpy $function" perf_mem memcpy "$function" $((memory_bytes / 2)) 2
+    done
+
+    figure perf_memset GB/s higher 1 "$memory_bytes" 0.98
+    ours_kernels gb_per_s memory/store memory/store_nt -- --bytes "$memory_bytes"
+    needs perf linux-perf
+    like memory_store_1
+    for function in default x86-64-unrolled x86-64-stosq x86-64-stosb; do
+        peer "perf memset $function" perf_mem memset "$function" "$memory_bytes" 1
+    done
+fi

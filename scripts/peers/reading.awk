@@ -1,0 +1,29 @@
+# One reading of ours: what a run of one cell says about `metric`, from samples.csv and summary.csv.
+#
+# Without a figure it says why on standard error and fails.
+
+FILENAME ~ /summary\.csv$/ {
+    reason = field("status") ": " field("reason")
+    next
+}
+measured() {
+    n++
+    wall += number("wall_ns")
+    items += number("items")
+    bytes += number("bytes_read") + number("bytes_written")
+    flops += number("flops")
+    cpu[n] = number("items") > 0 ? number("cpu_ns") / number("items") : ""
+}
+
+END {
+    if (metric == "gb_per_s") value = wall > 0 ? bytes / wall : 0
+    else if (metric == "gflop_per_s") value = wall > 0 ? flops / wall : 0
+    else if (metric == "ns_per_item") value = items > 0 ? wall / items : 0
+    else if (metric == "cpu_ns_per_item") value = n > 0 ? median(cpu, n) : 0
+    if (value > 0) {
+        printf "%.9g\n", value
+        exit 0
+    }
+    print reason == "" ? "no sample" : reason > "/dev/stderr"
+    exit 1
+}
