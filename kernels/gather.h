@@ -41,9 +41,9 @@ static __attribute__((noinline)) uint64_t sum(const uint64_t *table, const uint3
 {
     uint64_t a = 0, b = 0, c = 0, d = 0;
     for (size_t i = 0; i < n; i += LOADS)
-        for (size_t j = i; j < i + LOADS; j += 4) {
-            a += table[index[j]], b += table[index[j + 1]];
-            c += table[index[j + 2]], d += table[index[j + 3]];
+        for (size_t j = 0; j < LOADS; j += 4) {
+            a += table[index[i + j]], b += table[index[i + j + 1]];
+            c += table[index[i + j + 2]], d += table[index[i + j + 3]];
             /* Or gcc 12 shuffles indices and words into vectors, on the stack. */
             xb_keep(a);
             xb_keep(b);
