@@ -1,4 +1,5 @@
-/* Page-aligned private memory for working sets, on huge pages where the kernel gives them.
+/* Page-aligned private memory for working sets, on huge pages where the kernel gives them, or on
+ * base pages where those are the subject.
  *
  * Huge pages are asked for because with 4 KiB pages a random walk over a DRAM-sized set measures
  * the page walker as well as the memory; madvise(2), MADV_HUGEPAGE. */
@@ -34,6 +35,19 @@ static inline void *xb_buffer_take(size_t bytes)
         munmap(at + head + span, spare - head);
     madvise(at + head, span, MADV_HUGEPAGE);
     return at + head;
+}
+
+/* The same on base pages only, whatever the machine's policy: for work whose subject is address
+ * translation or page faults. Where the kernel has no huge pages, madvise() fails and nothing is
+ * lost. */
+static inline void *xb_buffer_take_small(size_t bytes)
+{
+    size_t span = xb_buffer_span(bytes);
+    void *at = mmap(NULL, span, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (at == MAP_FAILED)
+        return NULL;
+    madvise(at, span, MADV_NOHUGEPAGE);
+    return at;
 }
 
 /* Accepts NULL. */

@@ -13,6 +13,7 @@
 #include "prng.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,13 +27,24 @@ struct line {
  * and an iteration stays below 2 us in DRAM. The number of lines is a multiple of it. */
 enum { HOPS = 16 };
 
+/* Line i begins i << shift bytes from the first, and where a page has but one line, further on by
+ * a line for each `column` pages, so that the lines spread over all sets of a cache. */
 struct chase {
-    struct line *lines;
+    char *lines;
+    unsigned shift;  /* line to line; 6 is one behind the other */
+    size_t column;   /* pages; 0: none */
     uint32_t *order; /* order[k] is the line that the ring visits as its k-th */
     size_t n_lines;
     size_t lines_span, order_span; /* bytes taken */
     size_t start, place;           /* in the order: of this sample's first load, and now */
+    _Atomic uint64_t *passed;      /* iterations done so far, for others to see; or NULL */
 };
+
+static inline struct line *line_at(const struct chase *s, size_t i)
+{
+    size_t aside = s->column ? i / s->column * sizeof(struct line) : 0;
+    return (struct line *)(void *)(s->lines + (i << s->shift) + aside);
+}
 
 /* Whole huge pages from 64 KiB up. With 4 KiB pages an L2-sized walk also misses the first-level
  * TLB, and falls on different sets of a physically indexed cache in every process. */
@@ -47,53 +59,82 @@ static void begin(void *state)
     s->start = s->place;
 }
 
-/* Shuffled places linked in a ring are a uniformly random single cycle, the distribution that
- * Sattolo's algorithm gives ("An algorithm to generate a random cyclic permutation", 1986), and
- * leave the order behind, by which verify() can jump. The shuffle is Fisher and Yates', inside
- * out, over four-byte indices: swapping the lines themselves would miss on every step. */
-static int setup(const struct xb_params *params, void *team, void **state)
+/* Takes the state and draws the order; the lines are the caller's to take and link. Shuffled places
+ * linked in a ring are a uniformly random single cycle, the distribution that Sattolo's algorithm
+ * gives ("An algorithm to generate a random cyclic permutation", 1986), and leave the order behind,
+ * by which verify() can jump. The shuffle is Fisher and Yates', inside out, over four-byte indices:
+ * swapping the lines themselves would miss on every step. The order is a sixteenth of the lines, on
+ * top of params->bytes, and is not read while the chase is timed. */
+static inline int draw_order(const struct xb_params *params, void **state)
 {
-    (void)team;
     struct chase *s = *state = calloc(1, sizeof *s);
     if (!s)
         return xb_explain(params, -ENOMEM, "no memory for the state of a pointer chase");
+    s->shift = 6;
     s->n_lines = params->bytes / sizeof(struct line) / HOPS * HOPS;
     if (s->n_lines < HOPS)
         s->n_lines = HOPS;
     if (s->n_lines > UINT32_MAX)
         return xb_explain(params, -E2BIG, "a pointer chase is over at most 256 GiB");
-    s->lines_span = whole_pages(s->n_lines * sizeof *s->lines);
     s->order_span = whole_pages(s->n_lines * sizeof *s->order);
-    s->lines = xb_buffer_take(s->lines_span);
     s->order = xb_buffer_take(s->order_span);
-    if (!s->lines || !s->order)
-        return xb_explain(params, -ENOMEM, "no memory for %zu lines to chase", s->n_lines);
-
+    if (!s->order)
+        return xb_explain(params, -ENOMEM, "no memory for an order of %zu lines", s->n_lines);
     uint64_t random = xb_prng_of(params->seed, params->index);
     for (size_t i = 0; i < s->n_lines; i++) {
         size_t j = xb_prng_below(&random, i + 1);
         s->order[i] = s->order[j];
         s->order[j] = (uint32_t)i;
     }
-    struct line *last = &s->lines[s->order[s->n_lines - 1]];
-    for (size_t k = 0; k < s->n_lines; k++) {
-        last->next = &s->lines[s->order[k]];
-        last = last->next;
-    }
     return 0;
 }
 
-static int run(struct xb_run *run, void *state, uint64_t iters, struct xb_work *did)
+static inline void link_lines(struct chase *s)
+{
+    struct line *last = line_at(s, s->order[s->n_lines - 1]);
+    for (size_t k = 0; k < s->n_lines; k++) {
+        last->next = line_at(s, s->order[k]);
+        last = last->next;
+    }
+}
+
+/* `take`: which pages, a function of buffer.h. */
+static inline int setup_on(const struct xb_params *params, void *(*take)(size_t), void **state)
+{
+    int err = draw_order(params, state);
+    if (err)
+        return err;
+    struct chase *s = *state;
+    s->lines_span = whole_pages(s->n_lines * sizeof(struct line));
+    s->lines = take(s->lines_span);
+    if (!s->lines)
+        return xb_explain(params, -ENOMEM, "no memory for %zu lines to chase", s->n_lines);
+    link_lines(s);
+    return 0;
+}
+
+static inline int setup(const struct xb_params *params, void *team, void **state)
+{
+    (void)team;
+    return setup_on(params, xb_buffer_take, state);
+}
+
+/* xb-loop: run: 16 mov \((%[a-z0-9]+)\),\1$ */
+static __attribute__((noinline)) int run(struct xb_run *run, void *state, uint64_t iters,
+                                         struct xb_work *did)
 {
     (void)run;
     struct chase *s = state;
-    const struct line *at = &s->lines[s->order[s->place]];
-    uint64_t places = 0;
-    /* xb-loop: run: 14+ mov \((%r[a-z0-9]+)\),\1; 16+ mov \(%r[a-z0-9]+\),%r; 0 \(%rsp\) */
+    const struct line *at = line_at(s, s->order[s->place]);
+    const char *first = s->lines;
+    _Atomic uint64_t *passed = s->passed;
+    uint64_t places = 0, count = passed ? atomic_load_explicit(passed, memory_order_relaxed) : 0;
     for (uint64_t i = 0; i < iters; i++) {
         for (int hop = 0; hop < HOPS; hop++)
             at = at->next;
-        places += (uint64_t)(at - s->lines);
+        places += (uint64_t)((const char *)at - first);
+        if (passed) /* one writer, so a store is enough; release: not before the loads are done */
+            atomic_store_explicit(passed, ++count, memory_order_release);
     }
     s->place = (s->place + iters % s->n_lines * HOPS) % s->n_lines;
     did->items += iters * HOPS;
@@ -111,7 +152,8 @@ static int verify(const struct xb_params *params, void *team, void *state, uint6
     uint64_t lap = s->n_lines / HOPS;
     uint64_t whole = 0, part = 0;
     for (uint64_t i = 1; i <= lap; i++) {
-        whole += s->order[(s->start + i * HOPS) % s->n_lines];
+        size_t line = s->order[(s->start + i * HOPS) % s->n_lines];
+        whole += (uint64_t)((const char *)line_at(s, line) - s->lines);
         if (i == iters % lap)
             part = whole;
     }
@@ -125,7 +167,7 @@ static int verify(const struct xb_params *params, void *team, void *state, uint6
     /* The ring itself: at most 4096 evenly spaced links, as each may cost a trip to DRAM. */
     size_t step = (s->n_lines + 4095) / 4096;
     for (size_t k = 0; k < s->n_lines; k += step)
-        if (s->lines[s->order[k]].next != &s->lines[s->order[(k + 1) % s->n_lines]])
+        if (line_at(s, s->order[k])->next != line_at(s, s->order[(k + 1) % s->n_lines]))
             return -EBADMSG;
     return 0;
 }

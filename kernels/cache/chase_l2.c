@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-/* 16 loads come with 5 other instructions, hence at most 760 misses per 1000. Half of an L2 is
+/* 16 loads come with 8 other instructions, hence at most 660 misses per 1000. Half of an L2 is
  * several times an L1, so most loads miss there; fewer than 300 would mean that they do not. */
 static const struct xb_claim claims[] = {
     { XB_RATIO_USER_SHARE, 0.7, INFINITY },

@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-/* 16 loads come with 5 other instructions, hence at most 760 misses per 1000; three quarters of
+/* 16 loads come with 8 other instructions, hence at most 660 misses per 1000; three quarters of
  * the set at least is not in the last-level cache. */
 static const struct xb_claim claims[] = {
     { XB_RATIO_USER_SHARE, 0.7, INFINITY },
