@@ -48,7 +48,6 @@ static int setup(const struct xb_params *params, void *team, void **state)
     return 0;
 }
 
-/* xb-loop: run: 2+ imul; 3+ xor; 0 \( */
 static int run(struct xb_run *run, void *state, uint64_t iters, struct xb_work *did)
 {
     (void)run;
