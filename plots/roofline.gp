@@ -1,7 +1,7 @@
 # Places each compute kernel under the roofs that this machine was measured to have.
 
 # The roofs are figures of this run too: arithmetic from cpu/fma_peak, bandwidth from cache/load_l1
-# and memory/triad. A kernel is shown at its best cell, whatever model and worker count that was,
+# and from whichever kernel moved most payload to or from memory. A kernel is shown at its best cell, whatever model and worker count that was,
 # and at its best cell with one worker. A suspect cell serves only where there is no other.
 $program << AWK
 field("class") != "cpu" && field("class") != "cache" && field("class") != "memory" { next }
@@ -42,11 +42,17 @@ function best(k, figure, one,    i, b, sure) {
     return b
 }
 
-function roof(name, k, figure,    b, one) {
-    b = best(k, figure, 0)
-    one = best(k, figure, 1)
+# The best of a list of kernels makes the roof; that of one worker is of the same kernel.
+function roof(name, ks, figure,    of, i, b, c, one) {
+    b = 0
+    for (i = split(ks, of, " "); i > 0; i--) {
+        c = best(of[i], figure, 0)
+        if (c && (!b || figure[c] > figure[b])) b = c
+    }
+    one = b ? best(kernel[b], figure, 1) : 0
     print name " = " real(b ? figure[b] : 0)
     print name "_one = " real(one ? figure[one] : 0)
+    print name "_name = " quoted(b ? kernel[b] : "")
     return b ? figure[b] : 0
 }
 
@@ -89,7 +95,8 @@ function keep_free(bandwidth,    from, t, x, y) {
 END {
     peak = roof("peak", "cpu/fma_peak", flops)
     l1 = roof("l1", "cache/load_l1", gb)
-    dram = roof("dram", "memory/triad", gb)
+    dram = roof("dram", "memory/load memory/store memory/copy memory/triad memory/store_nt " \
+        "memory/copy_nt memory/triad_nt", gb)
     sort_texts(list, kernels)
     for (i = 1; i <= kernels; i++) {
         k = list[i]
@@ -193,7 +200,7 @@ if (points + rows + levels == 0 && peak == 0) {
     exit
 }
 no_roof = (peak > 0 ? "" : " cpu/fma_peak").(l1 > 0 ? "" : " cache/load_l1"). \
-    (dram > 0 ? "" : " memory/triad")
+    (dram > 0 ? "" : " memory/load")
 remark = (absent eq "" ? "" : "Cells without a figure: ".absent.". "). \
     (bare eq "" ? "" : "Neither flops nor bytes: ".shorten(bare, 60).". "). \
     (no_roof eq "" ? "" : "No roof, as not measured:".no_roof.". "). \
@@ -246,7 +253,7 @@ if (l1 > 0) {
         rotate by slope offset 0, 0.75 font face(10) textcolor rgb class_colour("cache")
 }
 if (dram > 0) {
-    set label 13 roof_name("memory/triad", dram) at start_of(dram), start_of(dram) * dram left \
+    set label 13 roof_name(dram_name, dram) at start_of(dram), start_of(dram) * dram left \
         rotate by slope offset 0, 0.75 font face(10) textcolor rgb class_colour("memory")
 }
 if (peak > 0) {
@@ -292,7 +299,7 @@ beside = ""
 eval place_plot
 set label 1 "moves bytes, no flops" at screen across(plot_left), down(plot_top - 14) left \
     font bold_face(11) textcolor rgb ink
-set label 2 dram > 0 ? "line: memory/triad" : "" at screen across((plot_left + plot_right) / 2.), \
+set label 2 dram > 0 ? "line: ".dram_name : "" at screen across((plot_left + plot_right) / 2.), \
     down(plot_bottom + 68) center font face(10) textcolor rgb class_colour("memory")
 unset ytics
 set border 1

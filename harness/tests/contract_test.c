@@ -253,11 +253,13 @@ static void part(struct solo *solo)
     xb_arena_close(&solo->memory.arena);
 }
 
-static bool meet(struct solo *solo, const struct xb_kernel *kernel, enum xb_isa isa, uint64_t seed)
+/* `index`: which worker of a team that ends with it. */
+static bool meet(struct solo *solo, const struct xb_kernel *kernel, enum xb_isa isa, uint64_t seed,
+                 uint32_t index)
 {
     *solo = (struct solo){ .kernel = kernel, .memory.memory.take = take };
     solo->params = (struct xb_params){ .bytes = 4096,
-                                       .workers = 1,
+                                       .workers = index + 1,
                                        .depth = 1,
                                        .isa = isa,
                                        .seed = seed,
@@ -269,6 +271,7 @@ static bool meet(struct solo *solo, const struct xb_kernel *kernel, enum xb_isa 
         err = blocking()->open(NULL, 1, &solo->io, &why);
     if (!err && kernel->team_setup)
         err = kernel->team_setup(&solo->params, &solo->memory.memory, &solo->team);
+    solo->params.index = index;
     if (!err && kernel->setup)
         err = kernel->setup(&solo->params, solo->team, &solo->state);
     if (!err)
@@ -300,12 +303,12 @@ static int verify(struct solo *solo, uint64_t iters, const struct xb_work *did)
 
 enum { ITERS = 37 };
 
-/* What verify says of a sample with `add` added to the field at `*field`, or to the number of
- * iterations where `field` is NULL. */
-static int judge(const struct xb_kernel *kernel, const size_t *field, int add)
+/* What verify says of a worker's sample with `add` added to the field at `*field`, or to the number
+ * of iterations where `field` is NULL. */
+static int judge(const struct xb_kernel *kernel, uint32_t index, const size_t *field, int add)
 {
     struct solo solo;
-    if (!meet(&solo, kernel, xb_isa_best(kernel->isas), 42))
+    if (!meet(&solo, kernel, xb_isa_best(kernel->isas), 42, index))
         return 1;
     struct xb_work did = sample(&solo, ITERS, ITERS);
     uint64_t iters = ITERS;
@@ -315,9 +318,8 @@ static int judge(const struct xb_kernel *kernel, const size_t *field, int add)
     return err;
 }
 
-static void verify_bites(const void *argument)
+static void expect_bites(const struct xb_kernel *kernel, uint32_t index)
 {
-    const struct xb_kernel *kernel = argument;
     static const struct {
         const char *name;
         size_t offset;
@@ -331,15 +333,25 @@ static void verify_bites(const void *argument)
     };
     /* What a kernel that counts an outcome finds there is its own affair. */
     size_t n = sizeof fields / sizeof fields[0] - (kernel->outcome != NULL);
-    if (judge(kernel, NULL, 0) != 0)
-        XB_FAIL("%s: verify refuses the right answer", kernel->name);
+    if (judge(kernel, index, NULL, 0) != 0)
+        XB_FAIL("%s: verify refuses the right answer of worker %u", kernel->name, index);
     for (size_t i = 0; i < n; i++)
-        if (judge(kernel, &fields[i].offset, 1) != -EBADMSG)
-            XB_FAIL("%s: verify accepts a wrong %s", kernel->name, fields[i].name);
+        if (judge(kernel, index, &fields[i].offset, 1) != -EBADMSG)
+            XB_FAIL("%s: verify accepts a wrong %s of worker %u", kernel->name, fields[i].name,
+                    index);
     for (int off = -1; off <= 1; off += 2)
-        if (judge(kernel, NULL, off) != -EBADMSG)
-            XB_FAIL("%s: verify accepts the work of %d iterations for that of %d", kernel->name,
-                    ITERS, ITERS + off);
+        if (judge(kernel, index, NULL, off) != -EBADMSG)
+            XB_FAIL("%s: verify accepts worker %u's work of %d iterations for that of %d",
+                    kernel->name, index, ITERS, ITERS + off);
+}
+
+/* Workers of a team may have roles; those that wait for each other cannot be met alone. */
+static void verify_bites(const void *argument)
+{
+    const struct xb_kernel *kernel = argument;
+    expect_bites(kernel, 0);
+    if (!xb_kernel_waits(kernel))
+        expect_bites(kernel, 1);
 }
 
 static void slices_add_up(const void *argument)
@@ -348,7 +360,7 @@ static void slices_add_up(const void *argument)
     struct xb_work did[2][SAMPLES];
     for (int cut = 0; cut < 2; cut++) {
         struct solo solo;
-        if (!meet(&solo, kernel, xb_isa_best(kernel->isas), 42))
+        if (!meet(&solo, kernel, xb_isa_best(kernel->isas), 42, 0))
             return;
         for (int k = 0; k < SAMPLES; k++)
             did[cut][k] = sample(&solo, ITERS, cut ? 5 : ITERS);
@@ -365,7 +377,7 @@ static void seed_decides_the_checksum(const void *argument)
     static const uint64_t seeds[3] = { 42, 42, 43 };
     for (int i = 0; i < 3; i++) {
         struct solo solo;
-        if (!meet(&solo, kernel, xb_isa_best(kernel->isas), seeds[i]))
+        if (!meet(&solo, kernel, xb_isa_best(kernel->isas), seeds[i], 0))
             return;
         did[i] = sample(&solo, ITERS, ITERS);
         part(&solo);
@@ -383,7 +395,7 @@ static void variants_do_the_same_work(const void *argument)
         if (isa != XB_ISA_BASE && (!(kernel->isas & bit) || xb_isa_best(bit) != (enum xb_isa)isa))
             continue; /* not in the file, or not on this CPU */
         struct solo solo;
-        if (!meet(&solo, kernel, (enum xb_isa)isa, 42))
+        if (!meet(&solo, kernel, (enum xb_isa)isa, 42, 0))
             return;
         struct xb_work did = sample(&solo, ITERS, ITERS);
         XB_EXPECT_EQ(verify(&solo, ITERS, &did), 0);
