@@ -16,7 +16,8 @@ usage() {
 Usage: scripts/peers.sh [OPTION...]
 Installs the specialists that are missing, runs each beside xbound and writes DIR/peers.csv (one row
 per figure), DIR/peers-pairs.csv (one per pair of readings), DIR/provenance.csv and the chart.
-  --pairs N     pairs of readings per figure, 5 to 99; default 7, and 5 for those that take long
+  --pairs N     pairs of readings per figure, 5 to 99; default 7, fewer or more where a figure takes
+                long or is noisy
   --only GLOB   only figures whose name fits; may be given again
   --quick       5 pairs, shorter readings, one core, and only figures that are quickly had
   -o DIR        a new or empty folder; default results/runs/<time>-peers
@@ -41,7 +42,7 @@ refuse() {
 # ---- what a peer's file says ----
 
 declare -a figures=()
-declare -A unit better cpus bytes floor ceiling skip ours_of peer_of tried_in few
+declare -A unit better cpus bytes floor ceiling skip ours_of peer_of tried_in pairs_of remark_of
 declare -A grade # how near the best a candidate came when a figure chose, by "figure/candidate"
 
 # figure NAME UNIT higher|lower CPUS BYTES FLOOR [CEILING]: begins a figure. `higher` and `lower` say
@@ -50,7 +51,8 @@ figure() {
     now=$1
     figures+=("$now")
     unit[$now]=$2 better[$now]=$3 cpus[$now]=$4 bytes[$now]=${5#-} floor[$now]=$6
-    ceiling[$now]=${7:-} skip[$now]='' ours_of[$now]='' peer_of[$now]='' tried_in[$now]='' few[$now]=''
+    ceiling[$now]=${7:-} skip[$now]='' ours_of[$now]='' peer_of[$now]='' tried_in[$now]=''
+    pairs_of[$now]=$pairs remark_of[$now]=''
 }
 
 # ours WHAT COMMAND..., peer WHAT COMMAND...: a candidate of the figure just begun. The command takes
@@ -64,8 +66,11 @@ peer() { peer_of[$now]+="$1"$'\t'"$(printf '%q ' "${@:2}")"$'\n'; }
 # one trial only.
 like() { tried_in[$now]=$1; }
 
-# slow: it takes long, so 5 pairs have to do unless the user wants more.
-slow() { few[$now]=yes; }
+# pairs N: what this figure takes instead of 7 unless the user says, as it takes long or is noisy.
+pairs() { [[ $asked != auto || $quick = yes ]] || pairs_of[$now]=$1; }
+
+# remark TEXT: what to know of the comparison; it becomes the row's reason.
+remark() { remark_of[$now]=$1; }
 
 # needs PROGRAM|HEADER PACKAGE: the figure is skipped where that is missing.
 needs() {
@@ -112,12 +117,13 @@ variant_exists() {
 pinned() { timeout --foreground 60 taskset -c "$cpu_list" "$@"; }
 
 # xbound_reads METRIC KERNEL OPTION...: one reading of ours. Work and time of all samples are summed
-# up, as the peers do, but cpu_ns_per_item is their median.
+# up, as the peers do, but cpu_ns_per_item is the median of more, shorter ones.
 xbound_reads() {
-    local metric=$1 kernel=$2 out=$work/ours
+    local metric=$1 kernel=$2 out=$work/ours samples=3
+    [[ $metric != cpu_ns_per_item ]] || samples=15
     rm -rf "$out"
-    pinned "$xbound" run "$kernel" --model threads --workers "$n_cpus" --samples 3 \
-        --min-time "$(awk -v s="$reading_s" 'BEGIN { printf "%.0f", s * 1e6 / 3 }')us" \
+    pinned "$xbound" run "$kernel" --model threads --workers "$n_cpus" --samples "$samples" \
+        --min-time "$(awk -v s="$reading_s" -v n="$samples" 'BEGIN { printf "%.0f", s * 1e6 / n }')us" \
         -o "$out" "${@:3}" >"$work/xbound.log" 2>&1 || true
     [[ -e $out/samples.csv ]] || {
         tail -n 1 "$work/xbound.log" >&2
@@ -331,13 +337,12 @@ skipped() {
 }
 
 measure() {
-    local name=$1 pair n_pairs=$pairs side first steal_before all_before steal_after all_after steal
+    local name=$1 pair n_pairs=${pairs_of[$1]} side first steal_before all_before steal_after all_after steal
     local -A what command reading
     if [[ -n ${skip[$name]} ]]; then
         skipped "$name" "${skip[$name]}"
         return
     fi
-    [[ $asked != auto || -z ${few[$name]} ]] || n_pairs=5
     n_cpus=${cpus[$name]}
     cpu_list=$(
         IFS=,
@@ -369,7 +374,8 @@ measure() {
             "${reading[ours]}" "${reading[peer]}" "$steal" >>"$directory/peers-pairs.csv"
     done
     awk -f "$here/csv.awk" -f "$here/peers/ratio.awk" -v only="$name" \
-        "$directory/peers-pairs.csv" | tail -n 1 >>"$directory/peers.csv"
+        -v remark="${remark_of[$name]}" "$directory/peers-pairs.csv" | tail -n 1 \
+        >>"$directory/peers.csv"
     awk -f "$here/csv.awk" -f "$work/line.awk" -v name="$name" "$directory/peers.csv"
 }
 

@@ -70,7 +70,7 @@ for n in "${core_counts[@]}"; do
         likwid_peers MByte/s "${pattern}_(mem|(mem_)?(sse|avx|avx512|neon|sve))" "$memory_bytes" 2e10
         ((n == 1)) || {
             like "memory_${pattern}_1"
-            slow
+            pairs 5
         }
     done
 done

@@ -1,6 +1,7 @@
 # Turns pairs of readings into ratios with their interval and a verdict; prints peers.csv.
 #
-#     awk -f scripts/csv.awk -f scripts/peers/ratio.awk [-v only=FIGURE] RUN/peers-pairs.csv
+#     awk -f scripts/csv.awk -f scripts/peers/ratio.awk [-v only=FIGURE] [-v remark=TEXT] \
+#         RUN/peers-pairs.csv
 #
 # A pair's ratio is at least 1 where ours is as good as the peer or better. The figure's is their
 # median, between two order statistics that enclose it with 95 % (David and Nagaraja, Order
@@ -51,9 +52,9 @@ function print_figure(name,    i, n, k, list, ratio, lo, hi, verdict) {
     for (i = 1; i <= n; i++)
         list[i] = their[name, i]
     peer = median(list, n)
-    printf "%s,%s,%.6g,%s,%.6g,%d,%.6f,%.6f,%.6f,%.2f,%s,%s,%.4f,%s,\n", head[name],
+    printf "%s,%s,%.6g,%s,%.6g,%d,%.6f,%.6f,%.6f,%.2f,%s,%s,%.4f,%s,%s\n", head[name],
         ours_what[name], ours, peer_what[name], peer, n, ratio, lo, hi, 100 * enclosed, least,
-        most, steal[name] / n, verdict
+        most, steal[name] / n, verdict, csv_field(remark)
 }
 
 only == "" || field("figure") == only {
