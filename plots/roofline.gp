@@ -132,7 +132,7 @@ END {
     }
     if (left == "") { left = 0.1; right = 10 }
     if (dram && peak) right = max(right, peak / dram)
-    left /= 2.5
+    left /= 5
     right *= 3
     if (peak) high = max(high, peak)
     if (high == 0) high = 10
