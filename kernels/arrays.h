@@ -24,7 +24,7 @@
 enum { CHUNK = 4096 };
 
 /* Registers per pass of the loop, all loaded before the first is stored: one or two lines in base
- * and avx2. Tried on one core of a Zen 5 with sets of 512 MB, without a gain that could be repeated:
+ * and avx2. Tried on one core of a Zen 5 with sets of 512 MB, with no gain that could be repeated:
  * 16 of them, 512 bits, software prefetch, rep movsb and rep stosb, base pages. Runs on that shared
  * machine differ by more than these do. Kernels that leave the caches stop at 256 bits. */
 enum { GROUP = 4, BLOCK = GROUP * 8 };
