@@ -23,11 +23,10 @@
 /* Doubles per iteration, at most: 32 KiB of each array. */
 enum { CHUNK = 4096 };
 
-/* Registers per pass of the loop, all loaded before the first is stored: one or two lines in base and
- * avx2. On Zen 5, with sets of 512 MB on one core: 16 of them lost a tenth of a non-temporal copy
- * (51 GB/s of 56), software prefetch a twentieth or more, rep movsb more (47), and 512-bit plain
- * stores a twentieth (30 of 32). rep stosb, 512-bit non-temporal stores and 4 KiB pages made no
- * difference. So kernels that leave the caches stop at 256 bits. */
+/* Registers per pass of the loop, all loaded before the first is stored: one or two lines in base
+ * and avx2. Tried on one core of a Zen 5 with sets of 512 MB, with no gain that could be repeated:
+ * 16 of them, 512 bits, software prefetch, rep movsb and rep stosb, base pages. Runs on that shared
+ * machine differ by more than these do. Kernels that leave the caches stop at 256 bits. */
 enum { GROUP = 4, BLOCK = GROUP * 8 };
 
 /* Small integers in doubles: all results are exact. */
@@ -161,9 +160,9 @@ static int setup(const struct xb_params *params, void *team, void **state)
     s->n = params->bytes / ((1 + READS) * sizeof(double)) / BLOCK * BLOCK;
     if (s->n < BLOCK)
         s->n = BLOCK;
-    /* Equal elements lie a quarter of a page apart. With equal low 12 bits of the address, where
-     * Zen 5 takes the load for one of the bytes just stored, a copy within an L2 did 155 GB/s
-     * instead of 229; half a page was no better. From memory it makes no difference. */
+    /* Equal elements lie a quarter of a page apart: equal low 12 bits of the address would be one
+     * thing more that loads and stores could be held up by. On Zen 5 a first trial gained from it
+     * within an L2 (229 GB/s, not 155); in nine more, runs differed by more than the offsets. */
     size_t apart = ((s->n * sizeof(double) + 4095) / 4096 * 4096 + 1024) / sizeof(double);
     s->span = (READS * apart + s->n) * sizeof(double);
     s->a = xb_buffer_take(s->span);

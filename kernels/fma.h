@@ -17,11 +17,12 @@
 /* CELLS numbers are advanced in groups that fill the registers, whatever their width, so that all
  * variants do the same work and give the same checksum.
  *
- * A pipe waits unless there are latency x pipes chains: 4 x 2 on Zen and Skylake, 5 x 2 on Haswell,
- * 4 x 4 on wide aarch64 cores, and up to 6 x 2 for SSE2, which multiplies and then adds
- * (uops.info). Nearly all registers are used: with SSE2 on Zen 4, 14 chains give 86 to 93 % of the
- * peak, by the order the compiler puts them in, where 12 gave 80 to 83 %; the other variants reach
- * 99 %. On Zen 5, of two per cycle: 96 % with SSE2, 99.7 to 100 % with AVX2 and AVX-512. 896 bytes are the least multiple of 14 chains x 64 bytes and of 28 x 16. */
+ * A pipe waits unless there are latency x pipes chains: 4 x 2 on Skylake and from Zen 3 on, 5 x 2
+ * on Haswell and Zen 2, 4 x 4 on wide aarch64 cores, and up to 6 x 2 for SSE2, which multiplies and
+ * then adds (uops.info). Nearly all registers are used: with SSE2 on Zen 4, 14 chains give 86 to
+ * 93 % of the peak, by the order the compiler puts them in, where 12 gave 80 to 83 %; the other
+ * variants reach 99 %. On Zen 5, of two per cycle: 96 % with SSE2, all with AVX2 and AVX-512.
+ * 896 bytes are the least multiple of 14 chains x 64 bytes and of 28 x 16. */
 enum {
     CELLS = 896 / sizeof(XB_REAL),
     CHAINS = XB_VECTOR_REGISTERS == 32 ? 28 : 14,

@@ -2,9 +2,9 @@
  * The body of the kernels that gather: the sum of table[index[i]], the indices read in sequence.
  *
  * As in chase.h every load is of another line, in random order, but its address is known long
- * before: the core keeps as many of them in flight as it has miss buffers, and the ratio to the
- * latency of a chase over as many bytes is the parallelism that it reaches. The pattern is RandomAccess
- * of the HPC Challenge (Luszczek and Dongarra, 2005) without its stores, and sparse algebra's. */
+ * before: the core can have many of them in flight, and the latency of a chase over as many bytes
+ * divided by the time of a load here is how many. The pattern is RandomAccess of the HPC Challenge
+ * (Luszczek and Dongarra, 2005) without its stores, and sparse algebra's. */
 #ifndef XB_KERNELS_GATHER_H
 #define XB_KERNELS_GATHER_H
 
@@ -32,9 +32,9 @@ struct gather {
     size_t start, place;           /* in the index: of this sample's first load, and now */
 };
 
-/* Sums table[index[0..n)], n a multiple of LOADS. Scalar loads only: on
- * Zen 5 they took 0.33 ns from the L2 and 3.3 ns from DRAM; vpgatherqq of four (AVX2) 0.34 and 4.5,
- * of eight (AVX-512) 0.44 and 6.8. The core takes a gather apart into single loads anyway. */
+/* Sums table[index[0..n)], n a multiple of LOADS. Scalar loads only: on Zen 5 they took 0.33 ns
+ * from the L2 and 3.3 ns from DRAM; vpgatherqq of four (AVX2) 0.43 and 5.7, of eight (AVX-512) 0.45
+ * and 6.6, medians of 31 and of 11 rounds. */
 /* xb-loop: sum: 16+ (add|mov)q? \(%r[a-z0-9]+,%r[a-z0-9]+,8\),%r[a-z0-9]+ */
 static __attribute__((noinline)) uint64_t sum(const uint64_t *table, const uint32_t *index,
                                               size_t n)

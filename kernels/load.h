@@ -20,8 +20,9 @@
 /* Words per iteration, at most: 32 KiB. A set for an L1 is one chunk. */
 enum { CHUNK = 4096 };
 
-/* On Zen 5 neither software prefetch 1 to 8 KiB ahead nor 32 loads in a pass gained anything from
- * memory; 2, 4 or 8 streams beside each other gave 41 to 35 GB/s of 42.
+/* On Zen 5 with 512 bits, medians of 15 and 41 rounds: from memory, software prefetch 1 to 8 KiB
+ * ahead and 2 or 4 streams beside each other made no clear difference (0.99 to 1.01), and 8 streams
+ * lost 4 %. In half of an L2, 4 streams lost 13 %, and a pass of 32 loads 45 %.
  *
  * Two loads per cycle need two chains of additions; four leave room for those that come late. They
  * have names, because gcc 12.2 keeps an array of them on the stack. */
@@ -34,8 +35,9 @@ struct words {
 };
 
 /* Adds, and holds the compiler to the order of the source. Left alone, gcc 12.2 adds each chain's
- * own words up first and so loads lines 4, 0, 2, 3, 1, 6, 5, 7; the prefetchers of Zen 5 then gave
- * 32 GB/s of 42 from memory, and 139 of 163 from an L2. */
+ * own words up first and so loads lines in the order 4, 5, 6, 7, 0, 1, 2, 3 or a stranger one: with
+ * 512 bits on Zen 5 a set of 1 MB then gave 130 GB/s instead of 164, and half of the L2 137 instead
+ * of 257. From memory, or with 256 bits, that order made no difference. */
 #if defined(__x86_64__)
 #    define ADD(sum, word) ((sum) += (word), IN_ORDER("+x", sum))
 #else

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * Load-to-use latency of the last-level cache: a random pointer chase over half of a worker's share.
+ * Load-to-use latency of the last-level cache: a random chase over half of a worker's share.
  *
  * In a guest the cache may be claimed whole and be shared with a whole host: then part of these
  * loads go to DRAM, and the staircase is what says how much cache there is. */
@@ -8,7 +8,7 @@
 #include <math.h>
 
 /* 16 loads come with 8 other instructions, hence at most 660 misses per 1000. The set is several
- * times an L2 and fits the last level: loads miss the L1 nearly always, and the last level seldom. */
+ * times an L1 and fits the last level: loads miss the one nearly always, and the other seldom. */
 static const struct xb_claim claims[] = {
     { XB_RATIO_USER_SHARE, 0.7, INFINITY },
     { XB_RATIO_IPC, -INFINITY, 0.2 },

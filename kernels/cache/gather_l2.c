@@ -4,8 +4,8 @@
 
 #include <math.h>
 
-/* A load comes with an index and little else, about two instructions, and nine tenths of the lines are not in
- * the L1. */
+/* A load comes with an index and little else, about two instructions. Half of an L2 is several
+ * times an L1, so most of the lines are not there. */
 static const struct xb_claim claims[] = {
     { XB_RATIO_USER_SHARE, 0.7, INFINITY },
     { XB_RATIO_L1D_MPKI, 100, INFINITY },

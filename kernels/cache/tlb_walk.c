@@ -5,7 +5,7 @@
  * one stretch of memory, each once. But that memory is mapped as often as a page has lines, and
  * each mapping is used for another line of its pages, so that every load is in a page of its own.
  * What it takes longer than chase_l2 is the TLB. One node in each page of ordinary memory would
- * need 64 times the memory, and its lines would lie on 4 KiB-aligned addresses of few cache sets. */
+ * need 64 times the memory, and its lines would lie on 4 KiB boundaries, in few cache sets. */
 #include "../chase.h"
 
 #include <math.h>

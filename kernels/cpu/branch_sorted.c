@@ -10,7 +10,7 @@ static int setup(const struct xb_params *params, void *team, void **state)
     return draw(params, true, state);
 }
 
-/* Two branches go wrong in a million: where the set bits end, and where the lap does. */
+/* Of a million bits two need be mispredicted: where the set ones end, and where the lap does. */
 static const struct xb_claim claims[] = {
     { XB_RATIO_USER_SHARE, 0.7, INFINITY },
     { XB_RATIO_IPC, 1.5, INFINITY },

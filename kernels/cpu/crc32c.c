@@ -48,8 +48,8 @@ static uint32_t crc_base(const struct blocks *s, const uint64_t *word)
  * or two can start in each, hence parts side by side (Gopal et al., "Fast CRC computation for iSCSI
  * polynomial using CRC32 instruction", Intel 2011). They have three; on Zen 5 words took 128 ns by
  * three, 75 by six and 75 by eight. Parts are joined by a table, as Adler's crc32c.c does:
- * PCLMULQDQ is not implied by AVX2. Nor does our AVX-512 imply VPCLMULQDQ, so there is no variant of
- * 512 bits. */
+ * PCLMULQDQ is not implied by AVX2. Nor does our AVX-512 imply VPCLMULQDQ, so there is no variant
+ * of 512 bits. */
 #    define EACH_PART _Pragma("GCC unroll 6") for (int k = 0; k < PARTS; k++)
 
 /* xb-loop: crc_avx2: 6+ crc32q; 0 %rsp */
@@ -224,7 +224,7 @@ static void teardown(void *state)
     free(s);
 }
 
-/* Both variants do at least one table look-up or instruction of the CRC in a cycle. */
+/* Tables take about four instructions for each byte; a crc32 can start in each cycle. */
 static const struct xb_claim claims[] = {
     { XB_RATIO_USER_SHARE, 0.7, INFINITY },
     { XB_RATIO_IPC, 1.2, INFINITY },

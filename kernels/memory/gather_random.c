@@ -4,8 +4,8 @@
 
 #include <math.h>
 
-/* A load comes with an index and little else, about two instructions, and three quarters of the lines at least
- * are not in the last-level cache. */
+/* A load comes with an index and little else, about two instructions, and three quarters of the
+ * lines at least are not in the last-level cache. */
 static const struct xb_claim claims[] = {
     { XB_RATIO_USER_SHARE, 0.7, INFINITY },
     { XB_RATIO_IPC, -INFINITY, 1 },

@@ -4,7 +4,7 @@
 # Its other memory stressors count bogus operations of no stated size, so nothing can be compared
 # with them. --stream gives GB/s only after 4.5 s. But one of its operations is the four loops, which
 # read or write ten arrays of four times the cache size it is told, and the time of a few operations
-# less that of still fewer has no initialisation in it. Taken over 5 s, both agree within 1 %.
+# less that of still fewer has no initialisation in it.
 
 # stress_time OPERATIONS CACHE: seconds.
 stress_time() {
