@@ -49,6 +49,12 @@ bool xb_search_step(struct xb_search *search, const struct xb_sample *window)
     return true;
 }
 
+uint64_t xb_slice_iters(double ns_per_iter)
+{
+    double iters = XB_SLICE_NS / (ns_per_iter > 0 ? ns_per_iter : 1);
+    return iters < 1 ? 1 : (uint64_t)iters;
+}
+
 /* Numbers of samples at which the interval is looked at, each half as many again as the one before:
  * stopping at the first interval that happens to be narrow lowers its coverage, by the more the
  * more often one looks. */

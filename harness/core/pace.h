@@ -1,4 +1,4 @@
-/* How many iterations make a sample, and how many samples are enough. Pure. */
+/* How many iterations make a sample or a slice of it, and how many samples are enough. Pure. */
 #ifndef XB_CORE_PACE_H
 #define XB_CORE_PACE_H
 
@@ -23,6 +23,13 @@ struct xb_search {
  * until they take half of wanted_ns in two windows running, or are 2^40; the faster of the two
  * says how many are right, one at least. */
 bool xb_search_step(struct xb_search *search, const struct xb_sample *window);
+
+/* Under a model that parks, a worker gives way after about this long. Shorter slices would
+ * measure switching, longer ones would not interleave within a sample. */
+#define XB_SLICE_NS 1000000.0
+
+/* Iterations of a slice, >= 1. `ns_per_iter`: 0 where it is not known, which is taken for 1 ns. */
+uint64_t xb_slice_iters(double ns_per_iter);
 
 enum xb_stop { XB_STOP_INTERRUPTED, XB_STOP_PRECISE, XB_STOP_TIME, XB_STOP_COUNT };
 

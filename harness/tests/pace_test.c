@@ -110,6 +110,14 @@ XB_TEST(Pace, CalibrationEndsForWorkThatTakesNoTime)
     XB_EXPECT_EQ(windows, 12); /* ten times sixteenfold, and the two that are the last */
 }
 
+XB_TEST(Pace, ASliceIsAMillisecondAndOneIterationAtLeast)
+{
+    XB_EXPECT_EQ(xb_slice_iters(1000), 1000);
+    XB_EXPECT_EQ(xb_slice_iters(0.25), 4000000);
+    XB_EXPECT_EQ(xb_slice_iters(5e6), 1);
+    XB_EXPECT_EQ(xb_slice_iters(0), 1000000);
+}
+
 /* ---- stopping ---- */
 
 /* Of the first n of samples that take 90 and 110 in turn. */
