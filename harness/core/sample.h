@@ -18,6 +18,7 @@ struct xb_sample {
 /* What one lane reads at the edges of a window. Apart from each other, as those of workers are,
  * lest the harness itself shares lines falsely. */
 struct xb_lane_part {
+    struct rusage usage;       /* getrusage(RUSAGE_THREAD) at the beginning */
     uint64_t begin_ns, end_ns; /* xb_now_ns() */
     uint64_t cpu_ns;           /* of the lane's thread, between them */
     struct xb_reading reading;

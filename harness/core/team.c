@@ -47,7 +47,6 @@ struct bench {
     struct xb_counters *counters;
     uint32_t granted;
     struct xb_reason ungranted;
-    struct rusage usage; /* when the window began */
     struct xb_histogram latency;
 } __attribute__((aligned(128)));
 
@@ -134,7 +133,7 @@ static void begin(struct xb_lane *lane)
     struct cell *cell = cell_of(lane->team);
     struct bench *bench = lane->harness;
     struct xb_lane_part *part = &cell->lane_parts[lane->index];
-    getrusage(RUSAGE_THREAD, &bench->usage);
+    getrusage(RUSAGE_THREAD, &part->usage);
     if (bench->counters)
         cell->plan->source->start(bench->counters);
     part->cpu_ns = xb_thread_cpu_ns();
@@ -151,7 +150,7 @@ static void end(struct xb_lane *lane)
     struct xb_reading counted = { .present = 0 }, accounts;
     if (bench->counters && cell->plan->source->stop(bench->counters, &counted) != 0)
         counted.present = 0;
-    xb_accounts_read(&bench->usage, part->cpu_ns, &accounts);
+    xb_accounts_read(&part->usage, part->cpu_ns, &accounts);
     part->reading = counted;
     xb_metrics_fill(&part->reading, &accounts);
 }

@@ -48,9 +48,14 @@ XB_TEST(Pace, CalibrationFollowsItsRules)
             { 1000000, 1000000, false, 400 },
             { 1000000, 1000000, true, 400 } },
           1000000 },
-        /* Half of what is wanted is long enough to compute the rest. */
+        /* Half of what is wanted is long enough to compute the rest, less is not. */
         { { .lanes = 1, .iters = 100 },
           { { 500000, 500000, false, 100 }, { 500000, 500000, true, 200 } },
+          1000000 },
+        { { .lanes = 1, .iters = 100 },
+          { { 400000, 400000, false, 250 },
+            { 1000000, 1000000, false, 250 },
+            { 1000000, 1000000, true, 250 } },
           1000000 },
         /* The faster counts, whichever comes first. */
         { { .lanes = 1, .iters = 1000 },
