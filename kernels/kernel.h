@@ -132,7 +132,9 @@ struct xb_kernel {
     const struct xb_claim *claims;
     size_t n_claims;
 
-    /* Once per cell, before any worker exists, on an ordinary stack. Optional. */
+    /* Once per cell, before any worker exists, on an ordinary stack. Optional: to have it means that
+     * workers share something, and take another time together than alone. Such a kernel is
+     * calibrated anew for each number of workers; of any other, one worker tells of all. */
     int (*team_setup)(const struct xb_params *params, struct xb_memory *memory, void **team);
     /* Once per worker, already bound to its CPU: allocate and touch memory here. Optional. */
     int (*setup)(const struct xb_params *params, void *team, void **state);

@@ -9,6 +9,7 @@
 #include "../core/options.h"
 #include "../core/picture.h"
 #include "../core/row.h"
+#include "../core/sink.h"
 #include "../models/model.h"
 
 #include <errno.h>
@@ -273,7 +274,7 @@ static int measure(struct command_line *line, const struct xb_topology *topology
     else
         default_directory(path, sizeof path);
     trim_slashes(path);
-    if (xb_experiment_prepare(path, &why) != 0)
+    if (xb_sink_prepare(path, &why) != 0)
         return usage("%s", why.text);
 
     warn_of_quota();

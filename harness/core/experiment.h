@@ -23,16 +23,13 @@ struct xb_experiment {
     const struct xb_picture *picture; /* NULL: not measured */
     const struct xb_cell *cells;
     size_t n_cells;
-    const char *directory; /* made by xb_experiment_prepare() */
+    const char *directory; /* made by xb_sink_prepare() */
     const char *run_id;
     const volatile sig_atomic_t *stop;
     /* Called after each cell with the row just written; for people who wait. */
     void (*progress)(void *context, size_t done, size_t n, const struct xb_summary_row *row);
     void *context;
 };
-
-/* Makes the directory, and its parents. An existing one must be empty. 0, or -errno with `why`. */
-int xb_experiment_prepare(const char *directory, struct xb_reason *why);
 
 /* Measures all cells and writes samples.csv, summary.csv and provenance.csv. Each cell's rows are
  * on disk before the next begins; a row that did not fit the disk is taken back whole.

@@ -7,7 +7,7 @@
 #include "../models/model.h"
 #include "isa.h"
 #include "metrics.h"
-#include "team.h"
+#include "pace.h"
 
 #include <errno.h>
 #include <inttypes.h>

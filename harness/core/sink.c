@@ -1,12 +1,47 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * Appends whole rows to files. */
+ * Makes the folder of a run, and appends whole rows to files in it. */
 #include "sink.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+int xb_sink_prepare(const char *directory, struct xb_reason *why)
+{
+    char path[4096];
+    if (!directory[0])
+        return xb_because(why, -EINVAL, "the output path is empty");
+    if (snprintf(path, sizeof path, "%s", directory) >= (int)sizeof path)
+        return xb_because(why, -ENAMETOOLONG, "the output path is too long");
+    for (char *at = path + 1; *at; at++) {
+        if (*at != '/')
+            continue;
+        *at = '\0';
+        if (mkdir(path, 0777) != 0 && errno != EEXIST)
+            return xb_because(why, -errno, "mkdir %s: %s", path, strerror(errno));
+        *at = '/';
+    }
+    if (mkdir(path, 0777) == 0)
+        return 0;
+    if (errno != EEXIST)
+        return xb_because(why, -errno, "mkdir %s: %s", path, strerror(errno));
+    DIR *dir = opendir(path);
+    if (!dir)
+        return xb_because(why, -errno, "%s: %s", path, strerror(errno));
+    bool empty = true;
+    for (struct dirent *entry; (entry = readdir(dir));)
+        empty &= strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
+    closedir(dir);
+    if (!empty)
+        return xb_because(why, -EEXIST,
+                          "%s exists and is not empty; name another with -o, or remove it", path);
+    return access(path, W_OK) == 0 ? 0 : xb_because(why, -errno, "%s: %s", path, strerror(errno));
+}
 
 int xb_sink_open(struct xb_sink *sink, const char *directory, const char *name,
                  struct xb_reason *why)

@@ -1,4 +1,5 @@
-/* A file that only ever grows by whole rows, even on a full disk. */
+/* Where a run's results go: a folder of its own, and files in it that only ever grow by whole rows,
+ * even on a full disk. */
 #ifndef XB_CORE_SINK_H
 #define XB_CORE_SINK_H
 
@@ -19,6 +20,9 @@ struct xb_draft {
     char *text;
     size_t bytes;
 };
+
+/* Makes the folder, and its parents. An existing one must be empty. 0, or -errno with `why`. */
+int xb_sink_prepare(const char *directory, struct xb_reason *why);
 
 /* Makes a new file in `directory`. 0, or -errno with `why`. */
 int xb_sink_open(struct xb_sink *sink, const char *directory, const char *name,

@@ -24,6 +24,17 @@ void xb_spec_init(struct xb_spec *spec)
     };
 }
 
+/* The samples' time several times over, what setting up so many bytes may take at 50 MB/s (a
+ * random chain over DRAM is that slow), and a generous rest. A fixed number of samples takes what
+ * it takes: under a model of one lane, workers wait for each other. */
+uint64_t xb_spec_cell_ns(const struct xb_spec *spec, uint64_t bytes, uint32_t workers)
+{
+    uint64_t samples_ns = spec->samples * spec->min_time_ns * workers;
+    return UINT64_C(15000000000) +
+           8 * (samples_ns > spec->max_time_ns ? samples_ns : spec->max_time_ns) +
+           20 * bytes * workers;
+}
+
 /* ---- sizes ---- */
 
 /* Stand-ins where the machine does not tell its caches: common to x86 servers since 2017. */

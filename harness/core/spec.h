@@ -84,6 +84,9 @@ int xb_spec_cells(const struct xb_spec *spec, const struct xb_registry *registry
  * not either. */
 struct xb_caches xb_caches_of(const struct xb_spec *spec, const struct xb_topology *topology);
 
+/* Time in ns after which a cell of `workers` with `bytes` each is taken to hang. */
+uint64_t xb_spec_cell_ns(const struct xb_spec *spec, uint64_t bytes, uint32_t workers);
+
 /* Bytes per worker that `kernel` wants with these caches; >= 4096 unless the kernel's own. */
 uint64_t xb_fit_bytes(const struct xb_kernel *kernel, const struct xb_caches *caches);
 

@@ -12,6 +12,8 @@
 #include "../models/model.h"
 #include "../stats/histogram.h"
 #include "limit.h"
+#include "pace.h"
+#include "sample.h"
 #include "topology.h"
 
 #include <stdatomic.h>
@@ -36,21 +38,6 @@ struct xb_plan {
     double precision;      /* half width of the interval of the median over the median */
     bool latency;          /* afterwards, take latencies for a quarter of the budget */
 };
-
-/* One measured window; sums over workers and lanes. */
-struct xb_sample {
-    uint64_t wall_ns, cpu_ns, in_flight_ns, skew_ns, steal_ns;
-    struct xb_work work; /* checksum: sum over workers of a mix of (index, checksum) */
-    struct xb_reading reading;
-};
-
-/* Wall time of the window per item of the whole team; per window where no item was done. The
- * samples of a cell do equal numbers of iterations, but an iteration need not make equal items. */
-double xb_sample_item_ns(const struct xb_sample *sample);
-
-enum xb_stop { XB_STOP_INTERRUPTED, XB_STOP_PRECISE, XB_STOP_TIME, XB_STOP_COUNT };
-
-enum { XB_SAMPLES_MAX = 4096 };
 
 /* What came of it. Lives in shared memory; the harness's process reads it even if every worker
  * is dead, up to n_samples. */

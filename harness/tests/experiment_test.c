@@ -7,6 +7,7 @@
 
 #include "../core/experiment.h"
 #include "../core/row.h"
+#include "../core/sink.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -42,13 +43,13 @@ static void put_file(const char *path)
 XB_TEST(Experiment, PreparesANewFolderAndItsParents)
 {
     struct xb_reason why = { 0 };
-    XB_EXPECT_EQ(xb_experiment_prepare(in_folder("new"), &why), 0);
+    XB_EXPECT_EQ(xb_sink_prepare(in_folder("new"), &why), 0);
     XB_EXPECT(is_folder(in_folder("new")));
-    XB_EXPECT_EQ(xb_experiment_prepare(in_folder("a/b/c"), &why), 0);
+    XB_EXPECT_EQ(xb_sink_prepare(in_folder("a/b/c"), &why), 0);
     XB_EXPECT(is_folder(in_folder("a/b/c")));
-    XB_EXPECT_EQ(xb_experiment_prepare(in_folder("trailing/"), &why), 0);
+    XB_EXPECT_EQ(xb_sink_prepare(in_folder("trailing/"), &why), 0);
     XB_EXPECT(is_folder(in_folder("trailing")));
-    XB_EXPECT_EQ(xb_experiment_prepare(in_folder("double//slash"), &why), 0);
+    XB_EXPECT_EQ(xb_sink_prepare(in_folder("double//slash"), &why), 0);
     XB_EXPECT(is_folder(in_folder("double/slash")));
 }
 
@@ -56,7 +57,7 @@ XB_TEST(Experiment, AcceptsAnEmptyFolder)
 {
     struct xb_reason why = { 0 };
     XB_EXPECT_EQ(mkdir(in_folder("empty"), 0700), 0);
-    XB_EXPECT_EQ(xb_experiment_prepare(in_folder("empty"), &why), 0);
+    XB_EXPECT_EQ(xb_sink_prepare(in_folder("empty"), &why), 0);
 }
 
 /* Somebody's results, perhaps. */
@@ -65,7 +66,7 @@ XB_TEST(Experiment, RefusesAFolderThatHoldsSomething)
     struct xb_reason why = { 0 };
     XB_EXPECT_EQ(mkdir(in_folder("full"), 0700), 0);
     put_file(in_folder("full/.hidden"));
-    XB_EXPECT_EQ(xb_experiment_prepare(in_folder("full"), &why), -EEXIST);
+    XB_EXPECT_EQ(xb_sink_prepare(in_folder("full"), &why), -EEXIST);
     XB_EXPECT_HAS(why.text, "not empty");
     XB_EXPECT(access(in_folder("full/.hidden"), F_OK) == 0);
 }
@@ -74,10 +75,10 @@ XB_TEST(Experiment, SaysWhichFolderCannotBeMade)
 {
     struct xb_reason why = { 0 };
     put_file(in_folder("file"));
-    XB_EXPECT_EQ(xb_experiment_prepare(in_folder("file/below/it"), &why), -ENOTDIR);
+    XB_EXPECT_EQ(xb_sink_prepare(in_folder("file/below/it"), &why), -ENOTDIR);
     XB_EXPECT_HAS(why.text, "/file/below");
-    XB_EXPECT_EQ(xb_experiment_prepare(in_folder("file"), &why), -ENOTDIR);
-    XB_EXPECT_EQ(xb_experiment_prepare("", &why), -EINVAL);
+    XB_EXPECT_EQ(xb_sink_prepare(in_folder("file"), &why), -ENOTDIR);
+    XB_EXPECT_EQ(xb_sink_prepare("", &why), -EINVAL);
 }
 
 XB_TEST(Experiment, RefusesAPathThatIsTooLong)
@@ -86,9 +87,9 @@ XB_TEST(Experiment, RefusesAPathThatIsTooLong)
     static char path[6000];
     memset(path, 'x', sizeof path - 1);
     path[0] = '/';
-    XB_EXPECT_EQ(xb_experiment_prepare(path, &why), -ENAMETOOLONG);
+    XB_EXPECT_EQ(xb_sink_prepare(path, &why), -ENAMETOOLONG);
     path[300] = '\0'; /* short enough for a path, too long for a name in it */
-    XB_EXPECT_EQ(xb_experiment_prepare(in_folder(path + 1), &why), -ENAMETOOLONG);
+    XB_EXPECT_EQ(xb_sink_prepare(in_folder(path + 1), &why), -ENAMETOOLONG);
     XB_EXPECT(why.text[0] != '\0');
 }
 
@@ -263,7 +264,7 @@ static void open_stage(struct stage *stage)
         .run_id = "id, of \"this\" run",
         .stop = &notes->stop,
     };
-    XB_EXPECT_EQ(xb_experiment_prepare(stage->directory, &stage->why), 0);
+    XB_EXPECT_EQ(xb_sink_prepare(stage->directory, &stage->why), 0);
 }
 
 static void close_stage(struct stage *stage)
@@ -561,7 +562,7 @@ XB_TEST(Experiment, AFullDiskLeavesWholeRows)
 
     stage.experiment.n_cells = n_cells;
     snprintf(stage.directory, sizeof stage.directory, "%s/small", xb_test_folder());
-    XB_EXPECT_EQ(xb_experiment_prepare(stage.directory, &stage.why), 0);
+    XB_EXPECT_EQ(xb_sink_prepare(stage.directory, &stage.why), 0);
     perform_within(&stage, (rlim_t)(zero.st_size + cell_bytes * 7 / 2), report);
     XB_EXPECT_EQ(report->code, -EFBIG);
     XB_EXPECT_HAS(report->why.text, "samples.csv");
