@@ -129,7 +129,7 @@ static int verify(const struct xb_params *params, void *team, void *state, uint6
         for (int i = 0; i < KEYS; i++) {
             int before = 0;
             for (int j = 0; j < KEYS; j++)
-                before += key[j] < key[i] || (key[j] == key[i] && j < i);
+                before += key[j] < key[i] || (j < i && key[j] == key[i]);
             sorted[before] = key[i];
         }
         uint64_t place = (array + s->n_arrays - s->start) % s->n_arrays;
