@@ -32,5 +32,6 @@ for size in "${sizes[@]}"; do
 done
 
 figure overhead_chase ns lower 1 24576 0.995
-ours_kernels cpu_ns_per_item "${chases[@]:-cache/chase_l2}" -- --bytes 24576
+pairs 25
+ours_kernels cpu_ns_per_item_overall "${chases[@]:-cache/chase_l2}" -- --bytes 24576
 peer "hand-written chase" chase cpu 24576

@@ -7,5 +7,6 @@ loop() {
 }
 
 figure overhead_mix64 ns lower 1 - 0.995
-ours_kernels cpu_ns_per_item cpu/mix64
+pairs 25
+ours_kernels cpu_ns_per_item_overall cpu/mix64
 peer "plain C main" loop

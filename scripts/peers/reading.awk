@@ -10,6 +10,7 @@ measured() {
     n++
     wall += number("wall_ns")
     items += number("items")
+    cpu_of_all += number("cpu_ns")
     bytes += number("bytes_read") + number("bytes_written")
     flops += number("flops")
     cpu[n] = number("items") > 0 ? number("cpu_ns") / number("items") : ""
@@ -19,6 +20,7 @@ END {
     if (metric == "gb_per_s") value = wall > 0 ? bytes / wall : 0
     else if (metric == "gflop_per_s") value = wall > 0 ? flops / wall : 0
     else if (metric == "ns_per_item") value = items > 0 ? wall / items : 0
+    else if (metric == "cpu_ns_per_item_overall") value = items > 0 ? cpu_of_all / items : 0
     else if (metric == "cpu_ns_per_item") value = n > 0 ? median(cpu, n) : 0
     if (value > 0) {
         printf "%.9g\n", value
