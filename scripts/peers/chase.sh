@@ -26,6 +26,7 @@ for size in "${sizes[@]}"; do
     figure "$name" ns lower 1 "$size" 0.98 1.02
     ours_kernels ns_per_item "${chases[@]:-cache/chase_l2}" -- --bytes "$size"
     peer "hand-written chase" chase wall "$size"
+    remark "the two processes have different pages; same_pages_* is over the same"
     # Where the pages lie decides how well a set of its size fits an L2, and what the neighbours do
     # decides what a shared cache gives: many readings, each a process with other pages.
     pairs $((size < 1 << 30 ? 25 : 5))
