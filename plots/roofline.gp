@@ -169,6 +169,9 @@ END {
         }
         if (spot == 24) { lx = x + 13; ly = y }
         occupy(lx, lx + wide, ly - 9, ly + 9)
+        if (spot > 1) # not beside its point: a line leads to it
+            printf "%.5f\t%.5f\t%.5f\t%.5f\n", (spot % 2 ? lx + 0.85 * wide : lx - 2) / 710, ly / 470,
+                x / 710, y / 470 > "leaders"
         printf "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%.5f\t%.5f\n", cell(intensity[a]), cell(flops[a]),
             cell(p_one[i] ? flops[p_one[i]] : ""), short(k), class[k], status[a],
             p_one[i] ? status[p_one[i]] : "x", lx / 710, ly / 470 > "points"
@@ -177,6 +180,7 @@ END {
     print "NaN\tNaN\tNaN\tx\tx\tx\tx\tNaN\tNaN" > "points"
     print "NaN\tNaN\tNaN\tx\tx\tx\tx" > "streams"
     print "NaN\tx\tx\tx" > "levels"
+    print "NaN\tNaN\tNaN\tNaN" > "leaders"
     note = ""
     if (skipped) note = note ", " skipped " skipped"
     if (failed) note = note ", " failed " failed"
@@ -238,6 +242,8 @@ do for [k = -9:9] {
 }
 set grid xtics ytics back ls 100
 set border 3
+along(share) = left * (right / left) ** share # of the chart's width, and height
+up(share) = low * (high / low) ** share
 ceiling(peak_of, bandwidth, x) = bandwidth <= 0 || \
     (peak_of > 0 && x * bandwidth > peak_of) ? NaN : x * bandwidth
 # The compute roof begins where the fastest bandwidth roof meets it.
@@ -278,12 +284,14 @@ plot ceiling(peak, l1, x) with lines lw 2.5 lc rgb class_colour("cache"), \
     "levels" using (left):1:(right - left):(0):(class_colour(strcol(3))) \
         with vectors nohead lw 1.5 dt (2, 3) lc rgb variable, \
     "levels" using (right):1:2 with labels right offset -0.5, -0.7 font face(10), \
+    "leaders" using (along($1)):(up($2)):(along($3) - along($1)):(up($4) - up($2)) \
+        with vectors nohead lw 1 lc rgb grey, \
     "points" using 1:3:(0):($2 - $3) with vectors nohead lw 1 lc rgb grey, \
     "points" using 1:3:(filled_if(class_shape(strcol(5)), strcol(7))):(class_colour(strcol(5))) \
         with points pt variable ps mark(0.9) lw 1.5 lc rgb variable, \
     "points" using 1:2:(filled_if(class_shape(strcol(5)), strcol(6))):(class_colour(strcol(5))) \
         with points pt variable ps mark(1.7) lw 1.5 lc rgb variable, \
-    "points" using (left * (right / left) ** $8):(low * (high / low) ** $9):4 with labels left \
+    "points" using (along($8)):(up($9)):4 with labels left \
         boxed font face(11) textcolor rgb ink
 eval forget_heading
 eval forget_legend
