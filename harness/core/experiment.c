@@ -88,8 +88,9 @@ static void set_iters(struct xb_plan *plan, const struct xb_calibration *calibra
         plan->iters = plan->iters * at_once / workers;
     if (plan->iters == 0)
         plan->iters = 1;
-    if (plan->kernel->bound != XB_CLASS_IO) /* kernels that wait give way each time they do */
-        plan->slice_iters = xb_slice_iters(calibration->ns_per_iter);
+    /* Kernels that wait for I/O give way each time they do. */
+    if (plan->model->slice_ns && plan->kernel->bound != XB_CLASS_IO)
+        plan->slice_iters = xb_slice_iters(plan->model->slice_ns, calibration->ns_per_iter);
 }
 
 static void measure(struct run *run, const struct xb_cell *cell, struct ending *ending)
