@@ -1,4 +1,4 @@
-/* OS threads that do the same, each for one element of an array. */
+/* OS threads: a crew of them that does the same, each for one element of an array, or just one. */
 #ifndef XB_BASE_CREW_H
 #define XB_BASE_CREW_H
 
@@ -12,5 +12,10 @@
  * as they may wait for a full crew that will never be, so the process should end. */
 int xb_crew_run(uint32_t n, size_t stack_bytes, void *(*live)(void *element), void *first,
                 size_t element_bytes, uint32_t *created);
+
+/* Calls entry(argument) in one more OS thread. *thread: for xb_crew_join(), which is called once,
+ * returns when entry() has returned, and gives all back. 0 or -errno. From any thread. */
+int xb_crew_spawn(size_t stack_bytes, void (*entry)(void *argument), void *argument, void **thread);
+int xb_crew_join(void *thread);
 
 #endif

@@ -54,8 +54,8 @@ struct gil {
     pthread_cond_t dropped;
     bool locked;
     uint64_t switches; /* how often it came to another one than before */
-    /* Changes under both mutexes, so that either will do to read it. */
-    const struct xb_worker *last_holder;
+    /* A worker or a child of one. Changes under both mutexes, so that either will do to read it. */
+    const void *last_holder;
     pthread_mutex_t switch_mutex;
     pthread_cond_t switched;
     /* In a line of its own: what the holder looks at while the others queue at the mutex. */
@@ -94,7 +94,7 @@ static bool wait_interval(struct gil *gil)
     return pthread_cond_timedwait(&gil->dropped, &gil->mutex, &until) == ETIMEDOUT;
 }
 
-static void take(struct gil *gil, const struct xb_worker *worker)
+static void take(struct gil *gil, const void *self)
 {
     pthread_mutex_lock(&gil->mutex);
     while (gil->locked) {
@@ -104,8 +104,8 @@ static void take(struct gil *gil, const struct xb_worker *worker)
     }
     pthread_mutex_lock(&gil->switch_mutex);
     gil->locked = true;
-    if (gil->last_holder != worker) {
-        gil->last_holder = worker;
+    if (gil->last_holder != self) {
+        gil->last_holder = self;
         gil->switches++;
     }
     pthread_cond_signal(&gil->switched);
@@ -114,7 +114,7 @@ static void take(struct gil *gil, const struct xb_worker *worker)
     pthread_mutex_unlock(&gil->mutex);
 }
 
-static void drop(struct gil *gil, const struct xb_worker *worker)
+static void drop(struct gil *gil, const void *self)
 {
     pthread_mutex_lock(&gil->mutex);
     gil->locked = false;
@@ -125,9 +125,9 @@ static void drop(struct gil *gil, const struct xb_worker *worker)
     /* Who made the request is in take() and stays there until he has the lock, or another one has:
      * so this ends. */
     pthread_mutex_lock(&gil->switch_mutex);
-    if (gil->last_holder == worker)
+    if (gil->last_holder == self)
         request(gil, false);
-    while (gil->last_holder == worker)
+    while (gil->last_holder == self)
         pthread_cond_wait(&gil->switched, &gil->switch_mutex);
     pthread_mutex_unlock(&gil->switch_mutex);
 }
@@ -235,6 +235,59 @@ static void checkpoint(struct xb_worker *worker)
     take(gil, worker);
 }
 
+/* Like lock.acquire() there: the lock that a worker waits for is one thing, this one another. */
+static void suspend(struct xb_worker *self)
+{
+    struct gil *gil = self->team->model_state;
+    drop(gil, self);
+    xb_permit_wait(&self->permit);
+    take(gil, self);
+}
+
+static void resume(struct xb_worker *worker)
+{
+    xb_permit_give(&worker->permit);
+}
+
+struct child {
+    struct gil *gil;
+    void (*entry)(void *argument);
+    void *argument, *thread;
+};
+
+static void live_as_child(void *argument)
+{
+    struct child *child = argument;
+    take(child->gil, child);
+    child->entry(child->argument);
+    drop(child->gil, child);
+}
+
+static int spawn(struct xb_worker *by, void (*entry)(void *argument), void *argument, void **out)
+{
+    struct child *child = malloc(sizeof *child);
+    if (!child)
+        return -ENOMEM;
+    *child = (struct child){ .gil = by->team->model_state, .entry = entry, .argument = argument };
+    int err = xb_crew_spawn(STACK_BYTES, live_as_child, child, &child->thread);
+    if (err)
+        free(child);
+    else
+        *out = child;
+    return err;
+}
+
+static int join(struct xb_worker *by, void *which)
+{
+    struct gil *gil = by->team->model_state;
+    struct child *child = which;
+    drop(gil, by);
+    int err = xb_crew_join(child->thread);
+    take(gil, by);
+    free(child);
+    return err;
+}
+
 const struct xb_model xb_model_gil = {
     .name = "gil",
     .summary = "one OS thread per worker behind one global lock: CPython's interpreter lock",
@@ -250,4 +303,8 @@ const struct xb_model xb_model_gil = {
     .begin_work = begin_work,
     .end_work = end_work,
     .checkpoint = checkpoint,
+    .suspend = suspend,
+    .resume = resume,
+    .spawn = spawn,
+    .join = join,
 };

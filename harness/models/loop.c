@@ -18,10 +18,16 @@
 /* Kernels promise to stay under 16 KiB; set-up and verification run here too. */
 enum { STACK_BYTES = 256 << 10 };
 
+/* A worker, or a worker's child. */
 struct task {
     struct xb_coro *coro;
-    struct xb_worker *worker;
-    struct task *next; /* in the queue of ready tasks */
+    struct xb_worker *worker; /* NULL: a child */
+    struct task *next;        /* in the queue of ready tasks */
+    bool suspended, resumed;  /* in suspend(); before it */
+    /* A child's. */
+    struct task *parent; /* waiting for its end, or NULL */
+    void (*entry)(void *argument);
+    void *argument;
 };
 
 struct loop {
@@ -78,8 +84,11 @@ static void run_round(struct loop *loop)
         struct task *next = task->next; /* the task may queue itself again */
         loop->running = task;
         xb_coro_resume(task->coro);
-        if (xb_coro_finished(task->coro))
+        if (xb_coro_finished(task->coro)) {
             loop->alive--;
+            if (task->parent)
+                unpark(&loop->parker, task->parent);
+        }
         task = next;
     }
 }
@@ -165,6 +174,64 @@ static void checkpoint(struct xb_worker *worker)
     xb_engine_yield(&loop->parker);
 }
 
+static void suspend(struct xb_worker *self)
+{
+    struct loop *loop = self->team->model_state;
+    struct task *task = &loop->tasks[self->index];
+    if (!task->resumed) {
+        task->suspended = true;
+        park(&loop->parker);
+    }
+    task->suspended = task->resumed = false;
+}
+
+static void resume(struct xb_worker *worker)
+{
+    struct loop *loop = worker->team->model_state;
+    struct task *task = &loop->tasks[worker->index];
+    if (task->suspended && !task->resumed)
+        unpark(&loop->parker, task);
+    task->resumed = true;
+}
+
+static void live_as_child(void *argument)
+{
+    struct task *task = argument;
+    task->entry(task->argument);
+}
+
+static int spawn(struct xb_worker *by, void (*entry)(void *argument), void *argument, void **out)
+{
+    struct loop *loop = by->team->model_state;
+    struct task *child = calloc(1, sizeof *child);
+    if (!child)
+        return -ENOMEM;
+    child->entry = entry;
+    child->argument = argument;
+    child->coro = xb_coro_create(live_as_child, child, STACK_BYTES);
+    if (!child->coro) {
+        free(child);
+        return -ENOMEM;
+    }
+    loop->alive++;
+    unpark(&loop->parker, child);
+    *out = child;
+    return 0;
+}
+
+static int join(struct xb_worker *by, void *which)
+{
+    struct loop *loop = by->team->model_state;
+    struct task *child = which;
+    if (!xb_coro_finished(child->coro)) {
+        child->parent = loop->running;
+        park(&loop->parker);
+    }
+    xb_coro_destroy(child->coro);
+    free(child);
+    return 0;
+}
+
 const struct xb_model xb_model_loop = {
     .name = "loop",
     .summary = "all workers are coroutines on one core: cooperative, shared memory",
@@ -177,4 +244,8 @@ const struct xb_model xb_model_loop = {
     .run_team = run_team,
     .rendezvous = rendezvous,
     .checkpoint = checkpoint,
+    .suspend = suspend,
+    .resume = resume,
+    .spawn = spawn,
+    .join = join,
 };

@@ -63,6 +63,28 @@ static void rendezvous(struct xb_worker *worker, void (*arrived)(struct xb_lane 
         released(worker->lane);
 }
 
+static void suspend(struct xb_worker *self)
+{
+    xb_permit_wait(&self->permit);
+}
+
+static void resume(struct xb_worker *worker)
+{
+    xb_permit_give(&worker->permit);
+}
+
+static int spawn(struct xb_worker *by, void (*entry)(void *argument), void *argument, void **child)
+{
+    (void)by;
+    return xb_crew_spawn(STACK_BYTES, entry, argument, child);
+}
+
+static int join(struct xb_worker *by, void *child)
+{
+    (void)by;
+    return xb_crew_join(child);
+}
+
 const struct xb_model xb_model_threads = {
     .name = "threads",
     .summary = "one OS thread per worker: preemptive, shared memory",
@@ -73,4 +95,8 @@ const struct xb_model xb_model_threads = {
     .lanes = lanes,
     .run_team = run_team,
     .rendezvous = rendezvous,
+    .suspend = suspend,
+    .resume = resume,
+    .spawn = spawn,
+    .join = join,
 };
