@@ -4,8 +4,8 @@
 #
 # gil stands beside threading, processes beside multiprocessing, loop beside asyncio. How fast either
 # side computes is its own affair; the shape is what a model promises. Workers of both sides are bound
-# to CPUs in turn. Python's side is
-# validate-gil.py; the arithmetic from pairs to verdicts is that of peers.sh.
+# to CPUs in turn. Python's side is validate-gil.py; the arithmetic from pairs to verdicts is that of
+# peers.sh.
 set -euo pipefail
 
 usage() {
