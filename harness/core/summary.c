@@ -16,16 +16,11 @@ static const double STEAL_MOST = 0.02, SKEW_MOST = 0.10, CPU_LEAST = 0.90;
  * another: below this they are more than 1 % of it. */
 static const double WALL_LEAST_NS = 10000;
 
-static uint32_t lanes_of(const struct xb_identity *identity)
-{
-    return identity->cell->model->lanes(identity->cell->workers);
-}
-
 int xb_sample_suspect(const struct xb_identity *identity, const struct xb_sample *sample,
                       struct xb_reason *why)
 {
     double wall = (double)sample->wall_ns;
-    uint32_t lanes = lanes_of(identity);
+    uint32_t lanes = identity->cell->lanes;
     double cpus = lanes < identity->pus ? lanes : identity->pus;
     if (wall < WALL_LEAST_NS)
         return xb_because(why, -ERANGE, "%.1f us are too short to measure; raise --min-time",
@@ -56,7 +51,7 @@ int xb_sample_suspect(const struct xb_identity *identity, const struct xb_sample
         (row)->model = filled->model->name;                                  \
         (row)->engine = filled->engine->name;                                \
         (row)->workers = filled->workers;                                    \
-        (row)->lanes = lanes_of(identity);                                   \
+        (row)->lanes = filled->lanes;                                        \
         (row)->bind = xb_bind_name((identity)->spec->bind);                  \
         (row)->bytes_per_worker = filled->bytes ? filled->bytes : XB_ABSENT; \
         (row)->depth = filled->depth;                                        \
@@ -229,7 +224,7 @@ void xb_summary_fill(struct xb_summary_row *row, const struct xb_identity *ident
     row->samples = n;
     row->suspect = suspects;
 
-    uint32_t lanes = lanes_of(identity);
+    uint32_t lanes = identity->cell->lanes;
     double cpus = lanes < identity->pus ? lanes : identity->pus;
     struct totals totals = { 0 };
     for (uint32_t i = 0; i < n; i++)

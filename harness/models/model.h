@@ -51,9 +51,11 @@ struct xb_model {
     const char *summary;
     int rank;   /* calibration is done under the lowest that does not park */
     bool parks; /* workers are coroutines: engines get a parker, long work is cut in slices */
-    size_t state_bytes; /* of shared memory that the model wants for itself */
+    bool shares_lanes;   /* a lane hosts many workers: obeys --lanes, and has one without it.
+                         * Otherwise each worker is a lane of its own. */
+    size_t worker_bytes; /* of memory that a worker takes at least, the kernel's included */
+    size_t state_bytes;  /* of shared memory that the model wants for itself */
     int (*probe)(struct xb_reason *why);
-    uint32_t (*lanes)(uint32_t workers);
     /* Creates the workers, runs body() once in each, returns when all are gone. `shared`:
      * zeroed memory that every lane sees, state_bytes of it. A worker that dies
      * fails the team and never hangs it. 0, or -errno after calling team->fail(). */
@@ -65,5 +67,17 @@ struct xb_model {
     void (*rendezvous)(struct xb_worker *worker, void (*arrived)(struct xb_lane *lane),
                        void (*released)(struct xb_lane *lane));
 };
+
+/* Lanes of a team where nobody asks for another number. */
+static inline uint32_t xb_model_lanes(const struct xb_model *model, uint32_t workers)
+{
+    return model->shares_lanes ? 1 : workers;
+}
+
+/* How many workers lane `index` of `lanes` hosts where they are dealt in turn. */
+static inline uint32_t xb_workers_on(uint32_t workers, uint32_t lanes, uint32_t index)
+{
+    return workers / lanes + (index < workers % lanes);
+}
 
 #endif

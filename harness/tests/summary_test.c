@@ -11,12 +11,7 @@
 
 /* ---- a made-up cell ---- */
 
-static uint32_t one_lane_each(uint32_t workers)
-{
-    return workers;
-}
-
-static const struct xb_model threads = { .name = "threads", .lanes = one_lane_each };
+static const struct xb_model threads = { .name = "threads" };
 static const struct xb_io_engine blocking = { .name = "blocking" };
 static const struct xb_counter_source source = { .name = "recorded" };
 static const struct xb_claim claims[] = { { XB_RATIO_IPC, 1.5, INFINITY } };
@@ -58,6 +53,7 @@ static struct scene *open_scene(uint32_t n)
                                 .model = &threads,
                                 .engine = &blocking,
                                 .workers = 2,
+                                .lanes = 2,
                                 .depth = 1,
                                 .bytes = 4096 };
     s->identity = (struct xb_identity){
