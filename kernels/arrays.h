@@ -11,6 +11,7 @@
 #define XB_KERNELS_ARRAYS_H
 
 #include "buffer.h"
+#include "chunks.h"
 #include "keep.h"
 #include "kernel.h"
 #include "prng.h"
@@ -19,9 +20,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Doubles per iteration, at most: 32 KiB of each array. */
-enum { CHUNK = 4096 };
 
 /* Registers per pass of the loop, all loaded before the first is stored: one or two lines in base
  * and avx2. Tried on one core of a Zen 5 with sets of 512 MB, with no gain that could be repeated:
@@ -60,11 +58,6 @@ struct arrays {
 #define MOV_base   "movntpd"
 #define MOV_avx2   "vmovntpd"
 #define MOV_avx512 "vmovntpd"
-
-static inline size_t chunks_in(size_t n)
-{
-    return (n + CHUNK - 1) / CHUNK;
-}
 
 /* What READS == 0 stores: one value in all of a chunk. */
 static inline uint64_t value_of(uint64_t stream, size_t chunk)
@@ -188,14 +181,10 @@ static int setup(const struct xb_params *params, void *team, void **state)
 static int run(struct xb_run *run, void *state, uint64_t iters, struct xb_work *did)
 {
     struct arrays *s = state;
-    uint64_t chunks = chunks_in(s->n), laps = iters / chunks, rest = iters % chunks;
     did->checksum += fill[run->params->isa](s, s->chunk, iters);
     if (NON_TEMPORAL)
         DRAIN();
-    /* All chunks are of equal size but the last. */
-    size_t missing = chunks * CHUNK - s->n, end = s->chunk + rest;
-    uint64_t items = iters * CHUNK - (laps + (end >= chunks && rest > 0)) * missing;
-    s->chunk = end % chunks;
+    uint64_t items = pass_chunks(s->n, iters, &s->chunk);
     did->items += items;
     did->bytes_read += items * READS * sizeof(double);
     did->bytes_written += items * sizeof(double);
@@ -209,12 +198,11 @@ static int verify(const struct xb_params *params, void *team, void *state, uint6
 {
     (void)team;
     const struct arrays *s = state;
-    uint64_t chunks = chunks_in(s->n), laps = iters / chunks, rest = iters % chunks;
     uint64_t stream = xb_prng_of(params->seed, params->index), random = stream;
     uint64_t visits = 0, items = 0, sum = 0;
     for (size_t i = 0; i < s->n; i++) {
         if (i % CHUNK == 0)
-            visits = laps + ((i / CHUNK + chunks - s->start) % chunks < rest);
+            visits = visits_of(i / CHUNK, s->n, iters, s->start);
         uint64_t word = xb_prng_next(&random);
         uint64_t value = READS == 0 ? value_of(stream, i / CHUNK)
                                     : word % VALUES + (READS > 1 ? FACTOR * (word >> 32) : 0);

@@ -21,6 +21,16 @@ enum xb_io_kind {
     XB_IO_SEND,
     XB_IO_RECV,
     XB_IO_CLOSE,
+    /* From here on the team carries operations out, whatever the engine: sync.h. */
+    XB_IO_TICK,
+    XB_IO_LOCK,
+    XB_IO_TRYLOCK,
+    XB_IO_UNLOCK,
+    XB_IO_BARRIER,
+    XB_IO_PUT,
+    XB_IO_GET,
+    XB_IO_SPAWN,
+    XB_IO_JOIN,
     XB_IO_KINDS
 };
 
@@ -42,9 +52,11 @@ struct xb_io_op {
     void *buf;                   /* READ, RECV: written; WRITE, SEND: read, never changed */
     size_t len;                  /* bytes */
     int64_t offset;              /* bytes from file start, or XB_IO_STREAM */
-    uint64_t sleep_ns;           /* SLEEP only, from the moment it is awaited */
+    uint64_t sleep_ns;           /* SLEEP: from the moment it is awaited; TICK: the period */
     const struct sockaddr *addr; /* CONNECT only; must live until the op is done */
     socklen_t addr_len;          /* bytes */
+    void *on;                    /* what sync.h's operations are about */
+    void (*entry)(void *buf);    /* SPAWN only */
     int64_t result;              /* out: bytes moved (may be short), a new fd, 0, or -errno */
     uint64_t begin_ns;           /* the latency recorder's; kernels leave it alone */
     union {

@@ -37,6 +37,7 @@ enum xb_need {
     XB_SHOWS_LATENCY = 1u << 4,   /* ns per item is one dependent load: sizes show the caches */
     XB_SHOWS_BANDWIDTH = 1u << 5, /* GB/s read is that of the level that holds the set */
     XB_NEED_LIMIT = 1u << 6,      /* outgrows --memory-limit with a file, and then waits for it */
+    XB_NEED_TEAM = 1u << 7,       /* awaits operations of sync.h */
 };
 
 /* Instruction set variants, in rising order within one architecture. */
@@ -114,7 +115,7 @@ struct xb_run {
 /* A kernel file defines exactly one of these, const, with external linkage, named
  * xb_kernel_<folder>_<file stem>. Callbacks return 0 or -errno; on failure they may fill
  * params->why. Order of calls in a cell:
- *   team_setup, then in each worker: setup, (begin, run...)*, verify, teardown; team_teardown.
+ *   team_setup, then in each worker: setup, (begin, run..., settle)*, verify, teardown; team_teardown.
  * Where the class is cpu, cache or memory, an xb-loop comment beside the hot loop says which
  * instructions it holds, and a test looks for them: harness/README.md, "What a loop holds". */
 struct xb_kernel {
@@ -123,7 +124,9 @@ struct xb_kernel {
     const char *source;     /* paper, manual section or project the technique is from */
     const char *item;       /* singular noun for xb_work.items: "load", "round trip" */
     const char *latency_of; /* what marked operations span, if not one item; or NULL */
-    const char *outcome;    /* what xb_work.outcome counts ("lost_updates"), or NULL */
+    const char *outcome;    /* what xb_work.outcome counts ("lost_updates"), or NULL. "deadlocks":
+                             * that its workers may wait for each other forever is the subject */
+    const char *remark;     /* for verdict_evidence: a clause that no figure can say; or NULL */
     enum xb_class bound;    /* must agree with the folder */
     enum xb_fit fit;
     size_t own_bytes; /* XB_FIT_OWN only */
@@ -148,6 +151,9 @@ struct xb_kernel {
      * is chosen by the harness, which may cut it: run(a) then run(b) does the work of run(a+b)
      * and leaves the same sum in `did`. Required. */
     int (*run)(struct xb_run *run, void *state, uint64_t iters, struct xb_work *did);
+    /* In worker 0, when every worker has done its work, outside the measured window: adds what shows
+     * only then, such as an outcome. Optional. */
+    void (*settle)(void *team, void *state, struct xb_work *did);
     /* Recomputes by a different route what `did` should say after one begin() and run() calls
      * of `iters` in sum. -EBADMSG if any field differs. May change `state`.
      * Required: a kernel that cannot check itself does not go in. */

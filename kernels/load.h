@@ -8,6 +8,7 @@
 #define XB_KERNELS_LOAD_H
 
 #include "buffer.h"
+#include "chunks.h"
 #include "keep.h"
 #include "kernel.h"
 #include "prng.h"
@@ -16,9 +17,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Words per iteration, at most: 32 KiB. A set for an L1 is one chunk. */
-enum { CHUNK = 4096 };
 
 /* On Zen 5 with 512 bits, medians of 15 and 41 rounds: from memory, software prefetch 1 to 8 KiB
  * ahead and 2 or 4 streams beside each other made no clear difference (0.99 to 1.01), and 8 streams
@@ -44,11 +42,6 @@ struct words {
 #    define ADD(sum, word) ((sum) += (word), IN_ORDER("+w", sum))
 #endif
 #define IN_ORDER(how, sum) __extension__({ __asm__ volatile("" : how(sum)); })
-
-static inline size_t chunks_in(size_t n_words)
-{
-    return (n_words + CHUNK - 1) / CHUNK;
-}
 
 /* Sums `iters` chunks, the first of which is `chunk`. The sums stay in registers from one chunk to
  * the next: gathering them after each pass would be a twentieth of an L1's time. */
@@ -109,12 +102,8 @@ static int setup(const struct xb_params *params, void *team, void **state)
 static int run(struct xb_run *run, void *state, uint64_t iters, struct xb_work *did)
 {
     struct words *s = state;
-    uint64_t chunks = chunks_in(s->n_words), laps = iters / chunks, rest = iters % chunks;
     did->checksum += sum[run->params->isa](s, s->chunk, iters);
-    /* All chunks are of equal size but the last. */
-    size_t missing = chunks * CHUNK - s->n_words, end = s->chunk + rest;
-    uint64_t items = iters * CHUNK - (laps + (end >= chunks && rest > 0)) * missing;
-    s->chunk = end % chunks;
+    uint64_t items = pass_chunks(s->n_words, iters, &s->chunk);
     did->items += items;
     did->bytes_read += items * sizeof *s->word;
     return 0;
@@ -126,14 +115,13 @@ static int verify(const struct xb_params *params, void *team, void *state, uint6
 {
     (void)team;
     const struct words *s = state;
-    uint64_t chunks = chunks_in(s->n_words), laps = iters / chunks, rest = iters % chunks;
     uint64_t random = xb_prng_of(params->seed, params->index), visits = 0, items = 0, total = 0;
     for (size_t i = 0; i < s->n_words; i++) {
         uint64_t word = xb_prng_next(&random);
         if (s->word[i] != word)
             return -EBADMSG;
         if (i % CHUNK == 0)
-            visits = laps + ((i / CHUNK + chunks - s->start) % chunks < rest);
+            visits = visits_of(i / CHUNK, s->n_words, iters, s->start);
         items += visits;
         total += visits * word;
     }

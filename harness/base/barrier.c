@@ -5,20 +5,13 @@
  * guest) would spread the lanes' begins by more than a short sample lasts. */
 #include "barrier.h"
 
+#include "relax.h"
+
 #include <limits.h>
 #include <linux/futex.h>
 #include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-static inline void relax(void)
-{
-#if defined(__x86_64__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    __asm__ volatile("yield");
-#endif
-}
 
 enum { SPINS = 20000 }; /* about 0.5 ms; longer than lanes take to finish their edges */
 
@@ -45,7 +38,7 @@ void xb_barrier_wait(struct xb_barrier *barrier)
     for (uint32_t i = 0; i < barrier->spins; i++) {
         if (atomic_load_explicit(&barrier->round, memory_order_acquire) != round)
             return;
-        relax();
+        xb_relax();
     }
     atomic_fetch_add(&barrier->sleepers, 1);
     while (atomic_load(&barrier->round) == round)

@@ -57,7 +57,8 @@ static void calibrate(const struct xb_calibrator *calibrator, const struct xb_pl
                             calibrator->stop, &arena, &result);
     if (err) {
         calibration->why = result ? result->why : (struct xb_reason){ .code = err };
-        calibration->iters = 1;
+        /* How far it came: a deadlock may have been what ended it. */
+        calibration->iters = result && result->iters ? result->iters : 1;
     } else {
         calibration->iters = result->iters;
         calibration->ns_per_iter = (double)result->calibrated_ns / (double)result->iters;
@@ -104,7 +105,8 @@ struct xb_calibration xb_calibrate(struct xb_calibrator *calibrator, const struc
     bool stopped = calibrator->stop && *calibrator->stop;
     /* A limit on processes or threads may refuse the model that calibrates and yet allow this one.
      * Not after a hang: each of many cells would wait as long again. */
-    if (calibration.why.code && calibration.why.code != -ETIMEDOUT && !stopped) {
+    if (calibration.why.code && calibration.why.code != -ETIMEDOUT &&
+        calibration.why.code != -EDEADLK && !stopped) {
         calibration.why = (struct xb_reason){ 0 };
         calibrate(calibrator, plan, plan->model, &calibration);
     }

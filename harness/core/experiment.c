@@ -28,7 +28,9 @@ struct run {
 
 /* How a cell ended, and what its summary row points into. */
 struct ending {
-    const char *status;   /* "skipped" or "failed"; NULL: it was measured */
+    /* "skipped", "failed", or "ok": it came to the outcome that it is there for; NULL: it was
+     * measured. */
+    const char *status;
     struct xb_reason why; /* of that status, or of a suspect cell */
     struct xb_arena arena;
     struct xb_result *result; /* in the arena; NULL: it did not come to measuring */
@@ -75,7 +77,8 @@ static struct xb_plan plan_of(const struct run *run, const struct xb_cell *cell)
         .budget_ns = spec->max_time_ns,
         .samples = spec->samples,
         .precision = spec->precision,
-        .latency = cell->kernel->bound == XB_CLASS_IO,
+        .latency = cell->kernel->bound == XB_CLASS_IO ||
+                   (cell->kernel->bound == XB_CLASS_SYNC && cell->kernel->needs & XB_NEED_TEAM),
     };
 }
 
@@ -93,6 +96,12 @@ static void set_iters(struct xb_plan *plan, const struct xb_calibration *calibra
         plan->slice_iters = xb_slice_iters(calibration->ns_per_iter);
 }
 
+/* A deadlock is what some kernels are there to show; in all others it is a failure. */
+static bool is_outcome(const struct xb_kernel *kernel, int code)
+{
+    return code == -EDEADLK && kernel->outcome && strcmp(kernel->outcome, "deadlocks") == 0;
+}
+
 static void measure(struct run *run, const struct xb_cell *cell, struct ending *ending)
 {
     const struct xb_experiment *experiment = run->experiment;
@@ -100,7 +109,7 @@ static void measure(struct run *run, const struct xb_cell *cell, struct ending *
     struct xb_calibration calibration = xb_calibrate(&run->calibrator, &plan);
     if (stopped(experiment))
         return;
-    if (calibration.why.code) {
+    if (calibration.why.code && !is_outcome(cell->kernel, calibration.why.code)) {
         ending->status = "failed";
         ending->why = calibration.why;
         return;
@@ -110,7 +119,7 @@ static void measure(struct run *run, const struct xb_cell *cell, struct ending *
     int err = xb_runner_run(&plan, limit_ns, experiment->stop, &ending->arena, &ending->result);
     if (!err)
         return;
-    ending->status = "failed";
+    ending->status = is_outcome(cell->kernel, err) ? "ok" : "failed";
     if (ending->result)
         ending->why = ending->result->why;
     else
@@ -144,8 +153,10 @@ static void fill_rows(FILE *out, const struct xb_identity *identity, struct endi
     }
     if (ending->status) {
         xb_sample_fill_without(&row, identity, ending->status, ending->why.text);
-        xb_sample_write(out, &row);
         xb_summary_fill_without(&ending->row, identity, ending->status, ending->why.text);
+        if (strcmp(ending->status, "ok") == 0)
+            xb_fill_deadlock(&row, &ending->row, identity);
+        xb_sample_write(out, &row);
     } else {
         xb_summary_fill(&ending->row, identity, result, ending->evidence, &ending->why);
     }

@@ -11,6 +11,18 @@ void xb_latency_finish(struct xb_latency *latency)
     latency->begin_ns = latency->end_ns = 0;
 }
 
+/* An item that a tick begins was due when the tick was, however late the worker came to it. To count
+ * from then is what wrk2 and HdrHistogram call correcting for coordinated omission. */
+static void begin_with_tick(struct xb_latency *latency, const struct xb_io_op *op, uint64_t now)
+{
+    uint64_t due_ns = op->result > 0 ? now - (uint64_t)op->result : now;
+    xb_latency_finish(latency);
+    if (op->marks & XB_IO_ENDS)
+        xb_histogram_add(latency->histogram, now - due_ns);
+    else
+        latency->begin_ns = due_ns;
+}
+
 static int await(struct xb_io *io, struct xb_io_op *ops, size_t n, size_t at_least)
 {
     struct xb_latency *latency = (struct xb_latency *)io;
@@ -18,7 +30,8 @@ static int await(struct xb_io *io, struct xb_io_op *ops, size_t n, size_t at_lea
     for (size_t i = 0; i < n; i++) {
         if (ops[i].state == XB_IO_DONE)
             ops[i].begin_ns = 0; /* done before: not to be counted again below */
-        if (ops[i].state != XB_IO_NEW || !(ops[i].marks & XB_IO_BEGINS))
+        if (ops[i].state != XB_IO_NEW || !(ops[i].marks & XB_IO_BEGINS) ||
+            ops[i].kind == XB_IO_TICK)
             continue;
         ops[i].begin_ns = now;
         if (!(ops[i].marks & XB_IO_ENDS)) {
@@ -30,6 +43,10 @@ static int await(struct xb_io *io, struct xb_io_op *ops, size_t n, size_t at_lea
     if (err)
         return err;
     now = xb_now_ns();
+    if (n == 1 && ops->kind == XB_IO_TICK && ops->marks & XB_IO_BEGINS) {
+        begin_with_tick(latency, ops, now);
+        return 0;
+    }
     for (size_t i = 0; i < n; i++) {
         if (ops[i].state != XB_IO_DONE || !(ops[i].marks & XB_IO_ENDS))
             continue;

@@ -37,7 +37,7 @@
     X(COUNT, depth, "count", "I/O operations kept in flight per worker")                           \
     X(TEXT, isa, "", "instruction set variant used: base avx2 avx512")                             \
     X(TEXT, status, "", "ok skipped failed suspect")                                               \
-    X(TEXT, reason, "", "why, unless ok")
+    X(TEXT, reason, "", "why, unless ok; of an ok row, the deadlock it was there to show")
 
 #define XB_SAMPLE_COLUMNS(X)                                                                    \
     XB_CELL_COLUMNS(X)                                                                          \
@@ -92,6 +92,9 @@
     X(REAL, lat_p99_ns, "ns", "99th percentile; empty below 100 latencies")                       \
     X(REAL, lat_p999_ns, "ns", "99.9th percentile; empty below 1000 latencies")                   \
     X(REAL, lat_max_ns, "ns", "largest latency seen")                                             \
+    X(TEXT, outcome_name, "", "the named outcome the kernel reports, if any")                     \
+    X(COUNT, outcome_value, "count", "how often it happened, in the samples that count")          \
+    X(REAL, outcome_share, "ratio", "how often per item: outcome_value / items")                  \
     X(REAL, concurrency, "workers", "mean number of workers in flight: in_flight_ns / wall_ns")   \
     X(REAL, parallelism, "cpus", "mean number of CPUs at work: cpu_ns / wall_ns")                 \
     X(REAL, ipc, "ratio", "instructions per cycle; empty without a PMU")                          \

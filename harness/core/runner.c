@@ -42,9 +42,20 @@ static uint64_t earlier(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
+/* Workers that wait for each other's locks will not end by themselves. */
+static bool deadlocked(struct xb_result *result, uint32_t workers)
+{
+    char text[XB_REASON_BYTES];
+    const struct xb_sync_slot *slots = atomic_load(&result->slots);
+    if (!slots || !xb_sync_deadlock(slots, workers, text, sizeof text))
+        return false;
+    xb_result_fail(result, -EDEADLK, "%s", text);
+    return true;
+}
+
 /* Waits until the process is gone or has to go. Returns whether it went by itself. */
-static bool wait_for(pid_t pid, uint64_t limit_ns, const volatile sig_atomic_t *stop,
-                     struct xb_result *result, int *status)
+static bool wait_for(pid_t pid, const struct xb_plan *plan, uint64_t limit_ns,
+                     const volatile sig_atomic_t *stop, struct xb_result *result, int *status)
 {
     sigset_t child;
     sigemptyset(&child);
@@ -61,7 +72,7 @@ static bool wait_for(pid_t pid, uint64_t limit_ns, const volatile sig_atomic_t *
             return true;
         }
         uint64_t now_ns = xb_now_ns();
-        if (now_ns >= deadline_ns)
+        if (now_ns >= deadline_ns || deadlocked(result, plan->params.workers))
             return false;
         if (stop && *stop && !atomic_exchange(&result->interrupted, true))
             deadline_ns = earlier(deadline_ns, now_ns + AFTER_STOP_NS);
@@ -131,7 +142,7 @@ int xb_runner_run(const struct xb_plan *plan, uint64_t limit_ns, const volatile 
     } else {
         setpgid(pid, pid); /* here too: whoever comes first */
         int status;
-        bool ended = wait_for(pid, limit_ns, stop, *result, &status);
+        bool ended = wait_for(pid, plan, limit_ns, stop, *result, &status);
         if (!ended && !atomic_load(&(*result)->interrupted))
             xb_result_fail(*result, -ETIMEDOUT, "no end after %.1f s; killed",
                            (double)limit_ns / 1e9);

@@ -79,6 +79,16 @@ void xb_summary_fill_without(struct xb_summary_row *row, const struct xb_identit
     row->reason = reason;
 }
 
+void xb_fill_deadlock(struct xb_sample_row *sample, struct xb_summary_row *summary,
+                      const struct xb_identity *identity)
+{
+    const struct xb_kernel *kernel = identity->cell->kernel;
+    sample->outcome_name = summary->outcome_name = kernel->outcome;
+    sample->outcome_value = summary->outcome_value = 1;
+    summary->verdict = "confirmed"; /* nothing but other workers keeps them from going on */
+    summary->verdict_evidence = kernel->remark;
+}
+
 void xb_sample_fill(struct xb_sample_row *row, const struct xb_identity *identity,
                     const struct xb_result *result, uint32_t repetition, struct xb_reason *why)
 {
@@ -175,6 +185,31 @@ static void fill_latency(struct xb_summary_row *row, const struct xb_kernel *ker
         row->lat_p999_ns = xb_histogram_quantile(latency, 0.999);
 }
 
+/* What no figure can say, then the claims and what they were held against. */
+static void fill_verdict(struct xb_summary_row *row, const struct xb_kernel *kernel,
+                         const struct xb_evidence *evidence, char *text)
+{
+    size_t used = 0;
+    if (kernel->remark)
+        used = (size_t)snprintf(text, XB_EVIDENCE_BYTES, "%s%s", kernel->remark,
+                                kernel->n_claims ? "; " : "");
+    if (used >= XB_EVIDENCE_BYTES)
+        used = XB_EVIDENCE_BYTES - 1;
+    row->verdict = xb_claims_judge(kernel->claims, kernel->n_claims, evidence, text + used,
+                                   XB_EVIDENCE_BYTES - used);
+    row->verdict_evidence = text;
+}
+
+static void fill_outcome(struct xb_summary_row *row, const struct xb_kernel *kernel,
+                         const struct xb_evidence *evidence)
+{
+    if (!kernel->outcome)
+        return;
+    row->outcome_name = kernel->outcome;
+    row->outcome_value = (uint64_t)evidence->outcomes;
+    row->outcome_share = xb_ratio(XB_RATIO_OUTCOME, evidence);
+}
+
 static double wall_of(const struct xb_sample *sample)
 {
     return (double)sample->wall_ns;
@@ -243,7 +278,6 @@ void xb_summary_fill(struct xb_summary_row *row, const struct xb_identity *ident
     row->ipc = xb_ratio(XB_RATIO_IPC, &totals.evidence);
     fill_latency(row, kernel, &result->latency);
     row->stop = stops[result->stop];
-    row->verdict = xb_claims_judge(kernel->claims, kernel->n_claims, &totals.evidence, evidence,
-                                   XB_EVIDENCE_BYTES);
-    row->verdict_evidence = evidence;
+    fill_outcome(row, kernel, &totals.evidence);
+    fill_verdict(row, kernel, &totals.evidence, evidence);
 }

@@ -35,6 +35,11 @@ void xb_sample_fill_without(struct xb_sample_row *row, const struct xb_identity 
 void xb_summary_fill_without(struct xb_summary_row *row, const struct xb_identity *identity,
                              const char *status, const char *reason);
 
+/* Of a cell that ended in the deadlock it is there to show: outcome, verdict and evidence, for two
+ * rows without samples. */
+void xb_fill_deadlock(struct xb_sample_row *sample, struct xb_summary_row *summary,
+                      const struct xb_identity *identity);
+
 /* The row of a cell that was measured. Samples that are not suspect make the figures, as long as
  * they are at least half; otherwise all do and the cell is suspect. Uses result->scratch.
  * `evidence`: XB_EVIDENCE_BYTES, `why`: storage; both must live as long as the row is used. */

@@ -37,6 +37,7 @@ struct cell {
 /* What the harness keeps of one worker. */
 struct hand {
     struct xb_params params;
+    struct xb_sync_io sync;
     struct xb_latency latency;
     char why[XB_WHY_BYTES];
 } __attribute__((aligned(128))); /* apart, lest the harness itself shares lines falsely */
@@ -81,7 +82,12 @@ static int fail(struct xb_team *team, int code, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    return xb_result_fail(cell_of(team)->result, code, "%s", text);
+    struct xb_result *result = cell_of(team)->result;
+    const struct xb_sync_slot *slots = atomic_load(&result->slots);
+    /* A loop notices that nothing can wake its workers; what they wait for is known here. */
+    if (code == -EDEADLK && slots && !xb_sync_deadlock(slots, team->n_workers, text, sizeof text))
+        code = -ETIMEDOUT; /* they would wait forever, but not in a circle of locks */
+    return xb_result_fail(result, code, "%s", text);
 }
 
 /* A kernel's callback failed: its own words, or else what the code means. */
@@ -194,6 +200,7 @@ static enum phase after_calibration(struct cell *cell)
     sum_up(cell, &window);
     if (!xb_search_step(&cell->search, &window)) {
         cell->iters = cell->search.iters;
+        cell->result->iters = cell->iters; /* how far it came, should this window never end */
         return CALIBRATE;
     }
     /* cell->iters stays what the last window did, which verify() is to check. */
@@ -244,7 +251,7 @@ static int work(struct cell *cell, struct xb_worker *worker, struct hand *hand, 
                 struct xb_work *did)
 {
     const struct xb_plan *plan = cell->plan;
-    struct xb_io *io = cell->phase == LATENCY ? &hand->latency.io : worker->lane->io;
+    struct xb_io *io = cell->phase == LATENCY ? &hand->latency.io : hand->latency.inner;
     struct xb_run run = { .params = &hand->params, .io = io, .team = cell->kernel_team };
     uint64_t left = cell->iters;
     uint64_t slice = plan->slice_iters && plan->model->parks ? plan->slice_iters : left;
@@ -275,8 +282,15 @@ static void body(struct xb_worker *worker)
             fail_kernel(cell, err, "setup", hand->why);
     }
     struct bench *bench = worker->lane->harness;
-    xb_latency_wrap(&hand->latency, worker->lane->io, &bench->latency);
+    struct xb_io *io = worker->lane->io;
+    struct xb_sync_slot *slots = atomic_load(&cell->result->slots);
+    if (slots) {
+        xb_sync_wrap(&hand->sync, io, worker, slots);
+        io = &hand->sync.io;
+    }
+    xb_latency_wrap(&hand->latency, io, &bench->latency);
     do {
+        xb_sync_begin(&hand->sync);
         part->did = (struct xb_work){ 0 };
         if (!failed(cell) && kernel->begin)
             kernel->begin(state);
@@ -289,8 +303,11 @@ static void body(struct xb_worker *worker)
         }
         part->end_ns = xb_now_ns();
         cell->team.model->rendezvous(worker, end, NULL);
-        if (worker->index == 0)
+        if (worker->index == 0) {
+            if (kernel->settle && !failed(cell))
+                kernel->settle(cell->kernel_team, state, &part->did);
             decide(cell);
+        }
         cell->team.model->rendezvous(worker, NULL, NULL);
     } while (cell->phase != DONE);
     if (!failed(cell)) {
@@ -325,8 +342,8 @@ static uint32_t lanes_of(const struct xb_plan *plan)
 size_t xb_team_bytes(const struct xb_plan *plan)
 {
     size_t workers = plan->params.workers, lanes = lanes_of(plan);
-    size_t per_worker =
-        sizeof(struct xb_worker) + sizeof(struct hand) + sizeof(struct xb_worker_part);
+    size_t per_worker = sizeof(struct xb_worker) + sizeof(struct hand) +
+                        sizeof(struct xb_worker_part) + sizeof(struct xb_sync_slot);
     size_t per_lane =
         sizeof(struct xb_lane) + sizeof(struct bench) + sizeof(struct xb_lane_part) + sizeof(int);
     return sizeof(struct cell) + workers * per_worker + lanes * per_lane +
@@ -345,6 +362,12 @@ static struct cell *lay_out(const struct xb_plan *plan, struct xb_arena *arena,
     struct xb_worker_part *worker_part = xb_arena_take(arena, workers * sizeof *worker_part, 128);
     struct xb_lane_part *lane_part = xb_arena_take(arena, lanes * sizeof *lane_part, 128);
     int *cpus = xb_arena_take(arena, lanes * sizeof *cpus, 64);
+    if (plan->kernel->needs & XB_NEED_TEAM) {
+        struct xb_sync_slot *slots = xb_arena_take(arena, workers * sizeof *slots, 64);
+        if (!slots)
+            return NULL;
+        atomic_store(&result->slots, slots);
+    }
     if (!cell || !worker || !lane || !hand || !bench || !worker_part || !lane_part || !cpus)
         return NULL;
     *cell = (struct cell){

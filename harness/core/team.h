@@ -14,6 +14,7 @@
 #include "limit.h"
 #include "pace.h"
 #include "sample.h"
+#include "sync.h"
 #include "topology.h"
 
 #include <stdatomic.h>
@@ -52,6 +53,8 @@ struct xb_result {
     uint32_t granted;           /* metrics the source counts on every lane */
     struct xb_reason ungranted; /* why not the others */
     struct xb_histogram latency;
+    /* One for each worker of a kernel that needs the team, or NULL: who waits for whom. */
+    struct xb_sync_slot *_Atomic slots;
     _Atomic bool interrupted; /* set from outside: finish the sample under way and stop */
     bool ended;               /* xb_team_run() got to its end, well or not */
     struct xb_sample samples[XB_SAMPLES_MAX];

@@ -48,10 +48,9 @@ static int64_t perform(const struct xb_io_op *op)
         return or_errno(recv(op->fd, op->buf, op->len, 0));
     case XB_IO_CLOSE:
         return or_errno(close(op->fd));
-    case XB_IO_KINDS:
-        break;
+    default:
+        return -EINVAL;
     }
-    return -EINVAL;
 }
 
 static int await(struct xb_io *io, struct xb_io_op *ops, size_t n, size_t at_least)

@@ -64,8 +64,7 @@ static void prepare(struct uring *uring, struct io_uring_sqe *sqe, struct xb_io_
     case XB_IO_CLOSE:
         io_uring_prep_close(sqe, op->fd);
         break;
-    case XB_IO_YIELD: /* never reaches the ring */
-    case XB_IO_KINDS:
+    default: /* never reaches the ring */
         io_uring_prep_nop(sqe);
         break;
     }
@@ -118,6 +117,9 @@ static int await(struct xb_io *io, struct xb_io_op *ops, size_t n, size_t at_lea
         if (ops[i].state == XB_IO_NEW && ops[i].kind == XB_IO_YIELD) {
             xb_engine_yield(uring->parker);
             ops[i].result = 0;
+            ops[i].state = XB_IO_DONE;
+        } else if (ops[i].state == XB_IO_NEW && ops[i].kind > XB_IO_CLOSE) {
+            ops[i].result = -EINVAL; /* the team's, not an engine's */
             ops[i].state = XB_IO_DONE;
         } else if (ops[i].state == XB_IO_NEW) {
             WAITING(&ops[i]) = NULL; /* set below, should this call have to wait */

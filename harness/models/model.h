@@ -2,6 +2,7 @@
 #ifndef XB_MODELS_MODEL_H
 #define XB_MODELS_MODEL_H
 
+#include "../base/permit.h"
 #include "../base/reason.h"
 #include "../engines/engine.h"
 
@@ -23,7 +24,8 @@ struct xb_worker {
     struct xb_team *team;
     struct xb_lane *lane; /* set by the model before body() */
     uint32_t index;
-    void *harness; /* the harness's: what this worker did */
+    void *harness;           /* the harness's: what this worker did */
+    struct xb_permit permit; /* the model's, for suspend() and resume() */
 };
 
 /* Workers and lanes of one cell. Lives in memory that every lane sees at the same address. */
@@ -66,6 +68,17 @@ struct xb_model {
      * other lanes; the other when all lanes have arrived, before any of its workers goes on. */
     void (*rendezvous)(struct xb_worker *worker, void (*arrived)(struct xb_lane *lane),
                        void (*released)(struct xb_lane *lane));
+    /* The calling worker waits until another one resumes it, the way workers of this model wait:
+     * locks and queues (kernels/sync.h) are made of these two. A resume() that comes first is
+     * remembered, and its suspend() returns at once. resume(): from any worker of the team, whatever
+     * lane it is on. */
+    void (*suspend)(struct xb_worker *self);
+    void (*resume)(struct xb_worker *worker);
+    /* Has entry(argument) called by a further instance of what workers are here (a thread, a
+     * process, a coroutine), which is no worker: it meets nobody and only ends. *child: to be
+     * joined once, by the worker that spawned it. 0 or -errno. */
+    int (*spawn)(struct xb_worker *by, void (*entry)(void *argument), void *argument, void **child);
+    int (*join)(struct xb_worker *by, void *child);
 };
 
 /* Lanes of a team where nobody asks for another number. */

@@ -111,6 +111,40 @@ static void rendezvous(struct xb_worker *worker, void (*arrived)(struct xb_lane 
         released(worker->lane);
 }
 
+static void suspend(struct xb_worker *self)
+{
+    xb_permit_wait(&self->permit);
+}
+
+static void resume(struct xb_worker *worker)
+{
+    xb_permit_give(&worker->permit);
+}
+
+static int spawn(struct xb_worker *by, void (*entry)(void *argument), void *argument, void **child)
+{
+    (void)by;
+    pid_t pid = fork();
+    if (pid < 0)
+        return -errno;
+    if (pid == 0) {
+        entry(argument);
+        _exit(EXIT_SUCCESS);
+    }
+    *child = (void *)(intptr_t)pid;
+    return 0;
+}
+
+static int join_child(struct xb_worker *by, void *child)
+{
+    (void)by;
+    int status;
+    while (waitpid((pid_t)(intptr_t)child, &status, 0) < 0)
+        if (errno != EINTR)
+            return -errno;
+    return WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS ? 0 : -ECHILD;
+}
+
 const struct xb_model xb_model_processes = {
     .name = "processes",
     .summary = "one forked process per worker: preemptive, isolated",
@@ -121,4 +155,8 @@ const struct xb_model xb_model_processes = {
     .probe = probe,
     .run_team = run_team,
     .rendezvous = rendezvous,
+    .suspend = suspend,
+    .resume = resume,
+    .spawn = spawn,
+    .join = join_child,
 };

@@ -84,6 +84,58 @@ static void rendezvous(struct xb_worker *worker, void (*arrived)(struct xb_lane 
         released(worker->lane);
 }
 
+static void suspend(struct xb_worker *self)
+{
+    xb_permit_wait(&self->permit);
+}
+
+static void resume(struct xb_worker *worker)
+{
+    xb_permit_give(&worker->permit);
+}
+
+struct child {
+    pthread_t thread;
+    void (*entry)(void *argument);
+    void *argument;
+};
+
+static void *live_as_child(void *argument)
+{
+    struct child *child = argument;
+    child->entry(child->argument);
+    return NULL;
+}
+
+static int spawn(struct xb_worker *by, void (*entry)(void *argument), void *argument, void **out)
+{
+    (void)by;
+    struct child *child = malloc(sizeof *child);
+    if (!child)
+        return -ENOMEM;
+    *child = (struct child){ .entry = entry, .argument = argument };
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    int err = pthread_create(&child->thread, &attributes, live_as_child, child);
+    pthread_attr_destroy(&attributes);
+    if (err) {
+        free(child);
+        return -err;
+    }
+    *out = child;
+    return 0;
+}
+
+static int join(struct xb_worker *by, void *which)
+{
+    (void)by;
+    struct child *child = which;
+    int err = pthread_join(child->thread, NULL);
+    free(child);
+    return -err;
+}
+
 const struct xb_model xb_model_threads = {
     .name = "threads",
     .summary = "one OS thread per worker: preemptive, shared memory",
@@ -94,4 +146,8 @@ const struct xb_model xb_model_threads = {
     .probe = probe,
     .run_team = run_team,
     .rendezvous = rendezvous,
+    .suspend = suspend,
+    .resume = resume,
+    .spawn = spawn,
+    .join = join,
 };

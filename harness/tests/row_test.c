@@ -140,6 +140,9 @@ static struct xb_summary_row full_summary(void)
     row.lat_p99_ns = 1900;
     row.lat_p999_ns = 2900;
     row.lat_max_ns = 3900;
+    row.outcome_name = "lost_updates";
+    row.outcome_value = 21;
+    row.outcome_share = 0.125;
     row.concurrency = 1.99;
     row.parallelism = 1.98;
     row.ipc = 0.5;

@@ -1,0 +1,21 @@
+/* A permit to go on: one worker sleeps until somebody gives it, whoever comes first. */
+#ifndef XB_BASE_PERMIT_H
+#define XB_BASE_PERMIT_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+/* All zero: not given. In shared memory if processes are to use it. */
+struct xb_permit {
+    _Atomic uint32_t state; /* futex word */
+};
+
+/* Takes the permit, and sleeps until it is given if it is not there. One thread only.
+ * futex(2), without FUTEX_PRIVATE_FLAG because the giver may be another process. The protocol is
+ * that of park and unpark (java.util.concurrent.locks.LockSupport). */
+void xb_permit_wait(struct xb_permit *permit);
+
+/* Gives it; giving twice before it is taken is giving once. Any thread or process. */
+void xb_permit_give(struct xb_permit *permit);
+
+#endif
