@@ -516,8 +516,8 @@ XB_TEST(Spec, WhatDoesNotFitTheLimitIsSkippedUnlessItOutgrowsIt)
 static bool same_cell(const struct xb_cell *a, const struct xb_cell *b)
 {
     return a->kernel == b->kernel && a->model == b->model && a->engine == b->engine &&
-           a->workers == b->workers && a->lanes == b->lanes && a->depth == b->depth && a->bytes == b->bytes &&
-           a->isa == b->isa;
+           a->workers == b->workers && a->lanes == b->lanes && a->depth == b->depth &&
+           a->bytes == b->bytes && a->isa == b->isa;
 }
 
 static struct expansion expand_seeded(uint64_t seed)
