@@ -16,15 +16,10 @@ static const double STEAL_MOST = 0.02, SKEW_MOST = 0.10, CPU_LEAST = 0.90;
  * another: below this they are more than 1 % of it. */
 static const double WALL_LEAST_NS = 10000;
 
-static uint32_t lanes_of(const struct xb_identity *identity)
-{
-    return identity->cell->model->lanes(identity->cell->workers);
-}
-
 /* How many CPUs the lanes can use at once. */
 static double cpus_of(const struct xb_identity *identity)
 {
-    uint32_t lanes = identity->cell->model->one_at_a_time ? 1 : lanes_of(identity);
+    uint32_t lanes = identity->cell->model->one_at_a_time ? 1 : identity->cell->lanes;
     return lanes < identity->pus ? lanes : identity->pus;
 }
 
@@ -32,6 +27,7 @@ int xb_sample_suspect(const struct xb_identity *identity, const struct xb_sample
                       struct xb_reason *why)
 {
     double wall = (double)sample->wall_ns;
+    uint32_t lanes = identity->cell->lanes;
     double cpus = cpus_of(identity);
     if (wall < WALL_LEAST_NS)
         return xb_because(why, -ERANGE, "%.1f us are too short to measure; raise --min-time",
@@ -41,7 +37,7 @@ int xb_sample_suspect(const struct xb_identity *identity, const struct xb_sample
     if ((double)sample->steal_ns > STEAL_MOST * wall * identity->pus)
         return xb_because(why, -EBUSY, "the hypervisor withheld %.1f ms of CPU time",
                           (double)sample->steal_ns / 1e6);
-    if (lanes_of(identity) > identity->pus)
+    if (lanes > identity->pus)
         return 0; /* lanes take turns, so late begins and waiting are what is measured */
     if ((double)sample->skew_ns > SKEW_MOST * wall)
         return xb_because(why, -EBUSY, "lanes began %.0f us apart", (double)sample->skew_ns / 1e3);
@@ -62,7 +58,7 @@ int xb_sample_suspect(const struct xb_identity *identity, const struct xb_sample
         (row)->model = filled->model->name;                                  \
         (row)->engine = filled->engine->name;                                \
         (row)->workers = filled->workers;                                    \
-        (row)->lanes = lanes_of(identity);                                   \
+        (row)->lanes = filled->lanes;                                        \
         (row)->bind = xb_bind_name((identity)->spec->bind);                  \
         (row)->bytes_per_worker = filled->bytes ? filled->bytes : XB_ABSENT; \
         (row)->depth = filled->depth;                                        \

@@ -110,9 +110,11 @@ static int enter(struct xb_lane *lane, struct xb_parker *parker)
     if (err)
         return xb_result_fail(cell->result, err, "bind to CPU %d: %s; use --bind none",
                               cell->cpus[lane->index], strerror(-err));
-    uint32_t workers_here = plan->params.workers / cell->team.n_lanes;
+    uint64_t in_flight = (uint64_t)plan->params.depth *
+                         xb_workers_on(plan->params.workers, cell->team.n_lanes, lane->index);
     struct xb_reason why = { 0 };
-    err = plan->engine->open(parker, plan->params.depth * workers_here, &lane->io, &why);
+    err = plan->engine->open(parker, in_flight < UINT32_MAX ? (uint32_t)in_flight : UINT32_MAX,
+                             &lane->io, &why);
     if (err)
         return xb_result_fail(cell->result, err, "%s", why.text);
     bench->entered = true;
@@ -338,9 +340,14 @@ static void *take(struct xb_memory *memory, size_t bytes, size_t align)
 /* Room for kernels' team memory: a few lines per worker, and a shared megabyte or two. */
 enum { KERNEL_BYTES = 16 << 20, KERNEL_BYTES_PER_WORKER = 8 << 10 };
 
+static uint32_t lanes_of(const struct xb_plan *plan)
+{
+    return plan->lanes ? plan->lanes : xb_model_lanes(plan->model, plan->params.workers);
+}
+
 size_t xb_team_bytes(const struct xb_plan *plan)
 {
-    size_t workers = plan->params.workers, lanes = plan->model->lanes(plan->params.workers);
+    size_t workers = plan->params.workers, lanes = lanes_of(plan);
     size_t per_worker = sizeof(struct xb_worker) + sizeof(struct hand) +
                         sizeof(struct xb_worker_part) + sizeof(struct xb_sync_slot);
     size_t per_lane =
@@ -352,7 +359,7 @@ size_t xb_team_bytes(const struct xb_plan *plan)
 static struct cell *lay_out(const struct xb_plan *plan, struct xb_arena *arena,
                             struct xb_result *result)
 {
-    uint32_t workers = plan->params.workers, lanes = plan->model->lanes(workers);
+    uint32_t workers = plan->params.workers, lanes = lanes_of(plan);
     struct cell *cell = xb_arena_take(arena, sizeof *cell, 128);
     struct xb_worker *worker = xb_arena_take(arena, workers * sizeof *worker, 128);
     struct xb_lane *lane = xb_arena_take(arena, lanes * sizeof *lane, 128);

@@ -29,6 +29,7 @@ struct xb_plan {
     const struct xb_topology *topology; /* NULL: do not bind */
     const struct xb_limit *limit;       /* of the cell's memory; NULL: none */
     struct xb_params params;            /* index and why are filled in per worker */
+    uint32_t lanes;                     /* 0: as many as the model has by itself */
     enum xb_bind bind;
     uint32_t metrics;      /* bit set over enum xb_metric that the source is asked for */
     uint64_t iters;        /* per worker and sample, >= 1; where calibration begins */

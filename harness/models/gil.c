@@ -68,11 +68,6 @@ static int probe(struct xb_reason *why)
     return 0;
 }
 
-static uint32_t lanes(uint32_t workers)
-{
-    return workers;
-}
-
 /* ---- the lock ---- */
 
 static bool is_requested(const struct gil *gil)
@@ -295,9 +290,9 @@ const struct xb_model xb_model_gil = {
     .parks = false,
     .one_at_a_time = true,
     .slice_ns = SLICE_NS,
+    .worker_bytes = 48 << 10,
     .state_bytes = sizeof(struct gil),
     .probe = probe,
-    .lanes = lanes,
     .run_team = run_team,
     .rendezvous = rendezvous,
     .begin_work = begin_work,

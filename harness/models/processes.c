@@ -22,11 +22,6 @@ static int probe(struct xb_reason *why)
     return 0;
 }
 
-static uint32_t lanes(uint32_t workers)
-{
-    return workers;
-}
-
 static _Noreturn void live(struct xb_worker *worker, pid_t parent)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -155,9 +150,9 @@ const struct xb_model xb_model_processes = {
     .summary = "one forked process per worker: preemptive, isolated",
     .rank = 1,
     .parks = false,
+    .worker_bytes = 256 << 10,
     .state_bytes = sizeof(struct shared),
     .probe = probe,
-    .lanes = lanes,
     .run_team = run_team,
     .rendezvous = rendezvous,
     .suspend = suspend,

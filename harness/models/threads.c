@@ -21,11 +21,6 @@ static int probe(struct xb_reason *why)
     return 0;
 }
 
-static uint32_t lanes(uint32_t workers)
-{
-    return workers;
-}
-
 static void *live(void *argument)
 {
     struct xb_worker *worker = argument;
@@ -90,9 +85,9 @@ const struct xb_model xb_model_threads = {
     .summary = "one OS thread per worker: preemptive, shared memory",
     .rank = 0,
     .parks = false,
+    .worker_bytes = 48 << 10,
     .state_bytes = sizeof(struct shared),
     .probe = probe,
-    .lanes = lanes,
     .run_team = run_team,
     .rendezvous = rendezvous,
     .suspend = suspend,

@@ -53,7 +53,9 @@ static int is_missing(struct xb_reason *why)
 }
 
 static const struct xb_model threads = { .name = "threads", .probe = works_with_a_remark };
-static const struct xb_model loop = { .name = "loop", .parks = true, .probe = works };
+static const struct xb_model loop = {
+    .name = "loop", .parks = true, .shares_lanes = true, .probe = works
+};
 /* Ranks against the order of names: the plainest is not the first. */
 static const struct xb_io_engine epoll = {
     .name = "epoll", .rank = 2, .parks = true, .probe = works
@@ -514,8 +516,8 @@ XB_TEST(Spec, WhatDoesNotFitTheLimitIsSkippedUnlessItOutgrowsIt)
 static bool same_cell(const struct xb_cell *a, const struct xb_cell *b)
 {
     return a->kernel == b->kernel && a->model == b->model && a->engine == b->engine &&
-           a->workers == b->workers && a->depth == b->depth && a->bytes == b->bytes &&
-           a->isa == b->isa;
+           a->workers == b->workers && a->lanes == b->lanes && a->depth == b->depth &&
+           a->bytes == b->bytes && a->isa == b->isa;
 }
 
 static struct expansion expand_seeded(uint64_t seed)
