@@ -49,7 +49,9 @@ static int create(struct xb_team *team, struct shared *shared, const pthread_att
         /* Those that exist wait for a full team that will never be: the cell ends here, and the
          * process with it, which is why nothing is joined. */
         return team->fail(team, -err, "pthread_create of worker %u: %s%s", created, strerror(err),
-                          err == EAGAIN ? "; raise ulimit -u or the cgroup's pids.max" : "");
+                          err == EAGAIN
+                              ? "; see ulimit -u, the cgroup's pids.max and sysctl vm.max_map_count"
+                              : "");
     }
     for (uint32_t i = 0; i < team->n_workers; i++)
         pthread_join(shared->threads[i], NULL);
