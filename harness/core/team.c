@@ -11,6 +11,7 @@
 #include "metrics.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,6 +32,7 @@ struct cell {
     struct xb_lane_part *lane_parts;
     int *cpus; /* by lane */
     pid_t pid, parent;
+    int spare_fd; /* held for weigh(): counters may have taken all others by then */
     enum phase phase;
     uint64_t iters;
     struct xb_search search;
@@ -302,8 +304,10 @@ static void body(struct xb_worker *worker)
     int err = 0;
     if (cell->weighs) { /* before setup(), whose memory is the kernel's */
         cell->team.model->rendezvous(worker, NULL, NULL);
-        if (worker->index == 0)
+        if (worker->index == 0) {
+            close(cell->spare_fd);
             weigh(cell, true, &cell->result->peopled);
+        }
         cell->team.model->rendezvous(worker, NULL, NULL);
     }
     if (!failed(cell) && kernel->setup) {
@@ -477,8 +481,10 @@ int xb_team_run(const struct xb_plan *plan, struct xb_arena *arena, struct xb_re
     if (err)
         fail_kernel(cell, err, "team setup", first->why);
     else {
-        if (cell->weighs)
+        if (cell->weighs) {
             weigh(cell, false, &result->empty);
+            cell->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        }
         err = plan->model->run_team(&cell->team, shared);
     }
     if (kernel->team_teardown)
