@@ -296,7 +296,7 @@ static void touch_lowest_page(void *argument)
     struct actor *actor = argument;
     /* A pointer that the compiler cannot follow into a local: just below all that is in use. */
     char *here = (char *)(uintptr_t)opaque((uint64_t)(uintptr_t)__builtin_frame_address(0));
-    *(volatile char *)(here - SLAB_STACK_BYTES + 1024) = 1;
+    *(volatile char *)(here - SLAB_STACK_BYTES - 1024) = 1;
     actor->done = 1;
 }
 
