@@ -98,6 +98,10 @@
     X(REAL, concurrency, "workers", "mean number of workers in flight: in_flight_ns / wall_ns")   \
     X(REAL, parallelism, "cpus", "mean number of CPUs at work: cpu_ns / wall_ns")                 \
     X(REAL, ipc, "ratio", "instructions per cycle; empty without a PMU")                          \
+    X(REAL, rss_bytes_per_worker, "bytes",                                                        \
+      "memory by which a worker grew the cell before its set-up; empty below 64 workers")         \
+    X(REAL, kernel_bytes_per_worker, "bytes",                                                     \
+      "the same of page tables, kernel stacks and slabs; empty below 500 workers per CPU used")   \
     X(TEXT, stop, "", "why sampling stopped: precise time count interrupted")                     \
     X(TEXT, verdict, "", "the class claim on this machine: confirmed contradicted untested")      \
     X(TEXT, verdict_level, "", "memory level of the verdict, where one was found")                \

@@ -30,7 +30,7 @@ void xb_spec_init(struct xb_spec *spec)
 #define CELL_NS_MOST 3.15e16
 
 /* The samples' time several times over, what setting up so many bytes may take at 50 MB/s (a
- * random chain over DRAM is that slow), 0.1 ms for each worker that is created and joined, and a
+ * random chain over DRAM is that slow), 1 ms for each worker that is created and joined, and a
  * generous rest. A fixed number of samples takes what
  * it takes: under a model of one lane, workers wait for each other. */
 uint64_t xb_spec_cell_ns(const struct xb_spec *spec, uint64_t bytes, uint32_t workers)
@@ -38,7 +38,7 @@ uint64_t xb_spec_cell_ns(const struct xb_spec *spec, uint64_t bytes, uint32_t wo
     /* In floating point, which does not wrap around for a million workers. */
     double samples_ns = (double)spec->samples * (double)spec->min_time_ns * workers;
     double ns = 15e9 + 8 * fmax(samples_ns, (double)spec->max_time_ns) +
-                (20 * (double)bytes + 1e5) * workers;
+                (20 * (double)bytes + 1e6) * workers;
     return ns < CELL_NS_MOST ? (uint64_t)ns : (uint64_t)CELL_NS_MOST;
 }
 

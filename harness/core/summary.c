@@ -217,6 +217,23 @@ static void fill_outcome(struct xb_summary_row *row, const struct xb_kernel *ker
     row->outcome_share = xb_ratio(XB_RATIO_OUTCOME, evidence);
 }
 
+/* NaN where either was not told, or it shrank: then other programs' memory is all there is to see. */
+static double grown(int64_t before, int64_t after, uint32_t workers)
+{
+    return before < 0 || after <= before ? NAN : (double)(after - before) / workers;
+}
+
+static void fill_footprint(struct xb_summary_row *row, const struct xb_cell *cell, uint32_t pus,
+                           const struct xb_result *result)
+{
+    if (xb_footprint_tells_resident(cell->workers))
+        row->rss_bytes_per_worker =
+            grown(result->empty.resident, result->peopled.resident, cell->workers);
+    if (xb_footprint_tells_kernel(cell->workers, cell->lanes, pus))
+        row->kernel_bytes_per_worker =
+            grown(result->empty.kernel, result->peopled.kernel, cell->workers);
+}
+
 static double wall_of(const struct xb_sample *sample)
 {
     return (double)sample->wall_ns;
@@ -283,6 +300,7 @@ void xb_summary_fill(struct xb_summary_row *row, const struct xb_identity *ident
     row->parallelism = totals.cpu_ns / totals.wall_ns;
     row->ipc = xb_ratio(XB_RATIO_IPC, &totals.evidence);
     fill_latency(row, kernel, &result->latency);
+    fill_footprint(row, identity->cell, identity->pus, result);
     row->stop = stops[result->stop];
     fill_outcome(row, kernel, &totals.evidence);
     fill_verdict(row, kernel, &totals.evidence, evidence);

@@ -11,6 +11,7 @@
 #include "../counters/source.h"
 #include "../models/model.h"
 #include "../stats/histogram.h"
+#include "footprint.h"
 #include "limit.h"
 #include "pace.h"
 #include "sample.h"
@@ -53,6 +54,7 @@ struct xb_result {
     uint32_t granted;           /* metrics the source counts on every lane */
     struct xb_reason ungranted; /* why not the others */
     struct xb_histogram latency;
+    struct xb_footprint empty, peopled; /* without a worker; with all, before any is set up */
     /* One for each worker of a kernel that needs the team, or NULL: who waits for whom. */
     struct xb_sync_slot *_Atomic slots;
     _Atomic bool interrupted; /* set from outside: finish the sample under way and stop */

@@ -194,7 +194,9 @@ static int run_team(struct xb_team *team, void *memory)
     err = xb_crew_run(n, STACK_BYTES, live, team->workers, sizeof team->workers[0], &created);
     if (err) /* those that exist go on to use `dropping` */
         return team->fail(team, err, "pthread_create of worker %u: %s%s", created, strerror(-err),
-                          err == -EAGAIN ? "; raise ulimit -u or the cgroup's pids.max" : "");
+                          err == -EAGAIN
+                              ? "; see ulimit -u, the cgroup's pids.max and sysctl vm.max_map_count"
+                              : "");
     free(gil->dropping);
     return 0;
 }

@@ -43,8 +43,9 @@ static int run_team(struct xb_team *team, void *memory)
     int err = xb_crew_run(n, STACK_BYTES, live, team->workers, sizeof team->workers[0], &created);
     if (!err)
         return 0;
-    return team->fail(team, err, "pthread_create of worker %u: %s%s", created, strerror(-err),
-                      err == -EAGAIN ? "; raise ulimit -u or the cgroup's pids.max" : "");
+    return team->fail(
+        team, err, "pthread_create of worker %u: %s%s", created, strerror(-err),
+        err == -EAGAIN ? "; see ulimit -u, the cgroup's pids.max and sysctl vm.max_map_count" : "");
 }
 
 static void rendezvous(struct xb_worker *worker, void (*arrived)(struct xb_lane *lane),

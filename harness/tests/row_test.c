@@ -146,6 +146,8 @@ static struct xb_summary_row full_summary(void)
     row.concurrency = 1.99;
     row.parallelism = 1.98;
     row.ipc = 0.5;
+    row.rss_bytes_per_worker = 4608.5;
+    row.kernel_bytes_per_worker = 192;
     row.stop = "precise";
     row.verdict = "contradicted";
     row.verdict_level = "DRAM";
@@ -362,6 +364,8 @@ static const char *const summary_columns[] = {
     "concurrency",
     "parallelism",
     "ipc",
+    "rss_bytes_per_worker",
+    "kernel_bytes_per_worker",
     "stop",
     "verdict",
     "verdict_level",
