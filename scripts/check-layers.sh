@@ -50,9 +50,9 @@ allow 'harness/commands/*.[ch]' "$command" "$core" "$model" "$engine" "$source" 
     "$kernel"
 allow 'harness/main.c' "$command" "$core"
 
-# Each library's header is seen by one file, the one with the library's tag.
+# Each library's header is seen by one file, the one with the library's tag. Its name may lack the
+# "lib" of the library's: libuv has <uv.h>.
 while IFS=: read -r tagged library; do
-    # Some headers have the library's name without its "lib".
     users=$(grep -lE "^ *# *include <($library|${library#lib})(/[a-z]+)?\.h>" -r kernels harness --include='*.[ch]' || true)
     [ "$users" = "$tagged" ] || fault "<$library.h> belongs to $tagged, and is included by: $users"
 done < <(grep -roE 'xb-library: [a-z0-9]+' harness kernels --include='*.c' |

@@ -84,9 +84,13 @@ static void complete(struct uv *uv, struct xb_io_op *op, int64_t result)
 
 /* ---- sleeps ---- */
 
+/* Until libuv 1.45 uv_run() calls the timers that are due and then still waits for descriptors,
+ * for ever if that was the last timer, while the worker just woken is kept from running. uv_stop()
+ * lets it look without waiting, and is over when it returns. */
 static void on_timer(uv_timer_t *handle)
 {
     struct uv *uv = handle->loop->data;
+    uv_stop(handle->loop);
     struct timer *timer = (struct timer *)handle;
     timer->next_free = uv->free_timers;
     uv->free_timers = timer;
@@ -407,7 +411,7 @@ static void start(struct uv *uv, struct xb_io_op *op)
 
 static void on_limit(uv_timer_t *handle)
 {
-    (void)handle; /* it has ended the wait */
+    uv_stop(handle->loop); /* as in on_timer() */
 }
 
 static int pump(struct xb_io *io, int64_t timeout_ns)

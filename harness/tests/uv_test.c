@@ -174,6 +174,24 @@ XB_TEST(Uv, APumpEndsAtItsTimeoutAndKnowsWhenNothingCanCome)
     engine->close(io);
 }
 
+/* It must not go on to wait for whatever comes next: whoever slept would be kept from running. */
+XB_TEST(Uv, APumpEndsWhenASleepWasOverBeforeItBegan)
+{
+    struct xb_io *io = open_engine();
+    if (!io)
+        return;
+    struct xb_io_op ops[2] = {
+        { .kind = XB_IO_SLEEP, .sleep_ns = 1000000 },
+        { .kind = XB_IO_SLEEP, .sleep_ns = UINT64_C(10000000000) },
+    };
+    XB_EXPECT_EQ(io->await(io, ops, 2, 0), 0);
+    usleep(5000);
+    XB_EXPECT_EQ(engine->pump(io, -1), 0); /* nobody was awaiting it */
+    XB_EXPECT_EQ(ops[0].state, XB_IO_DONE);
+    XB_EXPECT_EQ(ops[1].state, XB_IO_IN_FLIGHT);
+    engine->close(io);
+}
+
 /* Handles are used again, and given back at the end: a leak checker sees them. */
 XB_TEST(Uv, ManySleepsMayBeInFlight)
 {
