@@ -92,6 +92,12 @@ static void set_iters(struct xb_plan *plan, const struct xb_calibration *calibra
         plan->slice_iters = xb_slice_iters(calibration->ns_per_iter);
 }
 
+/* See xb_kernel: what a kernel finds it cannot have here neither ran nor went wrong. */
+static const char *status_of(const struct xb_reason *why)
+{
+    return why->code == -ENOTSUP ? "skipped" : "failed";
+}
+
 static void measure(struct run *run, const struct xb_cell *cell, struct ending *ending)
 {
     const struct xb_experiment *experiment = run->experiment;
@@ -100,8 +106,8 @@ static void measure(struct run *run, const struct xb_cell *cell, struct ending *
     if (stopped(experiment))
         return;
     if (calibration.why.code) {
-        ending->status = "failed";
         ending->why = calibration.why;
+        ending->status = status_of(&ending->why);
         return;
     }
     set_iters(&plan, &calibration);
@@ -109,11 +115,11 @@ static void measure(struct run *run, const struct xb_cell *cell, struct ending *
     int err = xb_runner_run(&plan, limit_ns, experiment->stop, &ending->arena, &ending->result);
     if (!err)
         return;
-    ending->status = "failed";
     if (ending->result)
         ending->why = ending->result->why;
     else
         xb_because(&ending->why, err, "no shared memory for the cell");
+    ending->status = status_of(&ending->why);
 }
 
 /* Why a cell is not to be measured; code 0 if it is. */
