@@ -2,9 +2,11 @@
  * Opens the user's file, or generates a text. */
 #include "input.h"
 #include "prng.h"
+#include "scratch.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -28,12 +30,9 @@ static int write_text(int fd, size_t bytes, uint64_t seed)
                 letters = xb_prng_below(&seed, 120);
             }
         }
-        for (size_t at = 0; at < n;) {
-            ssize_t moved = write(fd, text + at, n - at);
-            if (moved < 0 && errno != EINTR)
-                return -errno;
-            at += moved > 0 ? (size_t)moved : 0;
-        }
+        int err = xb_scratch_write(fd, text, n);
+        if (err)
+            return err;
         done += n;
     }
     return 0;
@@ -41,20 +40,12 @@ static int write_text(int fd, size_t bytes, uint64_t seed)
 
 static int generate(struct xb_input *input, const struct xb_params *params)
 {
-    char path[4096];
     input->name = "generated text";
-    int n = snprintf(path, sizeof path, "%s/xbound-text-XXXXXX", params->scratch_dir);
-    if ((size_t)n >= sizeof path)
-        return xb_explain(params, -ENAMETOOLONG, "the name of the scratch directory is too long");
-    input->fd = mkostemp(path, O_CLOEXEC);
-    int err = input->fd < 0 ? -errno : 0;
-    if (err)
-        return xb_explain(params, err, "creating a file in %.100s: %s", params->scratch_dir,
-                          strerror(-err));
-    /* Nameless from here on: not even a kill leaves it behind. */
-    unlink(path);
+    input->fd = xb_scratch_open(params);
+    if (input->fd < 0)
+        return input->fd;
     input->bytes = params->bytes;
-    err = write_text(input->fd, params->bytes, params->seed);
+    int err = write_text(input->fd, params->bytes, params->seed);
     if (err)
         return xb_explain(params, err, "writing %zu bytes of text to %.60s: %s", params->bytes,
                           params->scratch_dir, strerror(-err));
@@ -85,17 +76,45 @@ int xb_input_open(struct xb_input *input, const struct xb_params *params)
     return 0;
 }
 
-int xb_input_reopen(const struct xb_input *input, const struct xb_params *params)
+/* Through /proc, because a generated file has no name and the user's may have been replaced
+ * meanwhile. */
+static int open_again(const struct xb_input *input, int flags)
 {
-    /* Through /proc, because a generated file has no name and the user's may have been replaced
-     * meanwhile. */
     char path[32];
     snprintf(path, sizeof path, "/proc/self/fd/%d", input->fd);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    int err = fd < 0 ? -errno : 0;
-    if (err)
-        return xb_explain(params, err, "%.70s: opening it for one more worker: %s%s", input->name,
-                          strerror(-err), err == -EMFILE ? "; raise ulimit -n" : "");
+    int fd = open(path, O_RDONLY | O_CLOEXEC | flags);
+    return fd < 0 ? -errno : fd;
+}
+
+static int complain(const struct xb_input *input, const struct xb_params *params, int err)
+{
+    return xb_explain(params, err, "%.70s: opening it for one more worker: %s%s", input->name,
+                      strerror(-err), err == -EMFILE ? "; raise ulimit -n" : "");
+}
+
+int xb_input_reopen(const struct xb_input *input, const struct xb_params *params)
+{
+    int fd = open_again(input, 0);
+    return fd < 0 ? complain(input, params, fd) : fd;
+}
+
+int xb_input_reopen_direct(const struct xb_input *input, const struct xb_params *params)
+{
+    int fd = open_again(input, O_DIRECT);
+    /* tmpfs accepts the flag since Linux 6.6, and reads from memory as before. */
+    bool feigned = fd >= 0 && xb_scratch_in_memory(fd);
+    if (feigned)
+        close(fd);
+    if (feigned || fd == -EINVAL)
+        return xb_explain(params, -ENOTSUP,
+                          "%.60s: its file system reads from memory only; name a %s on a disk",
+                          params->file ? params->file : params->scratch_dir,
+                          params->file ? "--file" : "folder with -o");
+    if (fd < 0)
+        return complain(input, params, fd);
+    /* Pages in memory would be looked for before each read. The user's file is left as it is. */
+    if (!params->file && fdatasync(input->fd) == 0)
+        posix_fadvise(input->fd, 0, 0, POSIX_FADV_DONTNEED);
     return fd;
 }
 

@@ -23,6 +23,12 @@ int xb_input_open(struct xb_input *input, const struct xb_params *params);
  * Returns the caller's descriptor, or -errno with params->why filled. */
 int xb_input_reopen(const struct xb_input *input, const struct xb_params *params);
 
+/* The same for O_DIRECT: what is read with it comes from the device, into memory and from places
+ * that are multiples of XB_INPUT_SECTOR. A generated file is written out and put out of the page
+ * cache first. -ENOTSUP where the file system knows no such reading, or only feigns it. */
+#define XB_INPUT_SECTOR 4096 /* what O_DIRECT asks for at most, on file systems of local disks */
+int xb_input_reopen_direct(const struct xb_input *input, const struct xb_params *params);
+
 void xb_input_close(struct xb_input *input);
 
 #endif

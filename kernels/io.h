@@ -51,6 +51,7 @@ struct xb_io_op {
     int fd;
     void *buf;                   /* READ, RECV: written; WRITE, SEND: read, never changed */
     size_t len;                  /* bytes */
+    uint32_t kept;               /* what xb_io_keep() gave for these bytes; 0: nothing */
     int64_t offset;              /* bytes from file start, or XB_IO_STREAM */
     uint64_t sleep_ns;           /* SLEEP: from the moment it is awaited; TICK: the period */
     const struct sockaddr *addr; /* CONNECT only; must live until the op is done */
@@ -74,7 +75,19 @@ struct xb_io {
      * Returns 0, or -errno when the engine itself broke (then no result is valid). An op that
      * failed says so in its own result: that is not a failed await. */
     int (*await)(struct xb_io *io, struct xb_io_op *ops, size_t n, size_t at_least);
+    /* See xb_io_keep(). NULL in engines that gain nothing by it. */
+    uint32_t (*keep)(struct xb_io *io, void *buf, size_t len);
 };
+
+/* A promise, for a buffer that is used again and again: the `len` bytes at `buf`, >= 1, stay mapped
+ * as they are for as long as run() may be called. An engine may then do once what it would do for
+ * each operation. That takes time: in the first run() only, which is warm-up and not recorded.
+ * Returns what goes into xb_io_op.kept of reads and writes within those bytes, and of no others; 0
+ * where there is nothing to gain, or no room. It never fails. */
+static inline uint32_t xb_io_keep(struct xb_io *io, void *buf, size_t len)
+{
+    return io->keep ? io->keep(io, buf, len) : 0;
+}
 
 /* Awaits one op to its end. Returns its result (>= 0) or -errno. */
 static inline int64_t xb_await(struct xb_io *io, struct xb_io_op *op)

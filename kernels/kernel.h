@@ -114,7 +114,8 @@ struct xb_run {
 
 /* A kernel file defines exactly one of these, const, with external linkage, named
  * xb_kernel_<folder>_<file stem>. Callbacks return 0 or -errno; on failure they may fill
- * params->why. Order of calls in a cell:
+ * params->why. -ENOTSUP from team_setup or setup says that this machine or file cannot have it: the
+ * cell is then skipped with that reason rather than failed. Order of calls in a cell:
  *   team_setup, then in each worker: setup, (begin, run..., settle)*, verify, teardown; team_teardown.
  * Where the class is cpu, cache or memory, an xb-loop comment beside the hot loop says which
  * instructions it holds, and a test looks for them: harness/README.md, "What a loop holds". */

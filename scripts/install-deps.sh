@@ -73,14 +73,14 @@ peers=()
 if [ "$with_peers" = yes ]; then
     before=("${missing[@]}")
     missing=()
-    need likwid-bench likwid
-    need perf linux-perf
-    need stress-ng stress-ng
-    need sysbench sysbench
-    need python3 python3
-    has_header() { echo "#include <$1>" | cc -E - >/dev/null 2>&1; }
-    has_header cblas.h || missing+=(libopenblas-serial-dev)
-    has_header isa-l.h || missing+=(libisal-dev)
+    # The file that compares with a peer names it: "# xb-peer: COMMAND|HEADER (Debian: PACKAGE)".
+    while read -r peer package; do
+        case $peer in
+        *.h) echo "#include <$peer>" | cc -E - >/dev/null 2>&1 || missing+=("$package") ;;
+        *) need "$peer" "$package" ;;
+        esac
+    done < <(grep -hE '^# xb-peer: ' scripts/*.sh scripts/peers/*.sh |
+        sed -E 's/^# xb-peer: ([^ ]+) \(Debian: ([^)]+)\)$/\1 \2/' | sort -u)
     peers=("${missing[@]}")
     missing=("${before[@]}")
 fi

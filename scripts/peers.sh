@@ -40,6 +40,10 @@ refuse() {
 }
 
 # ---- what a peer's file says ----
+#
+# First, for scripts/install-deps.sh, a line for each program or header it needs:
+#     # xb-peer: COMMAND|HEADER (Debian: PACKAGE)
+# Then figures, each begun by the first of these words and filled by the others.
 
 declare -a figures=()
 declare -A unit better cpus bytes floor ceiling skip ours_of peer_of tried_in pairs_of remark_of
@@ -58,7 +62,7 @@ figure() {
 # ours WHAT COMMAND..., peer WHAT COMMAND...: a candidate of the figure just begun. The command takes
 # one reading: it prints one number in the figure's unit, or says why not and fails. It finds
 # $cpu_list and $n_cpus (where to run), $reading_s (how long to measure, in seconds) and $work (a
-# scratch folder). Of several candidates a first round picks the best.
+# scratch folder, on a disk unless the user's TMPDIR is not). Of several candidates a first round picks the best.
 ours() { ours_of[$now]+="$1"$'\t'"$(printf '%q ' "${@:2}")"$'\n'; }
 peer() { peer_of[$now]+="$1"$'\t'"$(printf '%q ' "${@:2}")"$'\n'; }
 
@@ -382,7 +386,9 @@ measure() {
 directory=${directory:-$top/results/runs/$(date -u +%Y%m%dT%H%M%SZ)-peers}
 mkdir -p -- "$directory" || exit 2
 [[ -z $(ls -A -- "$directory") ]] || refuse "$directory: not empty"
-work=$(mktemp -d "${TMPDIR:-/tmp}/xbound-peers.XXXXXX")
+# Not /tmp, which is memory on many machines: files to read from a disk lie here too.
+mkdir -p -- "$top/results/runs"
+work=$(mktemp -d "${TMPDIR:-$top/results/runs}/xbound-peers.XXXXXX")
 trap 'rm -rf -- "$work"' EXIT
 trap 'say "interrupted; what was finished is in $directory"; exit 130' INT TERM
 

@@ -6,6 +6,8 @@
 # side computes is its own affair; the shape is what a model promises. Workers of both sides are bound
 # to CPUs in turn. Python's side is validate-gil.py; the arithmetic from pairs to verdicts is that of
 # peers.sh.
+#
+# xb-peer: python3 (Debian: python3)
 set -euo pipefail
 
 usage() {

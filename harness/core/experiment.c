@@ -115,6 +115,12 @@ static bool is_outcome(const struct xb_kernel *kernel, int code)
     return code == -EDEADLK && kernel->outcome && strcmp(kernel->outcome, "deadlocks") == 0;
 }
 
+/* See xb_kernel: what a kernel finds it cannot have here neither ran nor went wrong. */
+static const char *status_of(const struct xb_kernel *kernel, int code)
+{
+    return is_outcome(kernel, code) ? "ok" : code == -ENOTSUP ? "skipped" : "failed";
+}
+
 static void measure(struct run *run, const struct xb_cell *cell, struct ending *ending)
 {
     const struct xb_experiment *experiment = run->experiment;
@@ -123,8 +129,8 @@ static void measure(struct run *run, const struct xb_cell *cell, struct ending *
     if (stopped(experiment))
         return;
     if (calibration.why.code && !is_outcome(cell->kernel, calibration.why.code)) {
-        ending->status = "failed";
         ending->why = calibration.why;
+        ending->status = status_of(cell->kernel, ending->why.code);
         return;
     }
     set_iters(&plan, &calibration);
@@ -132,11 +138,11 @@ static void measure(struct run *run, const struct xb_cell *cell, struct ending *
     int err = xb_runner_run(&plan, limit_ns, experiment->stop, &ending->arena, &ending->result);
     if (!err)
         return;
-    ending->status = is_outcome(cell->kernel, err) ? "ok" : "failed";
     if (ending->result)
         ending->why = ending->result->why;
     else
         xb_because(&ending->why, err, "no shared memory for the cell");
+    ending->status = status_of(cell->kernel, ending->why.code);
 }
 
 /* Why a cell is not to be measured; code 0 if it is. */

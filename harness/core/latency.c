@@ -58,9 +58,16 @@ static int await(struct xb_io *io, struct xb_io_op *ops, size_t n, size_t at_lea
     return 0;
 }
 
+/* Not counted: it is no operation. */
+static uint32_t keep(struct xb_io *io, void *buf, size_t len)
+{
+    return xb_io_keep(((struct xb_latency *)io)->inner, buf, len);
+}
+
 void xb_latency_wrap(struct xb_latency *latency, struct xb_io *inner,
                      struct xb_histogram *histogram)
 {
     *latency = (struct xb_latency){ .inner = inner, .histogram = histogram };
     latency->io.await = await;
+    latency->io.keep = keep;
 }

@@ -550,6 +550,114 @@ static int a_descriptor_number_can_be_used_again(struct xb_run *run, const struc
     return 0;
 }
 
+/* Kernels fill in what is theirs; the engine's own words may hold anything, such as what an earlier
+ * await left in them. Here the operation is started by an await that has not to wait for it, and ends
+ * during another. */
+static int what_the_scratch_words_hold_does_not_matter(struct xb_run *run,
+                                                       const struct props *props)
+{
+    char byte = 0;
+    struct xb_io_op op = read_op(props->pipe[0][0], &byte);
+    memset(op.engine, 0xa5, sizeof op.engine);
+    EXPECT_EQ(await(run, &op, 1, 0), 0);
+    EXPECT_EQ(op.state, XB_IO_IN_FLIGHT);
+    EXPECT_EQ(write_some(run, props->pipe[0][1], "x", 1), 1);
+    EXPECT_EQ(sleep_for(run, 1000000), 0);
+    EXPECT_EQ(await(run, &op, 1, 1), 0);
+    EXPECT_EQ(op.result, 1);
+    EXPECT_EQ(byte, 'x');
+    return 0;
+}
+
+/* More completions at once than an engine may care to take at once. */
+static int reads_much_of_a_file_at_once(struct xb_run *run, const struct props *props)
+{
+    enum { PARTS = 16, BYTES = 64 };
+    char buf[PARTS][BYTES];
+    struct xb_io_op ops[PARTS];
+    EXPECT_EQ(move(run, XB_IO_WRITE, props->file, props->big, sizeof buf, 0), sizeof buf);
+    for (size_t round = 0; round < 3; round++) {
+        memset(buf, 0, sizeof buf);
+        for (size_t i = 0; i < PARTS; i++)
+            ops[i] = (struct xb_io_op){ .kind = XB_IO_READ,
+                                        .fd = props->file,
+                                        .buf = buf[i],
+                                        .len = BYTES,
+                                        .offset = (int64_t)(i * BYTES) };
+        for (size_t enough = round ? 1 : PARTS; enough <= PARTS; enough++)
+            EXPECT_EQ(await(run, ops, PARTS, enough), 0);
+        for (size_t i = 0; i < PARTS; i++) {
+            EXPECT_EQ(ops[i].state, XB_IO_DONE);
+            EXPECT_EQ(ops[i].result, BYTES);
+        }
+        EXPECT(memcmp(buf, props->big, sizeof buf) == 0);
+    }
+    return 0;
+}
+
+/* What is kept is the place, not what stands there; what was not kept works beside it. */
+static int what_is_kept_is_read_and_written_as_before(struct xb_run *run, const struct props *props)
+{
+    enum { ALL = 20000 };
+    char *kept = calloc(1, ALL), other[8] = "";
+    EXPECT(kept);
+    uint32_t promise = xb_io_keep(run->io, kept, ALL);
+    EXPECT_EQ(xb_io_keep(run->io, other, sizeof other) != 0, promise != 0); /* more than one */
+    for (size_t at = 100; at < ALL; at += 7000) {
+        memcpy(kept + at, props->big + at, 900);
+        struct xb_io_op op = { .kind = XB_IO_WRITE,
+                               .fd = props->file,
+                               .buf = kept + at,
+                               .len = 900,
+                               .kept = promise,
+                               .offset = (int64_t)at };
+        EXPECT_EQ(xb_await(run->io, &op), 900);
+        op.kind = XB_IO_READ;
+        op.buf = kept;
+        op.len = 64;
+        EXPECT_EQ(xb_await(run->io, &op), 64);
+        EXPECT(memcmp(kept, props->big + at, 64) == 0);
+        EXPECT_EQ(move(run, XB_IO_READ, props->file, other, 8, (int64_t)at), 8);
+        EXPECT(memcmp(other, props->big + at, 8) == 0);
+    }
+    struct xb_io_op op = { .kind = XB_IO_WRITE,
+                           .fd = props->pipe[0][1],
+                           .buf = kept,
+                           .len = 5,
+                           .kept = promise,
+                           .offset = XB_IO_STREAM };
+    EXPECT_EQ(xb_await(run->io, &op), 5);
+    op.kind = XB_IO_READ;
+    op.fd = props->pipe[0][0];
+    op.buf = kept + ALL - 5;
+    EXPECT_EQ(xb_await(run->io, &op), 5);
+    EXPECT(memcmp(kept, kept + ALL - 5, 5) == 0);
+    return 0; /* `kept` stays, as promised; the cell's process ends */
+}
+
+/* An engine has room for so many; the rest is as if nothing had been promised. */
+static int any_number_of_buffers_can_be_kept(struct xb_run *run, const struct props *props)
+{
+    enum { MANY = 3000 };
+    char *bytes = calloc(MANY, 1);
+    EXPECT(bytes);
+    EXPECT_EQ(move(run, XB_IO_WRITE, props->file, props->big, 8, 0), 8);
+    for (int i = 0; i < MANY; i++) {
+        uint32_t promise = xb_io_keep(run->io, bytes + i, 1);
+        if (i % 100 && i < MANY - 1)
+            continue;
+        struct xb_io_op op = { .kind = XB_IO_READ,
+                               .fd = props->file,
+                               .buf = bytes + i,
+                               .len = 1,
+                               .kept = promise,
+                               .offset = 1 };
+        EXPECT_EQ(xb_await(run->io, &op), 1);
+        EXPECT_EQ(bytes[i], props->big[1]);
+    }
+    return 0;
+}
+
 /* ---- scenes: what fails ---- */
 
 static int errors_are_results(struct xb_run *run, const struct props *props)
@@ -630,6 +738,12 @@ static const struct scene scenes[] = {
     { "KeepsManyOperationsInFlight", keeps_many_operations_in_flight, 2, ASYNC, NULL },
     { "ASocketGoesBothWaysAtOnce", a_socket_goes_both_ways_at_once, 1, ASYNC, NULL },
     { "ADescriptorNumberCanBeUsedAgain", a_descriptor_number_can_be_used_again, 1, ASYNC, NULL },
+    { "WhatTheScratchWordsHoldDoesNotMatter", what_the_scratch_words_hold_does_not_matter, 1, ASYNC,
+      NULL },
+    { "ReadsMuchOfAFileAtOnce", reads_much_of_a_file_at_once, 1, FILES, NULL },
+    { "WhatIsKeptIsReadAndWrittenAsBefore", what_is_kept_is_read_and_written_as_before, 1, FILES,
+      NULL },
+    { "AnyNumberOfBuffersCanBeKept", any_number_of_buffers_can_be_kept, 1, FILES, NULL },
     { "ErrorsAreResults", errors_are_results, 1, 0, NULL },
     { "ABrokenPipeIsAResult", a_broken_pipe_is_a_result, 1, 0, NULL },
     { "AHangUpWakesWhoWaits", a_hang_up_wakes_who_waits, 1, ASYNC, NULL },

@@ -55,6 +55,24 @@ static void one(struct stand *stand, unsigned marks)
     XB_EXPECT_EQ(xb_await(&stand->latency.io, &op), 0);
 }
 
+static uint32_t keep(struct xb_io *io, void *buf, size_t len)
+{
+    (void)io;
+    return *(char *)buf == 'k' && len == 3 ? 7 : 0;
+}
+
+XB_TEST(Latency, APromiseIsPassedOn)
+{
+    struct stand stand;
+    char bytes[3] = "ke";
+    open_stand(&stand);
+    XB_EXPECT_EQ(xb_io_keep(&stand.latency.io, bytes, sizeof bytes),
+                 0); /* to who has no use for it */
+    stand.lazy.io.keep = keep;
+    XB_EXPECT_EQ(xb_io_keep(&stand.latency.io, bytes, sizeof bytes), 7);
+    free(stand.histogram);
+}
+
 XB_TEST(Latency, OfAnItemOfOneOperation)
 {
     struct stand stand;

@@ -43,6 +43,31 @@ XB_TEST(Peers, WrongOptionsAreRefusedBeforeAnythingIsDone)
     }
 }
 
+/* A peer is one file: what it needs is named there, and installed for it. */
+XB_TEST(Peers, WhatAPeerNeedsIsInstalledBecauseItsFileSaysSo)
+{
+    XB_EXPECT_EQ(shell("cp -r " SCRIPTS " scripts && ln -s " XB_SOURCE_DIR "/harness harness"), 0);
+    XB_EXPECT_EQ(shell("scripts/install-deps.sh --peers --print >before"), 0);
+    XB_EXPECT_EQ(shell("printf '# xb-peer: xb-no-such (Debian: xb-package)\\n"
+                       "# xb-peer: xb/no-such.h (Debian: xb-headers)\\n"
+                       "# xb-peer: sh (Debian: xb-is-there)\\n' >scripts/peers/new.sh"),
+                 0);
+    XB_EXPECT_EQ(shell("scripts/install-deps.sh --peers --print >after"), 0);
+    XB_EXPECT_EQ(shell("! grep -q ' xb-' before && test $(grep -c ' xb-' after) = 2"), 0);
+    XB_EXPECT_EQ(shell("grep -q ' xb-package$' after && grep -q ' xb-headers$' after"), 0);
+}
+
+XB_TEST(Peers, EveryFigureNamesWhatItNeedsInItsFile)
+{
+    XB_EXPECT_EQ(shell("for file in " SCRIPTS "/peers/*.sh; do"
+                       "  for what in $(sed -nE 's/^ *needs ([^ ]+) [^ ]+$/\\1/p' $file); do"
+                       "    grep -qE \"^# xb-peer: $what \\(Debian: [a-z0-9.+-]+\\)\\$\" $file ||"
+                       "      { echo \"$file: $what\"; exit 1; }"
+                       "  done;"
+                       "done"),
+                 0);
+}
+
 static double number(const struct xb_table *table, size_t row, const char *column)
 {
     const char *text = xb_table_get(table, row, column);

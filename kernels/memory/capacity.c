@@ -7,6 +7,7 @@
  * which many machines have none of. */
 #include "../kernel.h"
 #include "../prng.h"
+#include "../scratch.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -61,12 +62,7 @@ static int write_blocks(const struct file *file)
         uint64_t left = file->n_blocks - block, n = left < CHUNK_BLOCKS ? left : CHUNK_BLOCKS;
         for (uint64_t i = 0; i < n * WORDS; i++)
             chunk[i] = word_of(file, block, i);
-        for (size_t at = 0; at < n * BLOCK_BYTES && !err;) {
-            ssize_t moved = write(file->fd, (char *)chunk + at, n * BLOCK_BYTES - at);
-            if (moved < 0 && errno != EINTR)
-                err = -errno;
-            at += moved > 0 ? (size_t)moved : 0;
-        }
+        err = xb_scratch_write(file->fd, chunk, n * BLOCK_BYTES);
         if (!err && fdatasync(file->fd) != 0)
             err = -errno;
     }
@@ -113,24 +109,16 @@ static void team_teardown(void *team)
 static int team_setup(const struct xb_params *params, struct xb_memory *memory, void **team)
 {
     (void)memory;
-    char path[4096];
     struct file *file = *team = calloc(1, sizeof *file);
     if (!file)
         return -ENOMEM;
     file->fd = -1;
     file->stream = xb_mix64(params->seed);
     file->n_blocks = params->bytes < BLOCK_BYTES ? 1 : params->bytes / BLOCK_BYTES;
-    int n = snprintf(path, sizeof path, "%s/xbound-blocks-XXXXXX", params->scratch_dir);
-    if ((size_t)n >= sizeof path)
-        return xb_explain(params, -ENAMETOOLONG, "the name of the scratch directory is too long");
-    file->fd = mkostemp(path, O_CLOEXEC);
-    int err = file->fd < 0 ? -errno : 0;
-    if (err)
-        return xb_explain(params, err, "creating a file in %.100s: %s", params->scratch_dir,
-                          strerror(-err));
-    /* Nameless from here on: not even a kill leaves it behind. */
-    unlink(path);
-    err = write_blocks(file);
+    file->fd = xb_scratch_open(params);
+    if (file->fd < 0)
+        return file->fd;
+    int err = write_blocks(file);
     if (err)
         return xb_explain(params, err, "writing %zu bytes to %.60s: %s", params->bytes,
                           params->scratch_dir, strerror(-err));

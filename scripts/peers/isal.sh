@@ -1,4 +1,5 @@
 # shellcheck shell=bash disable=SC2154 # sourced by peers.sh, which says what its words mean
+# xb-peer: isa-l.h (Debian: libisal-dev)
 # ISA-L: CRC-32C in hand-written assembly.
 
 # isal_crc BYTES: GB/s of checksums over a buffer of that size.

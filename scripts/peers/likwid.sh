@@ -1,4 +1,5 @@
 # shellcheck shell=bash disable=SC2154 # sourced by peers.sh, which says what its words mean
+# xb-peer: likwid-bench (Debian: likwid)
 # likwid-bench: peak floating-point rate, and bandwidth of caches and memory.
 #
 # Hand-written assembly, one test per instruction set and way of storing; the best of them for this

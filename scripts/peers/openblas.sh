@@ -1,4 +1,5 @@
 # shellcheck shell=bash disable=SC2154 # sourced by peers.sh, which says what its words mean
+# xb-peer: cblas.h (Debian: libopenblas-serial-dev)
 # OpenBLAS: matrix product on one core. Its kernels are named after the CPUs they were written for;
 # what it picks by itself on a CPU younger than it is need not be its best.
 

@@ -1,4 +1,5 @@
 # shellcheck shell=bash disable=SC2154 # sourced by peers.sh, which says what its words mean
+# xb-peer: perf (Debian: linux-perf)
 # perf bench mem: the C library's and the Linux kernel's memcpy and memset. It counts the bytes
 # copied, we those read and written, which are twice as many.
 #

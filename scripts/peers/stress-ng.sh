@@ -1,4 +1,5 @@
 # shellcheck shell=bash disable=SC2154 # sourced by peers.sh, which says what its words mean
+# xb-peer: stress-ng (Debian: stress-ng)
 # stress-ng --stream: copy, scale, add and triad in turn, in compiled C; ours is the triad alone.
 #
 # Its other memory stressors count bogus operations of no stated size, so nothing can be compared

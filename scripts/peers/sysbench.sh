@@ -1,4 +1,5 @@
 # shellcheck shell=bash disable=SC2154 # sourced by peers.sh, which says what its words mean
+# xb-peer: sysbench (Debian: sysbench)
 # sysbench memory: reads or writes one buffer word by word, in compiled C.
 
 # sysbench_memory read|write BYTES: GB/s.
