@@ -77,6 +77,8 @@ if [ "$with_peers" = yes ]; then
     need perf linux-perf
     need stress-ng stress-ng
     need sysbench sysbench
+    need wrk wrk
+    need nginx nginx-light
     has_header() { echo "#include <$1>" | cc -E - >/dev/null 2>&1; }
     has_header cblas.h || missing+=(libopenblas-serial-dev)
     has_header isa-l.h || missing+=(libisal-dev)
