@@ -96,7 +96,7 @@ static void accept_all(const struct server *server)
         link->fd = fd;
         link->talk = (struct xb_peer_talk){ .in = link->in };
         int on = 1;
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* a unix socket refuses that */
     }
     /* Out of descriptors: an end resets the clients at once, where staying would hang them. */
     if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
@@ -144,41 +144,52 @@ static void settle(pid_t parent, int listener)
     if (listener != LISTENER)
         dup2(listener, LISTENER);
     close_range(LISTENER + 1, ~0u, 0);
+}
+
+uint64_t xb_peer_raise_files(uint64_t wanted)
+{
     struct rlimit files;
-    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
-        files.rlim_cur = files.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &files);
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+        return 0;
+    /* Who has CAP_SYS_RESOURCE may lift the hard limit too, up to sysctl fs.nr_open. */
+    struct rlimit more = { .rlim_cur = wanted, .rlim_max = wanted };
+    if (files.rlim_max >= wanted)
+        more.rlim_max = files.rlim_max;
+    if (files.rlim_cur < wanted && setrlimit(RLIMIT_NOFILE, &more) != 0) {
+        more = (struct rlimit){ .rlim_cur = files.rlim_max, .rlim_max = files.rlim_max };
+        setrlimit(RLIMIT_NOFILE, &more);
     }
+    return getrlimit(RLIMIT_NOFILE, &files) == 0 ? files.rlim_cur : 0;
 }
 
 int xb_peer_start(struct xb_peer *peer, const struct xb_params *params,
-                  void (*answer)(const void *context, struct xb_peer_talk *talk),
-                  const void *context)
+                  const struct xb_peer_service *service)
 {
-    *peer = (struct xb_peer){ .address.sin_family = AF_INET };
-    /* The server holds all connections, also where each worker process holds only its own; and
-     * twice as many while workers check their work over a second one. */
-    struct rlimit files;
-    uint64_t wanted = 2 * (uint64_t)params->workers + 16;
-    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_max < wanted)
+    bool local = service->family == AF_UNIX;
+    *peer = (struct xb_peer){ .address_len = sizeof peer->address };
+    peer->address.any.sa_family = (sa_family_t)service->family;
+    if (!local)
+        peer->address.tcp.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    /* The server holds all connections, also where each worker process holds only its own. */
+    uint64_t wanted = (uint64_t)service->links * params->workers + 8;
+    if (xb_peer_raise_files(wanted) < wanted)
         return xb_explain(params, -EMFILE,
                           "a server for %u workers opens %llu files; raise ulimit -Hn",
                           (unsigned)params->workers, (unsigned long long)wanted);
-    peer->address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof peer->address;
     const char *step = "socket";
     int code = 0;
-    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int listener = socket(service->family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (listener < 0)
         goto failed;
-    step = "bind to 127.0.0.1";
-    if (bind(listener, (struct sockaddr *)&peer->address, size))
+    step = local ? "bind" : "bind to 127.0.0.1";
+    /* unix(7): a name by the system is what an address of a family and nothing else asks for. */
+    if (bind(listener, &peer->address.any, local ? sizeof(sa_family_t) : sizeof peer->address.tcp))
         goto failed;
     step = "listen";
     if (listen(listener, SOMAXCONN))
         goto failed;
     step = "getsockname";
-    if (getsockname(listener, (struct sockaddr *)&peer->address, &size))
+    if (getsockname(listener, &peer->address.any, &peer->address_len))
         goto failed;
     step = "fork";
     pid_t parent = getpid();
@@ -187,7 +198,7 @@ int xb_peer_start(struct xb_peer *peer, const struct xb_params *params,
         goto failed;
     if (pid == 0) {
         settle(parent, listener);
-        struct server server = { .answer = answer, .context = context };
+        struct server server = { .answer = service->answer, .context = service->context };
         serve_forever(&server);
     }
     peer->pid = pid;
@@ -211,14 +222,34 @@ void xb_peer_stop(struct xb_peer *peer)
     peer->pid = 0;
 }
 
-int xb_peer_connect(const struct sockaddr *address, socklen_t address_len, unsigned limit_s)
+enum { LINKS_PER_ADDRESS = 8192 };
+
+/* Chooses the address that a connection within loopback comes from: 127.0.0.1, 127.0.0.2, ...
+ * IP_BIND_ADDRESS_NO_PORT leaves the port to connect(), which looks for one that is free towards
+ * that one address, where bind() would look for one that is free altogether; ip(7). */
+static int leave_from(int fd, const struct sockaddr *address, uint32_t which)
+{
+    const struct sockaddr_in *to = (const struct sockaddr_in *)(const void *)address;
+    if (which < LINKS_PER_ADDRESS || ntohl(to->sin_addr.s_addr) >> 24 != IN_LOOPBACKNET)
+        return 0;
+    struct sockaddr_in from = { .sin_family = AF_INET };
+    from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + which / LINKS_PER_ADDRESS);
+    int on = 1;
+    return setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on) ||
+           bind(fd, (const struct sockaddr *)&from, sizeof from);
+}
+
+int xb_peer_connect(const struct sockaddr *address, socklen_t address_len, unsigned limit_s,
+                    uint32_t which)
 {
     int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -errno;
     int on = 1;
     struct timeval limit = { .tv_sec = limit_s };
-    int err = setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) ||
+    int err = (address->sa_family != AF_UNIX &&
+               setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on)) ||
+              (address->sa_family == AF_INET && leave_from(fd, address, which)) ||
               setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) ||
               setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) ||
               connect(fd, address, address_len);

@@ -42,10 +42,14 @@ static int start_server(struct xb_web *web, const struct xb_params *params)
         return -ENOMEM;
     memcpy(reply.bytes, head, (size_t)n_head);
     xb_fill_bytes(reply.bytes + n_head, params->bytes, params->seed);
-    int err = xb_peer_start(&web->peer, params, answer, &reply);
+    /* Workers check their work over a second connection. */
+    const struct xb_peer_service service = {
+        .family = AF_INET, .links = 2, .answer = answer, .context = &reply
+    };
+    int err = xb_peer_start(&web->peer, params, &service);
     free(reply.bytes); /* ours; the server has its own copy since the fork */
     snprintf(web->own_url, sizeof web->own_url, "http://127.0.0.1:%u/",
-             (unsigned)ntohs(web->peer.address.sin_port));
+             (unsigned)ntohs(web->peer.address.tcp.sin_port));
     web->name = web->own_url;
     return err;
 }
@@ -82,7 +86,8 @@ int xb_web_open(struct xb_web *web, const struct xb_params *params)
 
 int xb_web_connect(const struct xb_web *web, const struct xb_params *params, unsigned limit_s)
 {
-    int fd = xb_peer_connect((const struct sockaddr *)&web->address, web->address_len, limit_s);
+    int fd = xb_peer_connect((const struct sockaddr *)&web->address, web->address_len, limit_s,
+                             params->index);
     if (fd < 0)
         return xb_explain(params, fd, "%.80s: connect: %s%s", web->name, strerror(-fd),
                           xb_peer_remedy(-fd));

@@ -14,6 +14,7 @@ struct xb_parker {
     void *(*current)(struct xb_parker *parker);           /* the running task */
     void (*park)(struct xb_parker *parker);               /* returns when someone unparks us */
     void (*unpark)(struct xb_parker *parker, void *task); /* makes a task ready, once per park */
+    void (*yield)(struct xb_parker *parker); /* unparks the running task and parks it */
 };
 
 /* One await() that waits for completions; lives on the awaiting worker's stack. */
@@ -37,12 +38,26 @@ static inline bool xb_waiting_complete(struct xb_waiting *waiting, struct xb_par
  * chooses. */
 static inline void xb_engine_yield(struct xb_parker *parker)
 {
-    if (!parker) {
+    if (parker)
+        parker->yield(parker);
+    else
         sched_yield();
-        return;
+}
+
+/* Where a single yield is all that is awaited, carries it out and returns true. For the top of an
+ * await(), in a function of its own that saves no registers for the rest. */
+static inline bool xb_engine_yields(struct xb_parker *parker, struct xb_io_op *ops, size_t n)
+{
+    if (n != 1 || ops->kind != XB_IO_YIELD)
+        return false;
+    /* Not asked together with the kind: compilers make one load of the two neighbours, which the
+     * CPU cannot forward from the store of NEW just before. */
+    if (ops->state == XB_IO_NEW) {
+        xb_engine_yield(parker);
+        ops->result = 0;
+        ops->state = XB_IO_DONE;
     }
-    parker->unpark(parker, parker->current(parker));
-    parker->park(parker);
+    return true;
 }
 
 /* An engine file defines one of these, const, named xb_engine_<file stem>. */

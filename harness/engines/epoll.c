@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Tries each operation without blocking and waits in epoll for descriptors that are not ready.
  *
- * A descriptor is registered once, edge-triggered and for both directions, when it first has to
- * be waited for: an epoll_ctl() per operation would double the system calls. Since an operation
- * is always tried before it waits, an edge that nobody waits for may be dropped. Registering sets
- * O_NONBLOCK, which sits on the open file description: whoever shares the pipe sees it too.
+ * A descriptor is registered once, edge-triggered and for both directions, when it is first used:
+ * an epoll_ctl() per operation would double the system calls. What its edges tell is remembered
+ * for each direction until a call finds otherwise, as Go's netpoller and tokio do: a recv() that
+ * would only say EAGAIN is never made. So a request and its reply cost a send(), a recv() and a
+ * share of one epoll_wait(). Registering sets O_NONBLOCK, which sits on the open file description:
+ * whoever shares the pipe sees it too.
  * Sleeps are a heap of deadlines that bound the wait; epoll(7), epoll_pwait2(2). */
 #include "engine.h"
 
@@ -16,6 +18,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -24,10 +27,18 @@ enum { EVENTS_PER_WAIT = 256, FIRST_FDS = 64 };
 
 enum direction { IN, OUT, DIRECTIONS };
 
-/* What is known of one descriptor number. */
+/* Operations that wait, in the order in which they came. */
+struct queue {
+    struct xb_io_op *first, *last;
+};
+
+/* What is known of one descriptor number. Nobody waits in a direction that is ready. */
 struct watched {
     bool registered;
-    struct xb_io_op *op[DIRECTIONS]; /* waiting for it to become readable, writable */
+    bool streams; /* a transfer that was short found nothing more to read, or no more room */
+    bool ended;   /* hung up: there is an end to read behind the last byte, and no edge for it */
+    bool ready[DIRECTIONS]; /* readable, writable, as far as is known: worth a try */
+    struct queue waiting[DIRECTIONS];
 };
 
 /* The deadline stands here and not in the op, which lies on its worker's stack: among a million, a
@@ -45,11 +56,13 @@ struct epoll {
     size_t n_watched;
     struct sleeper *sleeping; /* binary heap, earliest deadline first */
     size_t n_sleeping, room_sleeping;
-    size_t n_blocked; /* ops waiting for a descriptor */
+    size_t n_blocked;                           /* ops waiting for a descriptor */
+    struct epoll_event events[EVENTS_PER_WAIT]; /* not on the stack, which may be a coroutine's */
 };
 
 #define WAITING(op) ((op)->engine[0].pointer)
-#define STARTED(op) ((op)->engine[1].number) /* connect() is under way */
+#define NEXT(op)    ((op)->engine[1].pointer) /* behind it in a queue */
+#define STARTED(op) ((op)->engine[2].number)  /* connect() is under way */
 
 static int64_t or_errno(int64_t result)
 {
@@ -119,7 +132,9 @@ static int64_t try_connect(struct xb_io_op *op)
     if (!STARTED(op)) {
         STARTED(op) = 1;
         int64_t err = or_errno(connect(op->fd, op->addr, op->addr_len));
-        return err == -EINPROGRESS ? -EAGAIN : err;
+        /* unix(7): EAGAIN says that the listener's backlog is full. No event tells when it has
+         * room again, so that is no reason to wait. */
+        return err == -EINPROGRESS ? -EAGAIN : err == -EAGAIN ? -EBUSY : err;
     }
     /* connect(2): after writability, SO_ERROR tells how it went. */
     int error = 0;
@@ -129,7 +144,7 @@ static int64_t try_connect(struct xb_io_op *op)
     return -error;
 }
 
-static int64_t try_once(struct xb_io_op *op)
+static int64_t call(struct xb_io_op *op)
 {
     switch (op->kind) {
     case XB_IO_READ:
@@ -151,11 +166,50 @@ static int64_t try_once(struct xb_io_op *op)
     }
 }
 
+static bool moves_bytes(const struct xb_io_op *op)
+{
+    return op->kind == XB_IO_READ || op->kind == XB_IO_WRITE || op->kind == XB_IO_SEND ||
+           op->kind == XB_IO_RECV;
+}
+
+/* One attempt, and what it tells of the direction. */
+static int64_t try_once(struct watched *watched, struct xb_io_op *op)
+{
+    enum direction direction = direction_of(op);
+    int64_t result;
+    do {
+        result = call(op);
+    } while (result == -EINTR);
+    /* epoll(7), questions and answers: with a stream a short transfer tells as much as EAGAIN
+     * would, and the next edge is sure to come. */
+    bool is_short = watched->streams && moves_bytes(op) && result > 0 && (size_t)result < op->len;
+    if (result == -EAGAIN || (is_short && !watched->ended))
+        watched->ready[direction] = false;
+    return result;
+}
+
+/* Neither datagrams nor packets are streams: what follows a short one is the next one. Nor is
+ * whatever else can be polled, as inotify(7), of which nothing is known. */
+static bool is_stream(int fd, int flags)
+{
+    int type;
+    socklen_t bytes = sizeof type;
+    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &bytes) == 0)
+        return type == SOCK_STREAM;
+    struct stat status;
+    return fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode) && !(flags & O_DIRECT);
+}
+
 /* Makes sure the descriptor is non-blocking and watched. */
 static int watch(struct epoll *epoll, int fd)
 {
     if (fd < 0)
         return -EBADF;
+    if ((size_t)fd < epoll->n_watched && epoll->watched[fd].registered)
+        return 0;
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0)
+        return -errno;
     if ((size_t)fd >= epoll->n_watched) {
         size_t n = epoll->n_watched;
         while ((size_t)fd >= n)
@@ -167,22 +221,16 @@ static int watch(struct epoll *epoll, int fd)
         epoll->watched = bigger;
         epoll->n_watched = n;
     }
-    if (epoll->watched[fd].registered)
-        return 0;
-    int flags = fcntl(fd, F_GETFL);
-    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0)
-        return -errno;
-    struct epoll_event event = { .events = EPOLLIN | EPOLLOUT | EPOLLET, .data.fd = fd };
+    struct epoll_event event = { .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+                                 .data.fd = fd };
     if (epoll_ctl(epoll->fd, EPOLL_CTL_ADD, fd, &event) != 0)
         return -errno;
-    epoll->watched[fd].registered = true;
+    epoll->watched[fd] = (struct watched){
+        .registered = true,
+        .streams = is_stream(fd, flags),
+        .ready = { true, true }, /* nothing is known yet, so the first call is worth a try */
+    };
     return 0;
-}
-
-static void forget(struct epoll *epoll, int fd)
-{
-    if (fd >= 0 && (size_t)fd < epoll->n_watched)
-        epoll->watched[fd] = (struct watched){ 0 };
 }
 
 /* Returns whether the await of this op is now satisfied. */
@@ -191,6 +239,38 @@ static bool complete(struct epoll *epoll, struct xb_io_op *op, int64_t result)
     op->result = result;
     op->state = XB_IO_DONE;
     return xb_waiting_complete(WAITING(op), epoll->parker);
+}
+
+static void enqueue(struct epoll *epoll, struct queue *queue, struct xb_io_op *op)
+{
+    NEXT(op) = NULL;
+    if (queue->first)
+        NEXT(queue->last) = op;
+    else
+        queue->first = op;
+    queue->last = op;
+    epoll->n_blocked++;
+}
+
+static struct xb_io_op *dequeue(struct epoll *epoll, struct queue *queue)
+{
+    struct xb_io_op *op = queue->first;
+    queue->first = NEXT(op);
+    epoll->n_blocked--;
+    return op;
+}
+
+/* Whoever waits for it would wait for ever: a closed descriptor brings no more events. */
+static int64_t close_fd(struct epoll *epoll, int fd)
+{
+    if (fd >= 0 && (size_t)fd < epoll->n_watched) {
+        struct watched *watched = &epoll->watched[fd];
+        for (int direction = 0; direction < DIRECTIONS; direction++)
+            while (watched->waiting[direction].first)
+                complete(epoll, dequeue(epoll, &watched->waiting[direction]), -ECANCELED);
+        *watched = (struct watched){ 0 };
+    }
+    return or_errno(close(fd));
 }
 
 /* Finishes the op at once where it can, or leaves it waiting. */
@@ -203,8 +283,7 @@ static void start(struct epoll *epoll, struct xb_io_op *op)
         xb_engine_yield(epoll->parker);
         complete(epoll, op, 0);
     } else if (op->kind == XB_IO_CLOSE) {
-        forget(epoll, op->fd);
-        complete(epoll, op, or_errno(close(op->fd)));
+        complete(epoll, op, close_fd(epoll, op->fd));
     } else if (op->kind == XB_IO_SLEEP) {
         int err = push_sleep(epoll, op);
         if (err)
@@ -212,43 +291,36 @@ static void start(struct epoll *epoll, struct xb_io_op *op)
     } else {
         int64_t result = watch(epoll, op->fd);
         if (!result) {
-            do {
-                result = try_once(op);
-            } while (result == -EINTR);
+            struct watched *watched = &epoll->watched[op->fd];
+            enum direction direction = direction_of(op);
+            /* A connection is not ready for anything before it is there: connect() comes first. */
+            bool first = op->kind == XB_IO_CONNECT;
+            result = watched->ready[direction] || first ? try_once(watched, op) : -EAGAIN;
+            if (result == -EAGAIN)
+                enqueue(epoll, &watched->waiting[direction], op);
         }
-        if (result != -EAGAIN) {
+        if (result != -EAGAIN)
             complete(epoll, op, result);
-            return;
-        }
-        struct xb_io_op **slot = &epoll->watched[op->fd].op[direction_of(op)];
-        if (*slot) {
-            /* Two readers of one pipe would each have to be woken; no kernel does that. */
-            complete(epoll, op, -EBUSY);
-        } else {
-            *slot = op;
-            epoll->n_blocked++;
-        }
     }
 }
 
 static int on_event(struct epoll *epoll, const struct epoll_event *event)
 {
     static const uint32_t wakes[DIRECTIONS] = { EPOLLIN | EPOLLRDHUP, EPOLLOUT };
+    const uint32_t over = EPOLLERR | EPOLLHUP;
+    struct watched *watched = &epoll->watched[event->data.fd];
     int satisfied = 0;
+    watched->ended |= (event->events & (EPOLLRDHUP | over)) != 0;
     for (int direction = 0; direction < DIRECTIONS; direction++) {
-        struct xb_io_op **slot = &epoll->watched[event->data.fd].op[direction];
-        if (!*slot || !(event->events & (wakes[direction] | EPOLLERR | EPOLLHUP)))
+        if (!(event->events & (wakes[direction] | over)))
             continue;
-        struct xb_io_op *op = *slot;
-        int64_t result;
-        do {
-            result = try_once(op);
-        } while (result == -EINTR);
-        if (result == -EAGAIN)
-            continue;
-        *slot = NULL;
-        epoll->n_blocked--;
-        satisfied += complete(epoll, op, result);
+        struct queue *queue = &watched->waiting[direction];
+        watched->ready[direction] = true;
+        while (queue->first && watched->ready[direction]) {
+            int64_t result = try_once(watched, queue->first);
+            if (result != -EAGAIN)
+                satisfied += complete(epoll, dequeue(epoll, queue), result);
+        }
     }
     return satisfied;
 }
@@ -281,12 +353,11 @@ static int pump(struct xb_io *io, int64_t timeout_ns)
             timeout_ns = left;
     }
     int satisfied = 0;
-    struct epoll_event events[EVENTS_PER_WAIT];
-    int n = wait_events(epoll->fd, events, timeout_ns);
+    int n = wait_events(epoll->fd, epoll->events, timeout_ns);
     if (n < 0 && n != -EINTR)
         return n;
     for (int i = 0; i < n; i++)
-        satisfied += on_event(epoll, &events[i]);
+        satisfied += on_event(epoll, &epoll->events[i]);
     if (epoll->n_sleeping) {
         uint64_t now = xb_now_ns();
         while (epoll->n_sleeping && epoll->sleeping[0].deadline_ns <= now)
@@ -295,9 +366,9 @@ static int pump(struct xb_io *io, int64_t timeout_ns)
     return satisfied;
 }
 
-static int await(struct xb_io *io, struct xb_io_op *ops, size_t n, size_t at_least)
+__attribute__((noinline)) static int await_all(struct epoll *epoll, struct xb_io_op *ops, size_t n,
+                                               size_t at_least)
 {
-    struct epoll *epoll = (struct epoll *)io;
     size_t done = 0;
     for (size_t i = 0; i < n; i++)
         if (ops[i].state == XB_IO_NEW)
@@ -316,12 +387,18 @@ static int await(struct xb_io *io, struct xb_io_op *ops, size_t n, size_t at_lea
         epoll->parker->park(epoll->parker);
     }
     while (waiting.needed && err >= 0)
-        err = pump(io, -1);
+        err = pump(&epoll->io, -1);
     /* `waiting` is about to go: ops still in flight must not point to it. */
     for (size_t i = 0; i < n; i++)
         if (ops[i].state == XB_IO_IN_FLIGHT)
             WAITING(&ops[i]) = NULL;
     return err < 0 ? err : 0;
+}
+
+static int await(struct xb_io *io, struct xb_io_op *ops, size_t n, size_t at_least)
+{
+    struct epoll *epoll = (struct epoll *)io;
+    return xb_engine_yields(epoll->parker, ops, n) ? 0 : await_all(epoll, ops, n, at_least);
 }
 
 static int probe(struct xb_reason *why)

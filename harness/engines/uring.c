@@ -112,28 +112,47 @@ static int reap(struct uring *uring, size_t needed)
         if (of_files == share)
             break;
         struct xb_io_op *op = io_uring_cqe_get_data(cqe);
+        seen++;
+        if (!op) /* a cancellation ahead of a close */
+            continue;
+        uring->in_flight--;
         op->result = op->kind == XB_IO_SLEEP && cqe->res == -ETIME ? 0 : cqe->res;
         op->state = XB_IO_DONE;
-        seen++;
         of_files += on_file(op);
         satisfied += xb_waiting_complete(WAITING(op), uring->parker);
     }
     io_uring_cq_advance(&uring->ring, seen);
-    uring->in_flight -= seen;
     return satisfied;
+}
+
+static int take_entry(struct uring *uring, struct io_uring_sqe **sqe)
+{
+    *sqe = io_uring_get_sqe(&uring->ring);
+    if (*sqe)
+        return 0;
+    int err = io_uring_submit(&uring->ring);
+    if (err < 0)
+        return err;
+    *sqe = io_uring_get_sqe(&uring->ring);
+    return *sqe ? 0 : -EBUSY;
 }
 
 static int queue(struct uring *uring, struct xb_io_op *op)
 {
-    struct io_uring_sqe *sqe = io_uring_get_sqe(&uring->ring);
-    if (!sqe) {
-        int err = io_uring_submit(&uring->ring);
-        if (err < 0)
+    struct io_uring_sqe *sqe;
+    int err;
+    if (op->kind == XB_IO_CLOSE) {
+        /* What is in flight holds the file open and would wait on. Linux 5.19; before that the
+         * ring refuses it and the close goes on. */
+        err = take_entry(uring, &sqe);
+        if (err)
             return err;
-        sqe = io_uring_get_sqe(&uring->ring);
-        if (!sqe)
-            return -EBUSY;
+        io_uring_prep_cancel_fd(sqe, op->fd, IORING_ASYNC_CANCEL_ALL);
+        io_uring_sqe_set_data(sqe, NULL);
     }
+    err = take_entry(uring, &sqe);
+    if (err)
+        return err;
     prepare(uring, sqe, op);
     op->state = XB_IO_IN_FLIGHT;
     uring->in_flight++;
@@ -145,6 +164,8 @@ static int await(struct xb_io *io, struct xb_io_op *ops, size_t n, size_t at_lea
     struct uring *uring = (struct uring *)io;
     size_t done = 0;
     if (uring->broken)
+        return uring->broken;
+    if (xb_engine_yields(uring->parker, ops, n))
         return uring->broken;
     for (size_t i = 0; i < n; i++) {
         if (ops[i].state == XB_IO_NEW && ops[i].kind == XB_IO_YIELD) {

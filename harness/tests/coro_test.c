@@ -27,6 +27,7 @@ enum { STACK_BYTES = 64 << 10, SWITCHES = 10000, COROS = 5 };
 
 struct actor {
     struct xb_coro *coro;
+    struct xb_coro *next; /* passed on to instead of suspending, unless NULL or finished */
     uint64_t seed;
     int rounds, done;
     bool wrong;
@@ -62,7 +63,10 @@ static void keep_values(void *argument)
     for (int n = 0; n < 8; n++)
         local[n] = opaque_double((double)s * n);
     for (int round = 0; round < actor->rounds; round++) {
-        xb_coro_suspend(actor->coro);
+        if (actor->next && !xb_coro_finished(actor->next))
+            xb_coro_pass(actor->coro, actor->next);
+        else
+            xb_coro_suspend(actor->coro);
         actor->done++;
         uint64_t n = (uint64_t)round;
         actor->wrong |= a != s + n || b != s + 1 + n || c != s + 2 + n || d != s + 3 + n;
@@ -102,6 +106,39 @@ XB_TEST(Coro, TenThousandSwitchesKeepEveryOnesValues)
         XB_EXPECT(!actor[i].wrong);
         xb_coro_destroy(actor[i].coro);
     }
+}
+
+/* Each time another one is resumed, so that all of them come back here on behalf of all. */
+XB_TEST(Coro, PassingOnKeepsEveryOnesValuesAndComesBackToWhoResumed)
+{
+    struct actor actor[COROS] = { 0 };
+    for (int i = 0; i < COROS; i++) {
+        actor[i].seed = (uint64_t)(i + 1) << 40;
+        actor[i].rounds = SWITCHES;
+        actor[i].coro = xb_coro_create(keep_values, &actor[i], STACK_BYTES);
+        XB_EXPECT(actor[i].coro != NULL);
+    }
+    uint64_t mine = opaque(12345);
+    double mine_too = opaque_double(0.1);
+    int resumed = 0, first = 0;
+    for (int over = 0; over < COROS; first = (first + 1) % COROS) {
+        /* From the first to the one before it, which has nobody to pass on to. */
+        for (int i = 0; i < COROS; i++)
+            actor[i].next = (i + 1) % COROS == first ? NULL : actor[(i + 1) % COROS].coro;
+        over = xb_coro_finished(actor[first].coro) ? over + 1 : 0;
+        if (!over) {
+            xb_coro_resume(actor[first].coro);
+            resumed++;
+        }
+    }
+    XB_EXPECT(mine == 12345 && mine_too == 0.1);
+    for (int i = 0; i < COROS; i++) {
+        XB_EXPECT(xb_coro_finished(actor[i].coro));
+        XB_EXPECT_EQ(actor[i].done, actor[i].rounds);
+        XB_EXPECT(!actor[i].wrong);
+        xb_coro_destroy(actor[i].coro);
+    }
+    XB_EXPECT(resumed < 2 * SWITCHES); /* of COROS * SWITCHES turns */
 }
 
 #if defined(__x86_64__)

@@ -658,6 +658,85 @@ static int any_number_of_buffers_can_be_kept(struct xb_run *run, const struct pr
     return 0;
 }
 
+/* One edge may stand for several connections, and several may wait for them. */
+static int several_accept_from_one_listener(struct xb_run *run, const struct props *props)
+{
+    enum { N = 5 };
+    struct xb_io_op ops[N];
+    int fd[N];
+    for (int i = 0; i < N; i++)
+        ops[i] = (struct xb_io_op){ .kind = XB_IO_ACCEPT, .fd = props->listener };
+    EXPECT_EQ(await(run, ops, N, 0), 0);
+    for (int i = 0; i < N; i++) {
+        EXPECT_EQ(ops[i].state, XB_IO_IN_FLIGHT);
+        fd[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        EXPECT_EQ(connect(fd[i], (const struct sockaddr *)&props->address, sizeof props->address),
+                  0);
+    }
+    EXPECT_EQ(await(run, ops, N, N), 0);
+    for (int i = 0; i < N; i++) {
+        EXPECT(ops[i].result >= 0);
+        EXPECT_EQ(do_with(run, XB_IO_CLOSE, (int)ops[i].result), 0);
+        EXPECT_EQ(do_with(run, XB_IO_CLOSE, fd[i]), 0);
+    }
+    return 0;
+}
+
+/* A short receive says that nothing is left, but for the end of the stream. */
+static int an_end_behind_a_short_receive_is_seen(struct xb_run *run, const struct props *props)
+{
+    (void)props;
+    for (int late = 0; late < 2; late++) {
+        int pair[2];
+        char buf[8];
+        EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+        EXPECT_EQ(move(run, XB_IO_SEND, pair[1], (void *)"abc", 3, XB_IO_STREAM), 3);
+        if (!late)
+            EXPECT_EQ(do_with(run, XB_IO_CLOSE, pair[1]), 0);
+        EXPECT_EQ(move(run, XB_IO_RECV, pair[0], buf, sizeof buf, XB_IO_STREAM), 3);
+        if (late)
+            EXPECT_EQ(do_with(run, XB_IO_CLOSE, pair[1]), 0);
+        EXPECT_EQ(move(run, XB_IO_RECV, pair[0], buf, sizeof buf, XB_IO_STREAM), 0);
+        EXPECT_EQ(do_with(run, XB_IO_CLOSE, pair[0]), 0);
+    }
+    return 0;
+}
+
+/* A short packet is no sign that the next one is not there. */
+static int a_short_packet_does_not_hide_the_next(struct xb_run *run, const struct props *props)
+{
+    (void)props;
+    int pair[2];
+    char buf[8];
+    EXPECT_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
+    for (int i = 0; i < 3; i++)
+        EXPECT_EQ(move(run, XB_IO_SEND, pair[1], (void *)"abc", 3, XB_IO_STREAM), 3);
+    for (int i = 0; i < 3; i++)
+        EXPECT_EQ(move(run, XB_IO_RECV, pair[0], buf, sizeof buf, XB_IO_STREAM), 3);
+    EXPECT_EQ(do_with(run, XB_IO_CLOSE, pair[0]), 0);
+    EXPECT_EQ(do_with(run, XB_IO_CLOSE, pair[1]), 0);
+    return 0;
+}
+
+static int closing_cancels_who_waits(struct xb_run *run, const struct props *props)
+{
+    (void)props;
+    int pair[2];
+    char byte[2];
+    EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    struct xb_io_op ops[2];
+    for (int i = 0; i < 2; i++)
+        ops[i] = (struct xb_io_op){ .kind = XB_IO_RECV, .fd = pair[0], .buf = &byte[i], .len = 1 };
+    EXPECT_EQ(await(run, ops, 2, 0), 0);
+    EXPECT_EQ(ops[1].state, XB_IO_IN_FLIGHT);
+    EXPECT_EQ(do_with(run, XB_IO_CLOSE, pair[0]), 0);
+    EXPECT_EQ(await(run, ops, 2, 2), 0);
+    EXPECT_EQ(ops[0].result, -ECANCELED);
+    EXPECT_EQ(ops[1].result, -ECANCELED);
+    EXPECT_EQ(do_with(run, XB_IO_CLOSE, pair[1]), 0);
+    return 0;
+}
+
 /* ---- scenes: what fails ---- */
 
 static int errors_are_results(struct xb_run *run, const struct props *props)
@@ -744,6 +823,10 @@ static const struct scene scenes[] = {
     { "WhatIsKeptIsReadAndWrittenAsBefore", what_is_kept_is_read_and_written_as_before, 1, FILES,
       NULL },
     { "AnyNumberOfBuffersCanBeKept", any_number_of_buffers_can_be_kept, 1, FILES, NULL },
+    { "SeveralAcceptFromOneListener", several_accept_from_one_listener, 1, ASYNC, NULL },
+    { "AnEndBehindAShortReceiveIsSeen", an_end_behind_a_short_receive_is_seen, 1, 0, NULL },
+    { "AShortPacketDoesNotHideTheNext", a_short_packet_does_not_hide_the_next, 1, 0, NULL },
+    { "ClosingCancelsWhoWaits", closing_cancels_who_waits, 1, ASYNC, NULL },
     { "ErrorsAreResults", errors_are_results, 1, 0, NULL },
     { "ABrokenPipeIsAResult", a_broken_pipe_is_a_result, 1, 0, NULL },
     { "AHangUpWakesWhoWaits", a_hang_up_wakes_who_waits, 1, ASYNC, NULL },
