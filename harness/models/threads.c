@@ -46,6 +46,7 @@ static int create(struct xb_team *team, struct shared *shared, const pthread_att
     for (; created < team->n_workers; created++) {
         struct xb_worker *worker = &team->workers[created];
         worker->lane = &team->lanes[created];
+        xb_permit_init(&worker->permit, team->n_workers);
         err = pthread_create(&shared->threads[created], attributes, live, worker);
         if (err)
             break;
