@@ -13,8 +13,8 @@ struct affine {
     uint64_t factor, addend;
 };
 
-/* That of one worker, with the longest period: the factor is 5 modulo 8, the addend odd (Knuth, TAOCP
- * volume 2, 3.2.1.2, theorem A). */
+/* That of one worker, with the longest period: the factor is 5 modulo 8, the addend odd (Knuth,
+ * TAOCP volume 2, 3.2.1.2, theorem A). */
 static inline struct affine affine_of(uint64_t seed, uint32_t index)
 {
     uint64_t stream = xb_prng_of(seed, index);

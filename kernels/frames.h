@@ -1,10 +1,10 @@
 /* The body of the kernels in which worker 0 draws frames by the clock while the others compute.
  *
- * A user interface, or a game, sound or control loop: what matters is not how much is drawn, but that
- * each frame comes in time. The others compute for longer than two frames before they give way, as a
- * handler does that nobody has cut into pieces. An iteration is one frame and one such stretch, which
- * the others take in turn, however many they are. Both are counted in steps and not in time, so that
- * equal iterations are equal work.
+ * A user interface, or a game, sound or control loop: what matters is not how much is drawn, but
+ * that each frame comes in time. The others compute for longer than two frames before they give
+ * way, as a handler does that nobody has cut into pieces. An iteration is one frame and one such
+ * stretch, which the others take in turn, however many they are. Both are counted in steps and not
+ * in time, so that equal iterations are equal work.
  *
  * The including file defines FRAME_NS and COMPUTE_STEPS. */
 #ifndef XB_KERNELS_FRAMES_H

@@ -98,7 +98,7 @@ static int run(struct xb_run *run, void *state, uint64_t iters, struct xb_work *
     return 0;
 }
 
-/* The meals without forks; and afterwards every fork is back on the table where this one left it. */
+/* The meals without forks; and afterwards this one has none any more. */
 static int verify(const struct xb_params *params, void *team, void *state, uint64_t iters,
                   const struct xb_work *did)
 {

@@ -1,7 +1,7 @@
 /* A token that workers pass around in a ring: what each does to it, and what each must have seen.
  *
- * Each worker applies a map of its own, and the maps do not commute: the token's value tells in which
- * order workers had it. */
+ * Each worker applies a map of its own, and the maps do not commute: the token's value tells in
+ * which order workers had it. */
 #ifndef XB_KERNELS_TOKEN_H
 #define XB_KERNELS_TOKEN_H
 
@@ -14,8 +14,8 @@ static inline uint64_t token_first(const struct xb_params *params)
     return xb_mix64(params->seed);
 }
 
-/* The sum of what this worker sees come in during `laps`, if worker 0 sends first and changes the token
- * when it is back, and the others change it as it passes. No token is passed to find it. */
+/* The sum of what this worker sees come in during `laps`, if worker 0 sends first and changes the
+ * token when it is back, and the others change it as it passes. No token is passed to find it. */
 static inline uint64_t token_seen(const struct xb_params *params, uint64_t laps)
 {
     uint32_t n = params->workers, before = params->index ? params->index : n;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * All workers meet at a barrier, again and again: what a step of lockstep computing costs.
  *
- * Before each meeting a worker leaves a number for the next one, and after it takes the one left for
- * him: had anybody passed too early, it would be the wrong one. */
+ * Before each meeting a worker leaves a number for the one before it, and after it takes what the
+ * next one left: had anybody passed too early, it would be the wrong one. */
 #include "../kernel.h"
 #include "../prng.h"
 #include "../sync.h"
@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Two, in turn: whoever is one meeting ahead does not write what is still to be read, and nobody can be
- * two ahead. */
+/* Two, in turn: whoever is one meeting ahead does not write what is still to be read, and nobody
+ * can be two ahead. */
 struct numbers {
     uint64_t at[2];
 } __attribute__((aligned(128)));

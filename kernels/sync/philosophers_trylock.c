@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * Dining philosophers who put the left fork back when the right one is taken: none waits with one. */
+ * Dining philosophers who put the left fork back when the right one is taken. */
 #include "../philosophers.h"
 
 /* They give way before they try again, or philosophers of one CPU would only take turns at putting

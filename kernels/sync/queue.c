@@ -2,8 +2,8 @@
  * Producers and consumers share one bounded queue: every second worker puts, the others get.
  *
  * One that has no partner does both, a message in and a message out: so as many are put as got,
- * whatever the number of workers. Who gets which message is chance, so a worker's checksum is of what
- * he put, and what all got is added when all is done. */
+ * whatever the number of workers. Who gets which message is chance, so a worker's checksum is of
+ * what it put, and what all got is added when all is done. */
 #include "../kernel.h"
 #include "../prng.h"
 #include "../sync.h"

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Reference counts in two parts: the owner's without atomics, and all others' with.
  *
- * The rules are those of Choi, Shull and Torrellas as PEP 703 has them: an object whose owner has given
- * back its last reference is merged, and from then on the shared part alone decides. What is left out is
- * the queue for an object whose shared part falls below zero before that, which takes a worker
- * that gives back what another one took: here nobody does.
+ * The rules are those of Choi, Shull and Torrellas as PEP 703 has them: an object whose owner has
+ * given back its last reference is merged, and from then on the shared part alone decides. What is
+ * left out is the queue for an object whose shared part falls below zero before that, which takes a
+ * worker that gives back what another one took: here nobody does.
  *
  * Owners are workers. Under `loop` all of them are one thread, which would own everything. */
 #include "../refcount.h"

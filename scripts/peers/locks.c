@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * The work of sync/counter_mutex, sync/counter_atomic and sync/barrier as one would write it by hand
- * with the C library's mutex and barrier and the compiler's atomics.
+ * The work of sync/counter_mutex, sync/counter_atomic and sync/barrier as one would write it by
+ * hand with the C library's mutex and barrier and the compiler's atomics.
  *
- * Usage: locks mutex|atomic|barrier THREADS SECONDS; prints nanoseconds of wall time per item, items
- * of all threads together. Threads are bound to the CPUs that it may use, in turn, as ours are. */
+ * Usage: locks mutex|atomic|barrier THREADS SECONDS; prints nanoseconds of wall time per item,
+ * items of all threads together. Threads are bound to the CPUs that it may use, in turn. */
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <sched.h>

@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2154 # sourced by peers.sh, which says what its words mean
-# Locks and barriers of the C library, and an atomic counter, in a loop written by hand: what ours cost
-# beside them when nobody else wants the lock, and when two or sixteen do.
+# Locks and barriers of the C library, and an atomic counter, in a loop written by hand: what ours
+# cost beside them when nobody else wants the lock, and when two or sixteen do.
 
 # locks mutex|atomic|barrier THREADS: nanoseconds per item of all threads.
 locks() {
