@@ -56,6 +56,8 @@ static int team_setup(const struct xb_params *params, struct xb_memory *memory, 
         return xb_explain(params, -ENOMEM, "no team memory for %u objects", params->workers);
     *team = heap;
     heap->workers = params->workers;
+    for (uint32_t i = 0; i < heap->workers; i++)
+        create(&heap->object[i], i + 1);
     return 0;
 }
 
