@@ -88,8 +88,8 @@ static void naive_philosophers_deadlock(const void *argument)
 static void other_philosophers_never_do(const void *argument)
 {
     for (uint32_t workers = 2; workers <= 5 && !xb_test_failed(); workers++) {
-        XB_EXPECT_EQ(run_cell(find("sync/philosophers_ordered"), argument, workers, 500, NULL), 0);
-        XB_EXPECT_EQ(run_cell(find("sync/philosophers_trylock"), argument, workers, 500, NULL), 0);
+        XB_EXPECT_EQ(run_cell(find("sync/philosophers_ordered"), argument, workers, 200, NULL), 0);
+        XB_EXPECT_EQ(run_cell(find("sync/philosophers_trylock"), argument, workers, 200, NULL), 0);
     }
 }
 
