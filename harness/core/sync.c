@@ -54,7 +54,7 @@ static void resume(const struct xb_sync_io *sync, uint32_t number)
 
 /* ---- locks ---- */
 
-enum { LOOKS = 10, PAUSES = 30 }; /* 4 us in all on Zen 5, and less than waking a sleeper takes */
+enum { LOOKS = 10, PAUSES = 30 }; /* some microseconds in all: less than waking a sleeper takes */
 
 static uint32_t holder_of(uint32_t word)
 {
