@@ -164,10 +164,11 @@ struct xb_kernel {
     void (*team_teardown)(void *team); /* the same */
 };
 
-/* Whether the work waits for other things than a CPU, so that its CPU time is not its time. */
+/* Whether the work waits for other things than a CPU, so that its CPU time is not its time. Of the
+ * class sync, what does not await the team waits for cache lines at most, and a CPU does that. */
 static inline int xb_kernel_waits(const struct xb_kernel *kernel)
 {
-    return kernel->bound > XB_CLASS_MEMORY || (kernel->needs & XB_NEED_LIMIT) != 0;
+    return kernel->bound == XB_CLASS_IO || (kernel->needs & (XB_NEED_TEAM | XB_NEED_LIMIT)) != 0;
 }
 
 #endif

@@ -1,9 +1,10 @@
 /* Meeting other workers: locks, barriers, queues, ticks and new workers, awaited like I/O.
  *
  * Kernels put these objects into the team's shared memory (xb_memory) and await operations on them
- * through the same xb_io. How a worker waits is its model's affair: a thread or process sleeps in the
- * kernel, a coroutine is parked, so no kernel can stop the loop it runs in by accident. Locks record who holds
- * and who waits for them, which is how the harness finds a deadlock.
+ * through the same xb_io. How a worker waits is its model's affair: a thread or process sleeps in
+ * the kernel, after a moment's look if each can have a CPU, and a coroutine is parked, so no kernel
+ * can stop the loop it runs in by accident. Locks record who holds and who waits for them, which is
+ * how the harness finds a deadlock.
  *
  * A kernel that awaits any of these says XB_NEED_TEAM. They are awaited alone (n = 1). An operation
  * that is the caller's mistake has the result -EINVAL; releasing what one does not hold -EPERM. */

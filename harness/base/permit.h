@@ -5,12 +5,18 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-/* All zero: not given. In shared memory if processes are to use it. */
+/* All zero: not given, and waiting is sleeping. In shared memory if processes are to use it. */
 struct xb_permit {
     _Atomic uint32_t state; /* futex word */
+    uint32_t looks;         /* before it sleeps */
 };
 
-/* Takes the permit, and sleeps until it is given if it is not there. One thread only.
+/* For one of so many threads that wait for each other. If each can have a CPU, they look for a
+ * moment before they sleep; else whoever looks keeps the CPU from the one that would give. Call it
+ * before they are bound. */
+void xb_permit_init(struct xb_permit *permit, uint32_t threads);
+
+/* Takes the permit, and waits until it is given if it is not there. One thread only.
  * futex(2), without FUTEX_PRIVATE_FLAG because the giver may be another process. The protocol is
  * that of park and unpark (java.util.concurrent.locks.LockSupport). */
 void xb_permit_wait(struct xb_permit *permit);

@@ -8,20 +8,16 @@
 
 #include "../base/clock.h"
 #include "../base/guard.h"
+#include "../base/relax.h"
 
 #include <errno.h>
 #include <string.h>
 
 /* ---- who waits ---- */
 
-static uint32_t number_of(const struct xb_sync_io *sync)
-{
-    return sync->worker->index + 1;
-}
-
 static void append(const struct xb_sync_io *sync, struct xb_waitlist *list)
 {
-    uint32_t number = number_of(sync);
+    uint32_t number = sync->number;
     sync->slots[number - 1].next = 0;
     if (list->last)
         sync->slots[list->last - 1].next = number;
@@ -58,6 +54,8 @@ static void resume(const struct xb_sync_io *sync, uint32_t number)
 
 /* ---- locks ---- */
 
+enum { LOOKS = 10, PAUSES = 30 }; /* some microseconds in all: less than waking a sleeper takes */
+
 static uint32_t holder_of(uint32_t word)
 {
     return word & ~XB_MUTEX_WAITED;
@@ -86,10 +84,28 @@ static bool mark_waited(struct xb_mutex *mutex)
     return false;
 }
 
+/* Looks now and then whether it is free, where each worker can have a CPU. The pauses between matter
+ * more than the looks: each look takes the line from the holder, who would do better to have
+ * it (Anderson, "The performance of spin lock alternatives", 1990). */
+static bool look_for_lock(const struct xb_sync_io *sync, struct xb_mutex *mutex)
+{
+    if (!sync->worker->permit.looks)
+        return false;
+    for (int look = 0; look < LOOKS; look++) {
+        for (int pause = 0; pause < PAUSES; pause++)
+            xb_relax();
+        if (try_lock(mutex, sync->number))
+            return true;
+    }
+    return false;
+}
+
 static void wait_for_lock(const struct xb_sync_io *sync, struct xb_mutex *mutex)
 {
     struct xb_sync_slot *slot = &sync->slots[sync->worker->index];
-    while (!try_lock(mutex, number_of(sync))) {
+    if (look_for_lock(sync, mutex))
+        return;
+    while (!try_lock(mutex, sync->number)) {
         xb_guard_take(&mutex->guard);
         bool waits = mark_waited(mutex);
         if (waits) {
@@ -107,8 +123,11 @@ static void wait_for_lock(const struct xb_sync_io *sync, struct xb_mutex *mutex)
 
 static int lock(const struct xb_sync_io *sync, struct xb_mutex *mutex)
 {
-    uint32_t number = number_of(sync);
-    if (try_lock(mutex, number))
+    /* Most find it free and nobody waiting. To look before would cost more than it saves. */
+    uint32_t number = sync->number, word = 0;
+    if (atomic_compare_exchange_strong_explicit(&mutex->word, &word, number, memory_order_acquire,
+                                                memory_order_relaxed) ||
+        try_lock(mutex, number))
         return 0;
     if (holder_of(atomic_load_explicit(&mutex->word, memory_order_relaxed)) == number)
         return -EDEADLK;
@@ -118,7 +137,7 @@ static int lock(const struct xb_sync_io *sync, struct xb_mutex *mutex)
 
 static int unlock(const struct xb_sync_io *sync, struct xb_mutex *mutex)
 {
-    uint32_t number = number_of(sync), word = number;
+    uint32_t number = sync->number, word = number;
     if (atomic_compare_exchange_strong_explicit(&mutex->word, &word, 0, memory_order_release,
                                                 memory_order_relaxed))
         return 0;
@@ -245,6 +264,11 @@ static int join(const struct xb_sync_io *sync, struct xb_io_op *op)
 
 static int64_t perform(struct xb_sync_io *sync, struct xb_io_op *op)
 {
+    /* The two that take no longer than to find out which one is asked for. */
+    if (op->kind == XB_IO_LOCK && op->on)
+        return lock(sync, op->on);
+    if (op->kind == XB_IO_UNLOCK && op->on)
+        return unlock(sync, op->on);
     if (op->kind == XB_IO_TICK)
         return tick(sync, op->sleep_ns);
     if (op->kind == XB_IO_SPAWN)
@@ -252,12 +276,8 @@ static int64_t perform(struct xb_sync_io *sync, struct xb_io_op *op)
     if (!op->on)
         return -EINVAL;
     switch (op->kind) {
-    case XB_IO_LOCK:
-        return lock(sync, op->on);
     case XB_IO_TRYLOCK:
-        return try_lock(op->on, number_of(sync)) ? 0 : -EBUSY;
-    case XB_IO_UNLOCK:
-        return unlock(sync, op->on);
+        return try_lock(op->on, sync->number) ? 0 : -EBUSY;
     case XB_IO_BARRIER:
         return meet(sync, op->on);
     case XB_IO_PUT:
@@ -293,7 +313,9 @@ static int await(struct xb_io *io, struct xb_io_op *ops, size_t n, size_t at_lea
 void xb_sync_wrap(struct xb_sync_io *sync, struct xb_io *inner, struct xb_worker *worker,
                   struct xb_sync_slot *slots)
 {
-    *sync = (struct xb_sync_io){ .inner = inner, .worker = worker, .slots = slots };
+    *sync = (struct xb_sync_io){
+        .inner = inner, .worker = worker, .number = worker->index + 1, .slots = slots
+    };
     sync->io.await = await;
 }
 

@@ -25,6 +25,7 @@ struct xb_sync_io {
     struct xb_io io; /* first: the kernel's view */
     struct xb_io *inner;
     struct xb_worker *worker;
+    uint32_t number; /* worker->index + 1 */
     struct xb_sync_slot *slots;
     uint64_t first_ns, ticks; /* of TICK: when the first one was awaited, and how many there were */
 };

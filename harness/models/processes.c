@@ -98,6 +98,7 @@ static int run_team(struct xb_team *team, void *memory)
     for (; created < team->n_workers; created++) {
         struct xb_worker *worker = &team->workers[created];
         worker->lane = &team->lanes[created];
+        xb_permit_init(&worker->permit, team->n_workers);
         forked[created] = (struct forked){ .pid = fork(), .index = created };
         if (forked[created].pid == 0)
             live(worker, parent);

@@ -38,8 +38,10 @@ static int run_team(struct xb_team *team, void *memory)
     uint32_t n = team->n_workers, created;
     team->model_state = shared;
     xb_barrier_init(&shared->barrier, n);
-    for (uint32_t i = 0; i < n; i++)
+    for (uint32_t i = 0; i < n; i++) {
         team->workers[i].lane = &team->lanes[i];
+        xb_permit_init(&team->workers[i].permit, n);
+    }
     int err = xb_crew_run(n, STACK_BYTES, live, team->workers, sizeof team->workers[0], &created);
     if (!err)
         return 0;

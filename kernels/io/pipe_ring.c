@@ -2,8 +2,8 @@
  * Workers in a ring of pipes pass one token: the price of waking the next one. */
 #include "../kernel.h"
 #include "../peer.h"
-#include "../prng.h"
 #include "../stream.h"
+#include "../token.h"
 
 #include <fcntl.h>
 #include <stdbool.h>
@@ -22,12 +22,6 @@ struct team {
     struct ends pipe[]; /* pipe[i] leads to worker i */
 };
 
-/* x -> factor * x + addend, modulo 2^64. Such maps do not commute, so the token's value tells in
- * which order workers had it; and they compose in closed form, which verify() uses. */
-struct affine {
-    uint64_t factor, addend;
-};
-
 struct state {
     bool starts;          /* worker 0: sends first, receives last */
     uint64_t first;       /* the token's value at the start of a sample */
@@ -36,19 +30,6 @@ struct state {
     size_t words, piece_bytes;
     uint64_t *token; /* worker 0 holds the token between iterations; others hold a stale copy */
 };
-
-static struct affine change_of(uint64_t seed, uint32_t index)
-{
-    uint64_t stream = xb_prng_of(seed, index);
-    uint64_t factor = xb_prng_next(&stream);
-    /* 5 modulo 8 and odd: the longest period (Knuth, TAOCP volume 2, 3.2.1.2, theorem A). */
-    return (struct affine){ (factor & ~UINT64_C(7)) | 5, xb_prng_next(&stream) | 1 };
-}
-
-static uint64_t apply(struct affine map, uint64_t x)
-{
-    return map.factor * x + map.addend;
-}
 
 static int team_setup(const struct xb_params *params, struct xb_memory *memory, void **team)
 {
@@ -97,8 +78,8 @@ static int setup(const struct xb_params *params, void *team, void **state)
         return -ENOMEM;
     *state = s;
     s->starts = params->index == 0;
-    s->first = xb_mix64(params->seed);
-    s->change = change_of(params->seed, params->index);
+    s->first = token_first(params);
+    s->change = affine_of(params->seed, params->index);
     s->from = ring->pipe[params->index].read;
     s->to = ring->pipe[(params->index + 1) % params->workers].write;
     s->words = params->bytes / 8 + (params->bytes % 8 != 0);
@@ -182,43 +163,14 @@ static int run(struct xb_run *run, void *state, uint64_t iters, struct xb_work *
     return 0;
 }
 
-/* First `inner`, then `outer`. */
-static struct affine compose(struct affine outer, struct affine inner)
-{
-    return (struct affine){ outer.factor * inner.factor, apply(outer, inner.addend) };
-}
-
-/* The closed form: no token is passed. What a worker sees from lap to lap follows one affine map,
- * and a sum over 2^j laps is affine too, so doubling gives any sum in 64 steps. */
 static int verify(const struct xb_params *params, void *team, void *state, uint64_t iters,
                   const struct xb_work *did)
 {
     (void)team;
     (void)state;
-    uint32_t n = params->workers;
-    uint64_t seen = xb_mix64(params->seed);
-    uint32_t before = params->index ? params->index : n;
-    for (uint32_t i = 1; i < before; i++)
-        seen = apply(change_of(params->seed, i), seen);
-    struct affine laps = { 1, 0 };
-    struct affine sum = { 1, 0 };
-    for (uint32_t i = 0; i < n; i++)
-        laps =
-            compose(change_of(params->seed, (uint32_t)(((uint64_t)params->index + i) % n)), laps);
-    uint64_t checksum = 0;
-    for (uint64_t left = iters; left; left /= 2) {
-        if (left % 2) {
-            checksum += apply(sum, seen);
-            seen = apply(laps, seen);
-        }
-        struct affine later = compose(sum, laps);
-        sum.factor += later.factor;
-        sum.addend += later.addend;
-        laps = compose(laps, laps);
-    }
     uint64_t bytes = iters * ((params->bytes + 7) / 8 * 8);
     bool same = did->items == iters && did->bytes_read == bytes && did->bytes_written == bytes &&
-                did->flops == 0 && did->checksum == checksum && did->outcome == 0;
+                did->flops == 0 && did->checksum == token_seen(params, iters) && did->outcome == 0;
     return same ? 0 : -EBADMSG;
 }
 

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Workers count in one total under one lock: what it costs to take it, and to wait for it. */
+#include "../tally.h"
+
+static int count_up(struct xb_io *io, struct counting *s)
+{
+    for (int i = 0; i < INCREMENTS; i++) {
+        s->op.marks = XB_IO_BEGINS | XB_IO_ENDS;
+        int64_t err = xb_await_on(io, &s->op, XB_IO_LOCK, &s->tally->lock);
+        if (err)
+            return (int)err;
+        s->tally->locked++;
+        s->op.marks = 0;
+        err = xb_await_on(io, &s->op, XB_IO_UNLOCK, &s->tally->lock);
+        if (err)
+            return (int)err;
+    }
+    return 0;
+}
+
+static void settle(void *team, void *state, struct xb_work *did)
+{
+    (void)state;
+    settle_lost(team, did);
+}
+
+const struct xb_kernel xb_kernel_sync_counter_mutex = {
+    .name = "sync/counter_mutex",
+    .summary = "all workers increment one total under a lock",
+    .source = "Dijkstra, \"Solution of a problem in concurrent programming control\", 1965",
+    .item = "increment",
+    .latency_of = "taking the lock",
+    .bound = XB_CLASS_SYNC,
+    .fit = XB_FIT_OWN,
+    .own_bytes = sizeof(struct xb_mutex),
+    .needs = XB_NEED_TEAM,
+    .team_setup = team_setup,
+    .setup = setup,
+    .begin = begin,
+    .run = run,
+    .settle = settle,
+    .verify = verify,
+    .teardown = teardown,
+};
