@@ -206,6 +206,31 @@ static void begin_split(unsigned high, unsigned low)
 }
 #endif
 
+/* Makes the first switch to it call xb_coro_main(). */
+static void prepare(struct xb_coro *coro)
+{
+#ifdef XB_UCONTEXT
+    size_t page = page_bytes();
+    getcontext(&coro->own);
+    coro->own.uc_stack.ss_sp = coro->stack + page;
+    coro->own.uc_stack.ss_size = coro->stack_bytes - page;
+    uintptr_t bits = (uintptr_t)coro;
+    makecontext(&coro->own, (void (*)(void))begin_split, 2, (unsigned)(bits >> 16 >> 16),
+                (unsigned)bits);
+#else
+    /* The frame that the first xb_switch() pops; it leaves the stack pointer 16-byte aligned at
+     * xb_coro_begin, whose call then obeys the ABI. */
+    uint64_t *top = (uint64_t *)(void *)(coro->stack + coro->stack_bytes) - 2;
+    uint64_t *frame = top - FRAME_WORDS;
+    frame[FRAME_ARGUMENT] = (uint64_t)(uintptr_t)coro;
+    frame[FRAME_RETURN] = (uint64_t)(uintptr_t)xb_coro_begin;
+    coro->own_sp = frame;
+#endif
+#ifdef XB_TSAN
+    coro->own_fiber = __tsan_create_fiber(0);
+#endif
+}
+
 struct xb_coro *xb_coro_create(void (*entry)(void *argument), void *argument, size_t stack_bytes)
 {
     size_t page = page_bytes();
@@ -225,25 +250,7 @@ struct xb_coro *xb_coro_create(void (*entry)(void *argument), void *argument, si
         xb_coro_destroy(coro);
         return NULL;
     }
-#ifdef XB_UCONTEXT
-    getcontext(&coro->own);
-    coro->own.uc_stack.ss_sp = coro->stack + page;
-    coro->own.uc_stack.ss_size = coro->stack_bytes - page;
-    uintptr_t bits = (uintptr_t)coro;
-    makecontext(&coro->own, (void (*)(void))begin_split, 2, (unsigned)(bits >> 16 >> 16),
-                (unsigned)bits);
-#else
-    /* The frame that the first xb_switch() pops; it leaves the stack pointer 16-byte aligned at
-     * xb_coro_begin, whose call then obeys the ABI. */
-    uint64_t *top = (uint64_t *)(void *)(coro->stack + coro->stack_bytes) - 2;
-    uint64_t *frame = top - FRAME_WORDS;
-    frame[FRAME_ARGUMENT] = (uint64_t)(uintptr_t)coro;
-    frame[FRAME_RETURN] = (uint64_t)(uintptr_t)xb_coro_begin;
-    coro->own_sp = frame;
-#endif
-#ifdef XB_TSAN
-    coro->own_fiber = __tsan_create_fiber(0);
-#endif
+    prepare(coro);
     return coro;
 }
 
@@ -288,6 +295,18 @@ void xb_coro_suspend(struct xb_coro *coro)
 {
     leave(coro);
     arrive(coro);
+}
+
+void xb_coro_restart(struct xb_coro *coro)
+{
+#ifdef XB_TSAN
+    __tsan_destroy_fiber(coro->own_fiber);
+#endif
+#ifdef XB_ASAN
+    coro->own_fake = NULL; /* freed when it finished */
+#endif
+    coro->finished = false;
+    prepare(coro);
 }
 
 bool xb_coro_finished(const struct xb_coro *coro)

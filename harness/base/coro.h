@@ -25,6 +25,10 @@ void xb_coro_resume(struct xb_coro *coro);
 /* Back to whoever resumed; returns at the next resume. Only from within `coro`. */
 void xb_coro_suspend(struct xb_coro *coro);
 
+/* Makes one that has finished ready to run entry(argument) again from the start, on the stack it
+ * has: a fresh stack is two system calls and a page fault. Not from within `coro`. */
+void xb_coro_restart(struct xb_coro *coro);
+
 bool xb_coro_finished(const struct xb_coro *coro);
 
 /* "x86-64", "aarch64" or "ucontext". */

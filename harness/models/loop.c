@@ -15,11 +15,15 @@
 /* Kernels promise to stay under 16 KiB; set-up and verification run here too. */
 enum { STACK_BYTES = 256 << 10 };
 
+/* Children that have ended, kept for the next ones with their stacks, as Go's runtime and pools of
+ * coroutines do: else making and removing the stack would be most of what a coroutine costs. */
+enum { IDLE_MOST = 64 };
+
 /* A worker, or a worker's child. */
 struct task {
     struct xb_coro *coro;
     struct xb_worker *worker; /* NULL: a child */
-    struct task *next;        /* in the queue of ready tasks */
+    struct task *next;        /* in the queue of ready tasks, or among the idle children */
     bool suspended, resumed;  /* in suspend(); before it */
     /* A child's. */
     struct task *parent; /* waiting for its end, or NULL */
@@ -33,6 +37,8 @@ struct loop {
     struct task *running;
     struct task *first, **last; /* ready, in order */
     uint32_t alive, arrived;
+    struct task *idle; /* children to be had again */
+    uint32_t n_idle;
 };
 
 static int probe(struct xb_reason *why)
@@ -106,6 +112,12 @@ static int run_tasks(struct loop *loop, struct xb_team *team)
     return 0;
 }
 
+static void destroy_child(struct task *child)
+{
+    xb_coro_destroy(child->coro);
+    free(child);
+}
+
 static int run_team(struct xb_team *team, void *memory)
 {
     struct loop *loop = memory;
@@ -142,6 +154,10 @@ static int run_team(struct xb_team *team, void *memory)
 done:
     for (uint32_t i = 0; i < team->n_workers; i++)
         xb_coro_destroy(loop->tasks[i].coro);
+    for (struct task *child = loop->idle; child; child = loop->idle) {
+        loop->idle = child->next;
+        destroy_child(child);
+    }
     free(loop->tasks);
     return err;
 }
@@ -191,19 +207,45 @@ static void live_as_child(void *argument)
     task->entry(task->argument);
 }
 
+/* NULL when out of memory. */
+static struct task *take_child(struct loop *loop)
+{
+    struct task *child = loop->idle;
+    if (child) {
+        loop->idle = child->next;
+        loop->n_idle--;
+        xb_coro_restart(child->coro);
+        return child;
+    }
+    child = calloc(1, sizeof *child);
+    if (child)
+        child->coro = xb_coro_create(live_as_child, child, STACK_BYTES);
+    if (child && child->coro)
+        return child;
+    free(child);
+    return NULL;
+}
+
+static void give_child(struct loop *loop, struct task *child)
+{
+    if (loop->n_idle == IDLE_MOST) {
+        destroy_child(child);
+        return;
+    }
+    child->parent = NULL;
+    child->next = loop->idle;
+    loop->idle = child;
+    loop->n_idle++;
+}
+
 static int spawn(struct xb_worker *by, void (*entry)(void *argument), void *argument, void **out)
 {
     struct loop *loop = by->team->model_state;
-    struct task *child = calloc(1, sizeof *child);
+    struct task *child = take_child(loop);
     if (!child)
         return -ENOMEM;
     child->entry = entry;
     child->argument = argument;
-    child->coro = xb_coro_create(live_as_child, child, STACK_BYTES);
-    if (!child->coro) {
-        free(child);
-        return -ENOMEM;
-    }
     loop->alive++;
     unpark(&loop->parker, child);
     *out = child;
@@ -218,8 +260,7 @@ static int join(struct xb_worker *by, void *which)
         child->parent = loop->running;
         park(&loop->parker);
     }
-    xb_coro_destroy(child->coro);
-    free(child);
+    give_child(loop, child);
     return 0;
 }
 
