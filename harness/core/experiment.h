@@ -5,6 +5,7 @@
 #include "spec.h"
 
 #include <signal.h>
+#include <stdbool.h>
 
 struct xb_counter_source;
 struct xb_picture;
@@ -19,7 +20,8 @@ struct xb_experiment {
     const struct xb_registry *registry;
     const struct xb_topology *topology;
     const struct xb_counter_source *source;
-    uint32_t metrics;                 /* bit set over enum xb_metric that the source is asked for */
+    uint32_t metrics;    /* bit set over enum xb_metric that the source is asked for */
+    bool counts_waiting; /* also where the kernel's class is io or sync; see experiment.c */
     const struct xb_picture *picture; /* NULL: not measured */
     const struct xb_cell *cells;
     size_t n_cells;
