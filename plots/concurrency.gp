@@ -7,6 +7,10 @@ field("kernel") == "" { next }
     else skipped++
     next
 }
+deadlocked() {
+    locked++
+    next
+}
 positive("concurrency") == "" || positive("parallelism") == "" {
     blank++
     next
@@ -37,6 +41,7 @@ END {
     note = ""
     if (skipped) note = note ", " skipped " skipped"
     if (failed) note = note ", " failed " failed"
+    if (locked) note = note ", " locked " deadlocked"
     if (blank) note = note ", " blank " without these figures"
     print "absent = " quoted(substr(note, 3))
     print "classes = " quoted(listed(classes, all_classes))

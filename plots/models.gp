@@ -7,7 +7,7 @@ field("kernel") == "" { next }
 {
     n++
     kernel[n] = field("kernel"); class[n] = field("class"); status[n] = field("status")
-    model[n] = field("model"); engine[n] = field("engine")
+    model[n] = field("model"); engine[n] = field("engine"); stuck[n] = deadlocked()
     pair[n] = model[n] "/" engine[n]; workers[n] = number("workers")
     variant[n] = field("bytes_per_worker") " " field("depth") " " field("isa") " " field("bind")
     if (measured()) {
@@ -26,7 +26,7 @@ function is_base(i) {
 }
 
 # What was not measured goes into words beside the row: named if one, counted if more.
-function absence(k, m,    i, p, skips, fails, odd, name, done, have, kinds) {
+function absence(k, m,    i, p, skips, fails, odd, locks, name, done, have, kinds) {
     for (i = 1; i <= n; i++)
         if (kernel[i] == k && workers[i] == at && variant[i] == m && value[i] != "")
             have[pair[i]] = 1
@@ -38,11 +38,12 @@ function absence(k, m,    i, p, skips, fails, odd, name, done, have, kinds) {
         name = class[i] == "io" ? p : model[i]
         if (status[i] == "skipped") skips = skips "," name
         else if (status[i] == "failed") fails = fails "," name
+        else if (stuck[i]) locks = locks "," name
         else odd = odd "," name # measured at another size, or without a rate
     }
-    kinds = (skips != "") + (fails != "") + (odd != "")
+    kinds = (skips != "") + (fails != "") + (locks != "") + (odd != "")
     return substr(counted(skips, "skipped", kinds) counted(fails, "failed", kinds) \
-        counted(odd, "no figure", kinds), 3)
+        counted(locks, "deadlocked", kinds) counted(odd, "no figure", kinds), 3)
 }
 
 function counted(names, word, kinds,    list, c) {

@@ -18,6 +18,7 @@ field("kernel") == "" { next }
         else skipped[c]++
         next
     }
+    if (deadlocked()) locked[c]++
     if (positive("items_per_s") == "")
         next
     n++
@@ -33,9 +34,12 @@ field("kernel") == "" { next }
     }
 }
 
-function base_of(i) {
+function base_of(i,    k) {
     if ((who[i], size[i]) in one_of_size) return one_of_size[who[i], size[i]]
-    return sizes[who[i]] == 1 ? one[who[i]] : 0
+    if (sizes[who[i]] == 1) return one[who[i]]
+    k = who[i]
+    # One worker has no use for a second lane.
+    return sub(/×[0-9]+/, "", k) && sizes[k] == 1 ? one[k] : 0
 }
 
 END {
@@ -109,6 +113,7 @@ END {
             note = ""
             if (skipped[c]) note = note ", " skipped[c] " skipped"
             if (failed[c]) note = note ", " failed[c] " failed"
+            if (locked[c]) note = note ", " locked[c] " deadlocked"
             if (alone[c]) note = note ", " alone[c] " lack 1 worker"
             print "note_" c " = " quoted(substr(note, 3))
             # A range for each panel, in which the ideal has a place.

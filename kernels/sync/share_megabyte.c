@@ -3,8 +3,8 @@
  * lies, and only leave to do so goes through a queue.
  *
  * What is left of the cost is writing and reading a megabyte, which another core's cache may hold,
- * and a wake-up. sync/pass_pipe --bytes 1M and sync/pass_queue --bytes 1M fill and sum as much, and
- * copy it twice besides: the difference is what copying costs, and what workers pay that have no
+ * and a wake-up. sync/copy_megabyte and sync/pass_queue --bytes 1M fill and sum as much, and copy it
+ * twice besides: the difference is what copying costs, and what workers pay that have no
  * memory in common. Processes have it here too: they map it before they part. Its pages are base
  * pages under every model, as shared mappings mostly have no huge ones. */
 #include "../pass_queue.h"
