@@ -59,7 +59,7 @@ function cost(title, k, wanted, b, by_cpu, note,    i, c, counts, w, text, value
                 break
             }
     }
-    printf "%.1f\t%s\t%s\n", y + 7, title, (w == "" ? "not in this run: " k \
+    printf "%.1f\t%s\t%s\n", y + 7, title, (w == "" ? "not in this run (" k ")" \
         : plural(w, "worker") note) > "heads"
     y += w == "" ? 17 : 25
     for (c = 1; c <= models && w != ""; c++) {
@@ -101,8 +101,12 @@ function memory(    i, c, j, k, kernels, w, count, best, most, at, z, seen, text
     for (i = 1; i <= n && memory_kernel == ""; i++)
         if (rss[i] != "") memory_kernel = kernel[i]
     if (memory_kernel == "") return
+    # The kernel's own share is known of many workers only.
     for (i = 1; i <= n; i++)
-        if (kernel[i] == memory_kernel && rss[i] != "" && !((workers[i], model[i]) in seen)) {
+        if (kernel[i] == memory_kernel && inside[i] != "") has_inside = 1
+    for (i = 1; i <= n; i++)
+        if (kernel[i] == memory_kernel && rss[i] != "" && (!has_inside || inside[i] != "") &&
+            !((workers[i], model[i]) in seen)) {
             seen[workers[i], model[i]] = 1
             count[workers[i]]++
         }
@@ -120,15 +124,15 @@ function memory(    i, c, j, k, kernels, w, count, best, most, at, z, seen, text
                 at = i
         if (!at) text = "not run"
         else text = status[at] == "skipped" || status[at] == "failed" ? status[at] : "no figure"
-        for (j = 0; j < 2; j++) {
+        for (j = 0; j <= has_inside; j++) {
             z = !at ? "" : j ? inside[at] : rss[at]
             if (z != "") {
-                printf "%.2f\t%s\t%s\t%s\t%d\t%s\n", c + (j ? 0.2 : -0.2), cell(z), model_list[c],
+                printf "%.2f\t%s\t%s\t%s\t%d\t%s\n", c + (has_inside ? j * 0.4 - 0.2 : 0), cell(z), model_list[c],
                     status[at], j, binary_size(z) > "memory"
                 if (memory_low == "" || z < memory_low) memory_low = z
                 if (z > memory_high) memory_high = z
             } else if (!j || !at || rss[at] != "")
-                printf "%.2f\t%s\n", c + (j ? 0.2 : -0.2), text > "memory_words"
+                printf "%.2f\t%s\n", c + (has_inside ? j * 0.4 - 0.2 : 0), text > "memory_words"
         }
     }
 }
@@ -136,7 +140,7 @@ function memory(    i, c, j, k, kernels, w, count, best, most, at, z, seen, text
 END {
     models = split(listed(all, all_models), model_list, " ")
     for (m in all)
-        if (!index(" " all_models " ", " " m " ")) model_list[++models] = m
+        if (place(m, all_models) == 99) model_list[++models] = m
     y = 0
     cost("make a worker, and wait for its end", "sync/create_join", 1, "", 0, "")
     top = 1e9
@@ -150,10 +154,8 @@ END {
     cost("64 bytes and an answer, by pipe", "sync/pass_pipe", 2, 64, 0, "")
     cost("64 bytes and an answer, by Unix socket", "sync/pass_socketpair", 2, 64, 0, "")
     cost("64 bytes and an answer, by queue in memory", "sync/pass_queue", 2, 64, 0, "")
-    cost("1 MiB there and back, filled and summed in place", "sync/share_megabyte", 2, 1048576, 0,
-        "")
-    cost("1 MiB there and back, filled, copied by pipe, and summed", "sync/copy_megabyte", 2,
-        1048576, 0, "")
+    cost("1 MiB and an answer, by memory in common", "sync/share_megabyte", 2, 1048576, 0, "")
+    cost("1 MiB and an answer, by pipe", "sync/copy_megabyte", 2, 1048576, 0, "")
     memory()
     print "NaN\tNaN\tNaN\tNaN\tx\tx\tx" > "points"
     print "NaN\tx" > "words"
@@ -175,6 +177,7 @@ END {
     print "engines = " quoted(engines)
     print "has_memory = " has_memory + 0
     print "memory_kernel = " quoted(memory_kernel)
+    print "has_inside = " has_inside + 0
     print "memory_workers = " memory_workers + 0
     print "memory_low = " real(memory_low == "" ? 1024 : memory_low)
     print "memory_high = " real(memory_high == "" ? 1048576 : memory_high)
@@ -247,7 +250,7 @@ eval forget_legend
 plot_left = 940
 plot_right = 1176
 plot_top = top_at + 58
-plot_bottom = plot_top + words(models) * 54
+plot_bottom = plot_top + words(models) * (has_inside ? 54 : 34)
 below = "bytes (log scale)"
 eval place_plot
 set label 1 "memory for each worker" at screen across(plot_left - 90), down(top_at + 7) left \
@@ -262,7 +265,8 @@ if (memory_kernel eq "") {
     set xrange [0:1]
     set yrange [1:0]
     set label 9005 ""
-    set label 3 why at graph 0.2, graph 0.9 center font face(11) textcolor rgb grey
+    set label 3 why at screen across(plot_left - 90), down(top_at + 30) left font face(10) \
+        textcolor rgb grey
     plot NaN
 } else {
     low_edge = memory_low / 3
@@ -277,7 +281,7 @@ if (memory_kernel eq "") {
         set xtics add (k % 2 ? "" : sprintf("%g %s", 4. ** k / 1024. ** (k / 5), \
             word(units, k / 5 + 1)) 4. ** k)
     }
-    set label 4 "●  resident, user space     ▲  kernel" at screen across(plot_left - 90), \
+    set label 4 has_inside ? "●  resident     ▲  the kernel's own" : "resident" at screen across(plot_left - 90), \
         down(top_at + 45) left font face(9.5) textcolor rgb grey
     plot "memory" using 2:1:(filled_if($5 == 0 ? 7 : 9, strcol(4))):(model_colour(strcol(3))) \
             with points pt variable ps mark(1.25) lw 1.5 lc rgb variable, \
