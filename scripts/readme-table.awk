@@ -13,8 +13,8 @@
 }
 
 function ratio(value) {
-    return value >= 9.95 ? sprintf("%.0f", value) : value >= 0.0995 ? sprintf("%.2f", value) \
-        : sprintf("%.2g", value)
+    return value >= 99.5 ? sprintf("%.0f", value) : value >= 9.95 ? sprintf("%.1f", value) \
+        : value >= 0.0995 ? sprintf("%.2f", value) : sprintf("%.2g", value)
 }
 
 # The best of a model's engines, at these workers and the first size of the row.
