@@ -76,7 +76,7 @@ function emit_kernel(k, side,    i, j, c, best, m, count, base, slots, order, no
     if (!slots) {
         if (note == "") note = "not measured"
     } else if (!base) {
-        note = "no " base_model (note == "" ? " figure" : ": " note)
+        note = "no " base_model (sides > 2 ? "" : note == "" ? " figure" : ": " note)
         slots = 0
     }
     top = y[side]

@@ -50,8 +50,17 @@ def items_per_second_of_one():
 # time.monotonic() is the same clock in all processes of a machine.
 
 
-def work(kind, index, items, meet):
+def pin(index, cpus):
+    """Binds the calling thread to a CPU of its own, or to its turn of them, as xbound binds lanes.
+
+    Linux may leave two processes that were woken together on one CPU for a whole reading.
+    """
+    os.sched_setaffinity(0, {cpus[index % len(cpus)]})
+
+
+def work(kind, index, items, meet, cpus):
     """One thread's or process's share, once all have met; returns when it began and ended."""
+    pin(index, cpus)
     times = naps(index, items) if kind == "sleep" else []
     meet()
     begin = time.monotonic()
@@ -62,11 +71,11 @@ def work(kind, index, items, meet):
     return begin, time.monotonic()
 
 
-def in_threads(kind, workers, items):
+def in_threads(kind, workers, items, cpus):
     barrier = threading.Barrier(workers)
     spans = []
     threads = [
-        threading.Thread(target=lambda i=i: spans.append(work(kind, i, items, barrier.wait)))
+        threading.Thread(target=lambda i=i: spans.append(work(kind, i, items, barrier.wait, cpus)))
         for i in range(workers)
     ]
     for thread in threads:
@@ -76,12 +85,12 @@ def in_threads(kind, workers, items):
     return spans
 
 
-def in_processes(kind, workers, items):
+def in_processes(kind, workers, items, cpus):
     context = multiprocessing.get_context("fork")
     barrier = context.Barrier(workers)
     queue = context.SimpleQueue()
     processes = [
-        context.Process(target=lambda i=i: queue.put(work(kind, i, items, barrier.wait)))
+        context.Process(target=lambda i=i: queue.put(work(kind, i, items, barrier.wait, cpus)))
         for i in range(workers)
     ]
     for process in processes:
@@ -121,13 +130,15 @@ def main():
         sys.exit(__doc__.split("\n")[2])
     model, kind, workers, seconds = sys.argv[1:3] + [int(sys.argv[3]), float(sys.argv[4])]
     rate = items_per_second_of_one() if kind == "cpu" else 1 / MEAN_SLEEP_S
-    at_once = min(workers, len(os.sched_getaffinity(0)))
+    cpus = sorted(os.sched_getaffinity(0))
+    at_once = min(workers, len(cpus))
     items = max(1, int(rate * seconds * at_once / workers))
     if model == "threading":
-        spans = in_threads(kind, workers, items)
+        spans = in_threads(kind, workers, items, cpus)
     elif model == "multiprocessing":
-        spans = in_processes(kind, workers, items)
+        spans = in_processes(kind, workers, items, cpus)
     elif model == "asyncio":
+        pin(0, cpus)
         spans = in_coroutines(kind, workers, items, max(1, int(rate * TURN_S)))
     else:
         sys.exit(f"validate-gil.py: no model '{model}'")

@@ -3,8 +3,9 @@
 # and of four workers over one.
 #
 # gil stands beside threading, processes beside multiprocessing, loop beside asyncio. How fast either
-# side computes is its own affair; the shape is what a model promises. Python's side is
-# validate-gil.py; the arithmetic from pairs to verdicts is that of peers.sh.
+# side computes is its own affair; the shape is what a model promises. Workers of both sides are bound
+# to CPUs in turn. Python's side is validate-gil.py; the arithmetic from pairs to verdicts is that of
+# peers.sh.
 set -euo pipefail
 
 usage() {
@@ -120,7 +121,7 @@ pinned() { timeout --foreground 120 taskset -c "$cpus" "$@"; }
 read_ours() {
     local kernel=$1 engine=$2 model=$3
     rm -rf "$work/run"
-    pinned "$xbound" run "$kernel" --engine "$engine" --model "$model" --bind none --counters none \
+    pinned "$xbound" run "$kernel" --engine "$engine" --model "$model" --bind scatter --counters none \
         --workers "$(IFS=,; echo "${counts[*]}")" --samples 1 --min-time "${work_ms}ms" \
         --seed "$round" -o "$work/run" >"$work/said" 2>&1 || return
     awk -f "$here/csv.awk" -f "$work/rates.awk" "$work/run/samples.csv"
