@@ -148,9 +148,9 @@ END {
     for (i = 1; i <= n; i++)
         if (kernel[i] == "sync/yield" && cpu[i] != "" && workers[i] > most &&
             (model[i] == "threads" || most == 0)) most = workers[i]
-    cost("switch: let another worker go first", "sync/yield", most, "", 1,
+    cost("switch to another worker", "sync/yield", most, "", 1,
         cpus ? " on " (most > cpus ? plural(cpus, "CPU") : plural(cpus, "CPU") \
-            ", so threads have nobody to switch to") : "")
+            ": nobody to switch to but in a loop") : "")
     cost("64 bytes and an answer, by pipe", "sync/pass_pipe", 2, 64, 0, "")
     cost("64 bytes and an answer, by Unix socket", "sync/pass_socketpair", 2, 64, 0, "")
     cost("64 bytes and an answer, by queue in memory", "sync/pass_queue", 2, 64, 0, "")

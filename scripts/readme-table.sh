@@ -41,7 +41,7 @@ chosen=(cpu/mix64 cpu/fma_peak cpu/gemm_blocked
     io/line_count io/file_rand io/fsync_log io/socket_echo io/http_get io/pipe_ring io/hackbench
     sync/counter_atomic sync/counter_mutex sync/counter_sharded sync/barrier sync/token_ring
     sync/queue sync/philosophers_naive sync/philosophers_ordered sync/create_join sync/yield
-    sync/pass_pipe sync/share_megabyte)
+    sync/pass_pipe sync/pass_queue)
 (($# == 0)) || chosen=("$@")
 
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)

@@ -6,7 +6,8 @@
  * and a wake-up. sync/copy_megabyte and sync/pass_queue --bytes 1M fill and sum as much, and copy it
  * twice besides: the difference is what copying costs, and what workers pay that have no
  * memory in common. Processes have it here too: they map it before they part. Its pages are base
- * pages under every model, as shared mappings mostly have no huge ones. */
+ * pages under every model, as shared mappings mostly have no huge ones: where a megabyte just fits an
+ * L2, some sets of pages fit worse than others, and one cell may take twice as long as the next. */
 #include "../pass_queue.h"
 
 static int open_channels(const struct xb_params *params, struct xb_memory *memory, void **team)
