@@ -171,7 +171,7 @@ END {
             wanted[++ordered] = class_list[i]
     for (i = 1; i <= kernels; i++)
         total += price[names[i]] = cost(names[i])
-    sides = total <= 330 ? 1 : total <= 1300 ? 2 : 3
+    sides = total <= 330 ? 1 : total <= 1600 ? 2 : 3
     side = 1
     for (i = 1; i <= 3; i++) {
         y[i] = 0
