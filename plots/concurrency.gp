@@ -7,6 +7,10 @@ field("kernel") == "" { next }
     else skipped++
     next
 }
+deadlocked() {
+    locked++
+    next
+}
 positive("concurrency") == "" || positive("parallelism") == "" {
     blank++
     next
@@ -15,14 +19,14 @@ positive("concurrency") == "" || positive("parallelism") == "" {
     n++
     x = positive("concurrency")
     y = positive("parallelism")
-    printf "%.6g\t%.6g\t%s\t%s\t%s\n", x, y, field("class"), model_of(), field("status") \
+    printf "%.6g\t%.6g\t%s\t%s\t%s\n", x, y, field("class"), field("model"), field("status") \
         > "points"
     if (x > most) most = x
     if (least == "" || x < least) least = x
     if (y < lowest || lowest == "") lowest = y
     if (y > highest) highest = y
     classes[field("class")] = 1
-    models[model_of()] = 1
+    models[field("model")] = 1
     if (field("status") == "suspect") suspects++
 }
 
@@ -37,6 +41,7 @@ END {
     note = ""
     if (skipped) note = note ", " skipped " skipped"
     if (failed) note = note ", " failed " failed"
+    if (locked) note = note ", " locked " deadlocked"
     if (blank) note = note ", " blank " without these figures"
     print "absent = " quoted(substr(note, 3))
     print "classes = " quoted(listed(classes, all_classes))
@@ -73,10 +78,6 @@ do for [item in classes] {
     eval legend_item
 }
 
-legend_x = legend_x + 30
-item = "all run; below it, some wait"
-eval legend_line
-
 plot_left = 112
 plot_right = 1150
 plot_top = 112
@@ -112,9 +113,11 @@ set border 3
 set samples 400
 set label 2 cpus == 0 ? "" : cpus == 1 ? "the one CPU" : sprintf("all %d CPUs", cpus) \
     at graph 0.995, first (cpus > 0 ? cpus : 1) right offset 0, 0.6 font face(11) textcolor rgb ink
+set label 3 "all run; below, some wait" at first high_y, graph 0.97 left offset 1, 0 font face(11) \
+    textcolor rgb ink
 # Concurrency hardly differs between models, whose points would hide one another.
 nudge(model) = (high_x / low_x) ** ((model eq "threads" ? -13 : model eq "processes" ? -4 : \
-    model eq "loop" ? 5 : 14) / 1040.)
+    model eq "loop" ? 5 : model eq "gil" ? 14 : 23) / 1040.)
 plot x with lines lw 2 dt (6, 4) lc rgb ink, \
     (cpus > 0 ? cpus : NaN) with lines lw 2 lc rgb ink, \
     "points" using ($1 * nudge(strcol(4))):2:(filled_if(class_shape(strcol(3)), strcol(5))): \

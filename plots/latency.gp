@@ -6,8 +6,8 @@ $program << AWK
 field("class") != "io" { next }
 {
     n++
-    kernel[n] = field("kernel"); model[n] = model_of(); status[n] = field("status")
-    pair[n] = model_of() "/" field("engine")
+    kernel[n] = field("kernel"); model[n] = field("model"); status[n] = field("status")
+    pair[n] = field("model") "/" field("engine")
     workers[n] = number("workers")
     variant[n] = field("bytes_per_worker") " " field("depth") " " field("bind")
     if (measured()) {
@@ -18,12 +18,18 @@ field("class") != "io" { next }
         known[kernel[n]] = 1
         list[++kernels] = kernel[n]
     }
+    if (p50[n] != "") can[pair[n]] = 1
     if (!(pair[n] in row)) {
         row[pair[n]] = 1
-        order[++pairs] = pair_rank(model_of(), field("engine")) " " pair[n]
+        order[++pairs] = pair_rank(field("model"), field("engine")) " " pair[n]
     }
     if (p50[n] != "") seen[workers[n]] = 1
     else any[workers[n]] = 1
+}
+
+function length_of(set,    name, count) {
+    for (name in set) count++
+    return count
 }
 
 function pair_of(ranked) {
@@ -63,6 +69,11 @@ END {
     more = at
     for (w in seen)
         if (w + 0 > more) more = w + 0
+    # A pair that no kernel could run under has no row.
+    for (i = j = 1; i <= pairs; i++)
+        if (pair_of(order[i]) in can || !length_of(can)) order[j++] = order[i]
+        else never = never (never == "" ? "" : ", ") pair_of(order[i])
+    pairs = j - 1
     sort_numbers(order, pairs)
     sort_texts(list, kernels)
     for (i = 1; i <= pairs; i++) {
@@ -96,6 +107,7 @@ END {
         print "array highs[" kernels "] = [" highs "]"
     }
     print "pairs = " pairs + 0
+    print "never = " quoted(never)
     print "shown = " shown + 0
     print "at_workers = " at + 0
     print "more_workers = " more + 0
@@ -115,11 +127,11 @@ if (words(kernels) == 0) {
 }
 remark = "Logarithmic axes, one scale per kernel. ". \
     "No 99th percentile below 100 latencies, no 99.9th below 1000.". \
-    (suspects > 0 ? " Hollow: suspect." : "")
+    (never eq "" ? "" : " No figure of ".never.".").(suspects > 0 ? " Hollow: suspect." : "")
 panels = words(kernels)
 columns = panels < 3 ? panels : 3
 rows = (panels + columns - 1) / columns
-pitch = more_workers > at_workers ? 27 : 22
+pitch = more_workers > at_workers ? 21 : 18
 panel_high = pairs * pitch < 100 ? 100 : pairs * pitch
 top_at = 140
 height = top_at + rows * (panel_high + 74) + 20

@@ -7,7 +7,7 @@ field("kernel") == "" { next }
 {
     n++
     kernel[n] = field("kernel"); class[n] = field("class"); status[n] = field("status")
-    model[n] = model_of(); engine[n] = field("engine")
+    model[n] = field("model"); engine[n] = field("engine"); stuck[n] = deadlocked()
     pair[n] = model[n] "/" engine[n]; workers[n] = number("workers")
     variant[n] = field("bytes_per_worker") " " field("depth") " " field("isa") " " field("bind")
     if (measured()) {
@@ -26,7 +26,7 @@ function is_base(i) {
 }
 
 # What was not measured goes into words beside the row: named if one, counted if more.
-function absence(k, m,    i, p, skips, fails, odd, name, done, have, kinds) {
+function absence(k, m,    i, p, skips, fails, odd, locks, name, done, have, kinds) {
     for (i = 1; i <= n; i++)
         if (kernel[i] == k && workers[i] == at && variant[i] == m && value[i] != "")
             have[pair[i]] = 1
@@ -38,17 +38,18 @@ function absence(k, m,    i, p, skips, fails, odd, name, done, have, kinds) {
         name = class[i] == "io" ? p : model[i]
         if (status[i] == "skipped") skips = skips "," name
         else if (status[i] == "failed") fails = fails "," name
+        else if (stuck[i]) locks = locks "," name
         else odd = odd "," name # measured at another size, or without a rate
     }
-    kinds = (skips != "") + (fails != "") + (odd != "")
+    kinds = (skips != "") + (fails != "") + (locks != "") + (odd != "")
     return substr(counted(skips, "skipped", kinds) counted(fails, "failed", kinds) \
-        counted(odd, "no figure", kinds), 3)
+        counted(locks, "deadlocked", kinds) counted(odd, "no figure", kinds), 3)
 }
 
 function counted(names, word, kinds,    list, c) {
     c = split(substr(names, 2), list, ",")
     if (!c) return ""
-    return ", " (c == 1 && kinds == 1 && length(names) < 24 ? list[1] : c) " " word
+    return ", " (c == 1 && kinds == 1 && length(names) < (sides > 2 ? 7 : 24) ? list[1] : c) " " word
 }
 
 function emit_kernel(k, side,    i, j, c, best, m, count, base, slots, order, note, name, top, s) {
@@ -75,24 +76,24 @@ function emit_kernel(k, side,    i, j, c, best, m, count, base, slots, order, no
     if (!slots) {
         if (note == "") note = "not measured"
     } else if (!base) {
-        note = "no " base_model (note == "" ? " figure" : ": " note)
+        note = "no " base_model (sides > 2 ? "" : note == "" ? " figure" : ": " note)
         slots = 0
     }
     top = y[side]
+    y[side] += tall(k, slots)
     for (s = 1; s <= slots; s++) {
         split(order[s], c, " ")
         j = c[2]
         printf "%d\t%s\t%s\t%s\t%.1f\t%s\t%s\t%s\n", side, cell(value[j] / value[base]),
             cell(lo[j] == "" ? "" : lo[j] / value[base]),
             cell(hi[j] == "" ? "" : hi[j] / value[base]),
-            top + 8 + 10 * s, model[j], class[j] == "io" ? engine[j] : "blocking",
+            (top + y[side] + 9) / 2 + pitch(k) * (s - (slots + 1) / 2), model[j], class[j] == "io" ? engine[j] : "blocking",
             status[j] > "points"
         extend(side, value[j] / value[base])
         models_shown[model[j]] = 1
         if (class[j] == "io") engines_shown[engine[j]] = 1
         if (status[j] == "suspect") suspects++
     }
-    y[side] += slots > 1 ? 18 + 10 * slots : 27
     name = k
     sub(/^[^\/]*\//, "", name)
     printf "%d\t%.1f\t%s\t%s\n", side, (top + y[side] + 9) / 2, name, note > "rows"
@@ -104,21 +105,40 @@ function extend(side, ratio) {
     if (ratio > high[side]) high[side] = ratio
 }
 
-# Rows of a kernel cost its slots; a first guess that only has to balance the two sides.
-function cost(c,    i, s) {
-    s = 0
-    for (i = 1; i <= n; i++)
-        if (class[i] == c && workers[i] == at)
-            s += (value[i] != "" ? 9 : 1) + (first[i] ? 18 : 0)
-    return s ? s + 34 : 0
+# Kernels of I/O have a slot for each engine too.
+function pitch(k) {
+    return class_of[k] == "io" ? 7 : 10
 }
 
-function emit_class(c, side,    i) {
-    printf "%d\t%.1f\t%s\n", side, y[side] + 17, c > "classes"
+function tall(k, slots) {
+    return slots > 1 ? 15 + pitch(k) * slots : 25
+}
+
+# A first guess, which only has to balance the sides.
+function cost(k,    i, slots) {
+    for (i = 1; i <= n; i++)
+        slots += kernel[i] == k && workers[i] == at && value[i] != ""
+    return tall(k, slots)
+}
+
+function emit_heading(text, side) {
+    printf "%d\t%.1f\t%s\n", side, y[side] + 17, text > "classes"
     y[side] += 27
+}
+
+# A class goes on at the top of the next side where this one is full.
+function emit_class(c,    i, begun) {
     for (i = 1; i <= kernels; i++)
-        if (class_of[names[i]] == c)
+        if (class_of[names[i]] == c) {
+            if (side < sides && spent + price[names[i]] / 2 > total / sides * side) {
+                side++
+                if (begun) emit_heading(c ", more", side)
+            }
+            if (!begun) emit_heading(c, side)
+            begun = 1
+            spent += price[names[i]]
             emit_kernel(names[i], side)
+        }
     y[side] += 12
 }
 
@@ -149,28 +169,27 @@ END {
     for (i = 1; i <= class_count; i++)
         if (!index(" " all_classes " ", " " class_list[i] " "))
             wanted[++ordered] = class_list[i]
-    total = 0
+    for (i = 1; i <= kernels; i++)
+        total += price[names[i]] = cost(names[i])
+    sides = total <= 330 ? 1 : total <= 1600 ? 2 : 3
+    side = 1
+    for (i = 1; i <= 3; i++) {
+        y[i] = 0
+        low[i] = 0.8
+        high[i] = 1.25
+    }
     for (i = 1; i <= ordered; i++)
-        total += price[i] = cost(wanted[i])
-    y[1] = y[2] = 0
-    low[1] = low[2] = 0.8
-    high[1] = high[2] = 1.25
-    spent = 0
-    sides = 1
-    for (i = 1; i <= ordered; i++)
-        if (price[i]) {
-            if (total > 330 && spent > 0 && spent + price[i] / 2 > total / 2)
-                sides = 2
-            spent += price[i]
-            emit_class(wanted[i], sides)
-        }
-    for (i = 1; i <= 2; i++)
+        if (wanted[i] in class_known) emit_class(wanted[i])
+    sides = side
+    for (i = 1; i <= 3; i++)
         print i "\tNaN\tNaN\tNaN\tNaN\tx\tx\tx" > "points"
-    high_row = y[1] > y[2] ? y[1] : y[2]
-    print "rows_high = " int(high_row > 160 ? high_row : 160)
+    rows_high = 160
+    for (i = 1; i <= sides; i++)
+        if (y[i] > rows_high) rows_high = y[i]
+    print "rows_high = " int(rows_high)
     print "sides = " sides
-    print "array low[2] = [" real(low[1]) "," real(low[2]) "]"
-    print "array high[2] = [" real(high[1]) "," real(high[2]) "]"
+    print "array low[3] = [" real(low[1]) "," real(low[2]) "," real(low[3]) "]"
+    print "array high[3] = [" real(high[1]) "," real(high[2]) "," real(high[3]) "]"
     print "at_workers = " at + 0
     print "base = " quoted(base_model)
     print "base_engine = " quoted(base_engine)
@@ -212,11 +231,12 @@ if (words(engines) > 0) {
 
 set multiplot
 do for [side = 1:sides] {
-    plot_left = sides == 1 ? 170 : side == 1 ? 150 : 740
-    plot_right = sides == 1 ? 1000 : side == 1 ? 480 : 1030
+    plot_left = sides == 1 ? 170 : sides == 2 ? 150 + (side - 1) * 590 : 144 + (side - 1) * 396
+    plot_right = sides == 1 ? 1000 : plot_left + (sides == 2 ? 310 : 168)
     plot_top = top_at
     plot_bottom = top_at + rows_high
-    below = "throughput ÷ throughput of ".base." (log scale)"
+    below = sides == 3 ? "÷ throughput of ".base : \
+        "throughput ÷ throughput of ".base." (log scale)"
     eval place_plot
     set yrange [rows_high : 0]
     low_edge = low[side] / 1.15
@@ -225,7 +245,8 @@ do for [side = 1:sides] {
     set logscale x 2
     # As many labels as fit: halves and doubles, then steps of four, ten, a hundred.
     span = log(high_edge / low_edge) / log(2)
-    step = span < 6 ? 2 : span < 12 ? 4 : span < 20 ? 10 : 100
+    fit = (plot_right - plot_left) / 50.
+    step = span < fit ? 2 : span < 2 * fit ? 4 : span < 3.3 * fit ? 10 : span < 6.6 * fit ? 100 : 1000
     unset xtics
     set xtics nomirror scale 0.5 ("1×" 1) textcolor rgb ink
     set grid xtics back ls 100

@@ -7,7 +7,7 @@ $program << AWK
 field("kernel") == "" { next }
 {
     c = field("class")
-    m = model_of()
+    m = field("model")
     w = number("workers")
     if (!(c in class_known)) {
         class_known[c] = 1
@@ -18,26 +18,28 @@ field("kernel") == "" { next }
         else skipped[c]++
         next
     }
+    if (deadlocked()) locked[c]++
     if (positive("items_per_s") == "")
         next
     n++
-    settings = field("engine") " " field("depth") " " field("isa") " " field("bind")
-    who[n] = field("kernel") " " m " " settings
-    # One worker has one lane: a loop on several is compared with it too.
-    single[n] = field("kernel") " " field("model") " " settings
+    who[n] = field("kernel") " " m " " field("engine") " " field("depth") " " field("isa") " " \
+        field("bind")
     size[n] = field("bytes_per_worker")
     class[n] = c; model[n] = m; workers[n] = w
     value[n] = positive("items_per_s"); status[n] = field("status")
     if (w == 1) {
-        one_of_size[single[n], size[n]] = n
-        one[single[n]] = n
-        sizes[single[n]]++
+        one_of_size[who[n], size[n]] = n
+        one[who[n]] = n
+        sizes[who[n]]++
     }
 }
 
-function base_of(i) {
-    if ((single[i], size[i]) in one_of_size) return one_of_size[single[i], size[i]]
-    return sizes[single[i]] == 1 ? one[single[i]] : 0
+function base_of(i,    k) {
+    if ((who[i], size[i]) in one_of_size) return one_of_size[who[i], size[i]]
+    if (sizes[who[i]] == 1) return one[who[i]]
+    k = who[i]
+    # One worker has no use for a second lane.
+    return sub(/×[0-9]+/, "", k) && sizes[k] == 1 ? one[k] : 0
 }
 
 END {
@@ -51,7 +53,7 @@ END {
             continue
         }
         up[i] = value[i] / value[b]
-        key = who[i] " " (((single[i], size[i]) in one_of_size) ? size[i] : "")
+        key = who[i] " " (((who[i], size[i]) in one_of_size) ? size[i] : "")
         if (!(key in group)) {
             group[key] = ++groups
             group_first[groups] = i
@@ -111,6 +113,7 @@ END {
             note = ""
             if (skipped[c]) note = note ", " skipped[c] " skipped"
             if (failed[c]) note = note ", " failed[c] " failed"
+            if (locked[c]) note = note ", " locked[c] " deadlocked"
             if (alone[c]) note = note ", " alone[c] " lack 1 worker"
             print "note_" c " = " quoted(substr(note, 3))
             # A range for each panel, in which the ideal has a place.

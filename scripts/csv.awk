@@ -4,6 +4,7 @@
 # to the program's own rules, where
 #     field("kernel")         is the text of that column in this row, "" if empty or no such column
 #     number("items_per_s")   is its value, "" if it is no finite number: absent is never 0
+# A loop on more than one lane is a model of its own: field("model") is "loop×2" for it.
 # Tabs and line breaks inside a field become spaces, so programs may write tab-separated tables.
 # POSIX awk only (mawk is what Debian installs); sorting and medians are here as awk has neither.
 # What more than one chart needs to choose or order cells is here too.
@@ -26,6 +27,11 @@ function positive(name,    value) {
 # Suspect cells were measured; skipped and failed ones were not.
 function measured() {
     return field("status") == "ok" || field("status") == "suspect"
+}
+
+# What is there to deadlock and did: such a row is ok, and has no figures.
+function deadlocked() {
+    return measured() && field("reason") ~ /^deadlock/
 }
 
 # A number for a table that gnuplot reads: absent becomes NaN, which it leaves out.
@@ -83,12 +89,20 @@ function median(list, n,    half) {
     return n % 2 ? list[half] : (list[half] + list[half + 1]) / 2
 }
 
-# Those of `names` (with blanks between) that are an index of `set`, in this order.
-function listed(set, names,    list, count, i, text) {
+# Those of `names` (with blanks between) that are an index of `set`, in this order; after each name
+# those with a number of lanes behind it.
+function listed(set, names,    list, count, i, text, name, more, n) {
     count = split(names, list, " ")
-    for (i = 1; i <= count; i++)
+    for (i = 1; i <= count; i++) {
         if (list[i] in set)
             text = text (text == "" ? "" : " ") list[i]
+        n = 0
+        for (name in set)
+            if (index(name, list[i] "×") == 1) more[++n] = name
+        sort_texts(more, n)
+        for (name = 1; name <= n; name++)
+            text = text (text == "" ? "" : " ") more[name]
+    }
     return text
 }
 
@@ -99,29 +113,11 @@ BEGIN {
     all_engines = "blocking epoll uring uv"
 }
 
-# A loop on several OS threads is another model to a chart than one on one: loop×2. It has no blank, as
-# lists of names are parted by those; and it is added to all_models, behind the loop, when it is met.
-function model_of(    name) {
-    name = field("model")
-    if (name != "loop" || number("lanes") == "" || number("lanes") < 2)
-        return name
-    name = "loop×" number("lanes")
-    if (!index(" " all_models " ", " " name " "))
-        sub(/ loop /, " loop " name " ", all_models)
-    return name
-}
-
-# A place must not move when a name is added, so that of loop×2 is right behind that of loop.
-function place(name, names,    at, lanes) {
-    if (split(name, lanes, "×") == 2)
-        return place(lanes[1], names) + 0.5 + lanes[2] / 1e7
-    at = index(" " first_names(names) " ", " " name " ")
-    return at ? at : 99
-}
-
-function first_names(names) {
-    gsub(/ [^ ]*×[^ ]*/, "", names)
-    return names
+function place(name, names,    at, plain) {
+    plain = name
+    sub(/×.*/, "", plain)
+    at = index(" " names " ", " " plain " ")
+    return at ? at + (plain != name) : 99
 }
 
 function pair_rank(model, engine) {
@@ -193,4 +189,6 @@ FNR == 1 {
             csv_column[csv_value[csv_i]] = csv_i
         next
     }
+    if (field("model") == "loop" && number("lanes") > 1)
+        csv_value[csv_column["model"]] = "loop×" number("lanes")
 }

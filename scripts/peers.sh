@@ -120,14 +120,15 @@ variant_exists() {
 # pinned COMMAND...: on the figure's CPUs, and not for ever.
 pinned() { timeout --foreground 60 taskset -c "$cpu_list" "$@"; }
 
-# xbound_reads METRIC KERNEL OPTION...: one reading of ours. Work and time of all samples are summed
-# up, as the peers do, but cpu_ns_per_item is the median of more, shorter ones.
+# xbound_reads METRIC KERNEL OPTION...: one reading of ours, of the model $under where that is set, else
+# of threads. Work and time of all samples are summed up, as the peers do, but cpu_ns_per_item is the
+# median of more, shorter ones.
 xbound_reads() {
     local metric=$1 kernel=$2 out=$work/ours samples=3
     [[ $metric != cpu_ns_per_item ]] || samples=15
     rm -rf "$out"
-    pinned "$xbound" run "$kernel" --model threads --workers "$n_cpus" --samples "$samples" \
-        --min-time "$(awk -v s="$reading_s" -v n="$samples" 'BEGIN { printf "%.0f", s * 1e6 / n }')us" \
+    pinned "$xbound" run "$kernel" --model "${under:-threads}" --workers "$n_cpus" \
+        --samples "$samples" --min-time "$(awk -v s="$reading_s" -v n="$samples" 'BEGIN { printf "%.0f", s * 1e6 / n }')us" \
         -o "$out" "${@:3}" >"$work/xbound.log" 2>&1 || true
     [[ -e $out/samples.csv ]] || {
         tail -n 1 "$work/xbound.log" >&2

@@ -418,6 +418,18 @@ void xb_coro_pass(struct xb_coro *coro, struct xb_coro *to)
     arrive(coro);
 }
 
+void xb_coro_restart(struct xb_coro *coro)
+{
+#ifdef XB_TSAN
+    __tsan_destroy_fiber(coro->own_fiber);
+#endif
+#ifdef XB_ASAN
+    coro->own_fake = NULL; /* freed when it finished */
+#endif
+    coro->finished = false;
+    prepare(coro);
+}
+
 bool xb_coro_finished(const struct xb_coro *coro)
 {
     return coro->finished;

@@ -52,6 +52,10 @@ void xb_coro_suspend(struct xb_coro *coro);
  * are then right. */
 void xb_coro_pass(struct xb_coro *coro, struct xb_coro *to);
 
+/* Makes one that has finished ready to run entry(argument) again from the start, on the stack it
+ * has: a fresh stack is two system calls and a page fault. Not from within `coro`. */
+void xb_coro_restart(struct xb_coro *coro);
+
 bool xb_coro_finished(const struct xb_coro *coro);
 
 /* "x86-64", "aarch64" or "ucontext". */

@@ -394,6 +394,22 @@ XB_TEST(Coro, OneThatFinishedCanBeDestroyed)
     xb_coro_destroy(actor.coro);
 }
 
+XB_TEST(Coro, OneThatFinishedCanRunAgain)
+{
+    struct actor actor = { .rounds = 20 };
+    actor.coro = xb_coro_create(dive_deep, &actor, SANITIZED ? 1 << 20 : 256 << 10);
+    for (int i = 0; i < 100; i++) {
+        xb_coro_resume(actor.coro);
+        XB_EXPECT(!xb_coro_finished(actor.coro)); /* it waits at the bottom */
+        xb_coro_resume(actor.coro);
+        XB_EXPECT(xb_coro_finished(actor.coro));
+        XB_EXPECT(!actor.wrong);
+        xb_coro_restart(actor.coro);
+        XB_EXPECT(!xb_coro_finished(actor.coro));
+    }
+    xb_coro_destroy(actor.coro);
+}
+
 XB_TEST(Coro, OneThatIsSuspendedCanBeDestroyed)
 {
     struct actor actor = { .rounds = 10 };
