@@ -288,7 +288,7 @@ static int measure(struct command_line *line, const struct xb_topology *topology
         .registry = &xb_builtin,
         .topology = topology,
         .source = xb_request_source(&line->request),
-        .metrics = line->request.metrics,
+        .events = line->request.events,
         .picture = has_picture ? &picture : NULL,
         .cells = *cells,
         .n_cells = n,

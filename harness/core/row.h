@@ -107,7 +107,8 @@ struct xb_sample_row {
 #define X(kind, column, unit, meaning) XB_TYPE_##kind column;
     XB_SAMPLE_COLUMNS(X)
 #undef X
-    struct xb_reading reading; /* one more column per metric, see XB_METRICS */
+    struct xb_reading reading;      /* one more column per metric, see XB_METRICS */
+    const struct xb_events *events; /* and one per event that the user named; NULL: none */
 };
 
 struct xb_summary_row {
@@ -120,8 +121,9 @@ struct xb_summary_row {
 void xb_sample_row_clear(struct xb_sample_row *row);
 void xb_summary_row_clear(struct xb_summary_row *row);
 
-/* Each writes one line. 0 or -errno (a full disk may show only at fflush). */
-int xb_sample_header(FILE *out);
+/* Each writes one line. 0 or -errno (a full disk may show only at fflush). A file has the columns of
+ * one run: `events` are those of its rows. */
+int xb_sample_header(FILE *out, const struct xb_events *events);
 int xb_sample_write(FILE *out, const struct xb_sample_row *row);
 int xb_summary_header(FILE *out);
 int xb_summary_write(FILE *out, const struct xb_summary_row *row);

@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <linux/perf_event.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -38,7 +37,7 @@ static const struct {
     { XB_METRIC_MIGRATIONS, PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CPU_MIGRATIONS },
 };
 
-enum { EVENTS = sizeof events / sizeof events[0], EXERCISE = 10000 };
+enum { EVENTS = sizeof events / sizeof events[0] };
 
 /* What read(2) gives for the read_format below. */
 struct value {
@@ -115,8 +114,10 @@ static int stop(struct xb_counters *counters, struct xb_reading *out)
         value.count -= counters->before[i].count;
         value.enabled_ns -= counters->before[i].enabled_ns;
         value.running_ns -= counters->before[i].running_ns;
-        if (!value.running_ns)
-            continue; /* never scheduled: absent, not zero */
+        if (!value.running_ns) { /* never scheduled: absent, not zero */
+            out->starved |= 1u << events[i].metric;
+            continue;
+        }
         double scale = (double)value.enabled_ns / (double)value.running_ns;
         out->value[events[i].metric] = (uint64_t)((double)value.count * scale + 0.5);
         out->present |= 1u << events[i].metric;
@@ -146,30 +147,7 @@ static void close_all(struct xb_counters *counters)
     free(counters);
 }
 
-/* Drops the hardware events when they stand still over a loop of known length. */
-static void audit(struct xb_counters *counters, uint32_t *granted, struct xb_reason *why)
-{
-    static const uint32_t must_move = XB_METRIC_BIT(CYCLES) | XB_METRIC_BIT(INSTRUCTIONS);
-    struct xb_reading reading = { .present = 0 };
-    if (!(*granted & must_move) || start(counters) != 0)
-        return;
-    xb_counter_exercise(EXERCISE);
-    bool still = stop(counters, &reading) != 0;
-    for (int metric = 0; metric < XB_METRIC_COUNT; metric++)
-        if (*granted & must_move & (1u << metric))
-            still |= !(reading.present & (1u << metric)) || reading.value[metric] == 0;
-    if (!still)
-        return;
-    xb_because(why, -ENODATA, "hardware counters read zero over a busy loop: not counting");
-    for (size_t i = 0; i < EVENTS; i++) {
-        if (events[i].type == PERF_TYPE_SOFTWARE)
-            continue;
-        close_event(counters, i);
-        *granted &= ~(1u << events[i].metric);
-    }
-}
-
-static int open_all(uint32_t wanted, uint32_t *granted, struct xb_counters **out,
+static int open_all(const struct xb_events *wanted, uint32_t *granted, struct xb_counters **out,
                     struct xb_reason *why)
 {
     struct xb_counters *counters = malloc(sizeof *counters);
@@ -178,7 +156,7 @@ static int open_all(uint32_t wanted, uint32_t *granted, struct xb_counters **out
     *granted = 0;
     for (size_t i = 0; i < EVENTS; i++) {
         counters->fd[i] = -1;
-        if (!(wanted & (1u << events[i].metric)))
+        if (!(wanted->set & (1u << events[i].metric)))
             continue;
         int fd = open_event(i);
         if (fd >= 0)
@@ -187,7 +165,6 @@ static int open_all(uint32_t wanted, uint32_t *granted, struct xb_counters **out
             xb_because(why, fd, "perf: %s", explain(fd));
         counters->fd[i] = fd >= 0 ? fd : -1;
     }
-    audit(counters, granted, why);
     *out = counters;
     return 0;
 }

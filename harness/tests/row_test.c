@@ -23,7 +23,7 @@ static char *written(int (*write)(FILE *, const void *), const void *row)
 
 static int write_samples(FILE *out, const void *row)
 {
-    int err = xb_sample_header(out);
+    int err = xb_sample_header(out, NULL);
     return err ? err : xb_sample_write(out, row);
 }
 
