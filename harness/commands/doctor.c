@@ -82,8 +82,7 @@ static void advise_counter(struct xb_finding *f, const struct xb_audited *one)
         break;
     case XB_TRUST_LIES:
         xb_finding_advise(f, XB_FITNESS_NOTE,
-                          "left out, its column stays empty: measure on real hardware, or name "
-                          "another event with --events");
+                          "left out, its column stays empty; on real hardware it may count");
         break;
     case XB_TRUST_UNPROVEN:
         xb_finding_advise(f, XB_FITNESS_NOTE, "its column is written, but nothing follows from it");
@@ -98,8 +97,7 @@ static void advise_counter(struct xb_finding *f, const struct xb_audited *one)
         break;
     case XB_TRUST_ABSENT:
         advise_plugin(f, &one->why,
-                      "this PMU or its driver has no such event: name another of "
-                      "papi_native_avail with --events");
+                      "its column stays empty; see what papi_native_avail offers for --events");
         break;
     }
 }

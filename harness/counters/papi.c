@@ -101,7 +101,8 @@ static int init_library(struct xb_reason *why)
     if (!info)
         return xb_because(why, -ENOTSUP, "PAPI was built without its perf_event component");
     if (info->disabled)
-        return xb_because(why, -ENODEV, "PAPI: %s", info->disabled_reason);
+        return xb_because(why, strstr(info->disabled_reason, "paranoid") ? -EPERM : -ENODEV,
+                          "PAPI: %s", info->disabled_reason);
     return 0;
 }
 

@@ -69,7 +69,7 @@ static const char *explain(int err)
     switch (-err) {
     case ENOENT:
     case EOPNOTSUPP:
-        return "no PMU on this machine: the kernel knows no hardware event";
+        return "no such event here: there is no PMU, or it lacks this one";
     case EACCES:
     case EPERM:
         return "not permitted; lower kernel.perf_event_paranoid or run with CAP_PERFMON";

@@ -50,7 +50,7 @@ static unsigned number_of(const struct perf_event_attr *attributes)
 }
 
 /* Whether a group has no room left; counts members by their leader's descriptor. */
-static bool is_full(long leader)
+static bool is_full(int leader)
 {
     static unsigned char members[GROUPS];
     long room = setting("XB_PMU_COUNTERS");
@@ -79,12 +79,13 @@ long syscall(long number, ...)
         return next(number, argument[0], argument[1], argument[2], argument[3], argument[4],
                     argument[5]);
     unsigned event = number_of(asked);
+    int leader = (int)argument[3]; /* passed as one: the upper half of the register is anyone's */
     long refusal = setting("XB_PMU_ERRNO"), only = setting("XB_PMU_ONLY");
     if (refusal > 0 && (only < 0 || only == event)) {
         errno = (int)refusal;
         return -1;
     }
-    if (is_full(argument[3])) {
+    if (is_full(leader)) {
         errno = EINVAL;
         return -1;
     }
@@ -97,7 +98,7 @@ long syscall(long number, ...)
     given.config1 = given.config2 = 0;
     given.precise_ip = 0;
     /* Only where it is a group of its own: members have to be on their leader's CPU. */
-    if (setting("XB_PMU_STARVE") == event && argument[3] < 0)
+    if (setting("XB_PMU_STARVE") == event && leader < 0)
         argument[2] = sched_getcpu() ? 0 : 1;
     return next(number, &given, argument[1], argument[2], argument[3], argument[4], argument[5]);
 }
