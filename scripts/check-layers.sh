@@ -61,7 +61,7 @@ for file in $(grep -rl 'XB_HAVE_LIBRARY' kernels harness --include='*.[ch]' || t
 done
 
 # No kernel knows a model or an engine.
-if grep -nE '\b(threads|processes|loop|blocking|epoll|uring)\b' -r kernels --include='*.c' |
+if grep -nE '\b(threads|processes|loop|blocking|epoll|uring|uv)\b' -r kernels --include='*.c' |
     grep -E '#if|strcmp' >&2; then
     fault "a kernel asks for a model or engine by name"
 fi

@@ -8,7 +8,7 @@ usage() {
     cat <<'TEXT'
 Usage: scripts/install-deps.sh [--test] [--peers] [--print]
   --test   also what scripts/test.sh needs
-  --peers  also the specialists that scripts/peers.sh runs beside ours, those that there are
+  --peers  also what scripts/peers.sh and validate-gil.sh run beside ours, what there is of it
   --print  shows the command that would install, and installs nothing
 As root it calls apt-get; otherwise it uses sudo, or prints the command and stops with 1.
 TEXT
@@ -77,6 +77,7 @@ if [ "$with_peers" = yes ]; then
     need perf linux-perf
     need stress-ng stress-ng
     need sysbench sysbench
+    need python3 python3
     has_header() { echo "#include <$1>" | cc -E - >/dev/null 2>&1; }
     has_header cblas.h || missing+=(libopenblas-serial-dev)
     has_header isa-l.h || missing+=(libisal-dev)

@@ -10,6 +10,7 @@
 #include "../core/picture.h"
 #include "../core/row.h"
 #include "../core/sink.h"
+#include "../counters/source.h"
 #include "../models/model.h"
 
 #include <errno.h>
@@ -289,6 +290,7 @@ static int measure(struct command_line *line, const struct xb_topology *topology
         .topology = topology,
         .source = xb_request_source(&line->request),
         .events = line->request.events,
+        .counts_waiting = line->request.source || line->request.events.set != XB_METRICS_ALL,
         .picture = has_picture ? &picture : NULL,
         .cells = *cells,
         .n_cells = n,

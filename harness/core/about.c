@@ -3,14 +3,15 @@
 #include "about.h"
 
 #include "../counters/source.h"
+#include "../models/model.h"
 #include "../stats/staircase.h"
 #include "experiment.h"
 #include "limit.h"
-#include "pace.h"
 #include "picture.h"
 #include "provenance.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -55,6 +56,17 @@ static void write_caches(FILE *out, const struct xb_experiment *experiment)
         xb_picture_write(out, experiment->picture);
 }
 
+/* Of the models that cut long work. */
+static void write_slices(FILE *out, const struct xb_registry *registry)
+{
+    for (size_t i = 0; i < registry->n_models; i++) {
+        char key[64];
+        snprintf(key, sizeof key, "%s_slice_ns", registry->models[i]->name);
+        if (registry->models[i]->slice_ns)
+            xb_provenance_add(out, key, "%" PRIu64, registry->models[i]->slice_ns);
+    }
+}
+
 void xb_about_settings(FILE *out, const struct xb_experiment *experiment,
                        const struct xb_limit *limit)
 {
@@ -66,7 +78,7 @@ void xb_about_settings(FILE *out, const struct xb_experiment *experiment,
     xb_provenance_add(out, "sample_min_ns", "%llu", (unsigned long long)spec->min_time_ns);
     xb_provenance_add(out, "cell_max_ns", "%llu", (unsigned long long)spec->max_time_ns);
     xb_provenance_add(out, "precision_ratio", "%g", spec->precision);
-    xb_provenance_add(out, "loop_slice_ns", "%.0f", XB_SLICE_NS);
+    write_slices(out, experiment->registry);
     write_limit(out, spec->memory_limit, limit);
     xb_provenance_add(out, "quick", "%s", spec->quick ? "yes" : "no");
     xb_provenance_add(out, "cells", "%zu", experiment->n_cells);

@@ -6,6 +6,7 @@
 #include "spec.h"
 
 #include <signal.h>
+#include <stdbool.h>
 
 struct xb_picture;
 struct xb_summary_row;
@@ -19,7 +20,8 @@ struct xb_experiment {
     const struct xb_registry *registry;
     const struct xb_topology *topology;
     const struct xb_counter_source *source;
-    struct xb_events events;          /* what the user wants counted */
+    struct xb_events events; /* what the user wants counted */
+    bool counts_waiting;     /* also where the kernel's class is io or sync; see experiment.c */
     const struct xb_picture *picture; /* NULL: not measured */
     const struct xb_cell *cells;
     size_t n_cells;

@@ -411,7 +411,9 @@ const struct xb_option xb_options[] = {
       read_max_time },
     { LONG, "quick", NULL, "--min-time 4ms --max-time 120ms, where these are not given",
       read_quick },
-    { COUNT, "counters", "SOURCE", "papi, perf or none; auto takes the first that works",
+    { COUNT, "counters", "SOURCE",
+      "papi, perf or none; auto takes the first that works, but for\nwork that waits none: "
+      "counting lengthens every switch",
       read_counters },
     { COUNT, "events", "LIST",
       "only these metrics (see xbound list); with papi also up to 8 of\n"

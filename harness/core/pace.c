@@ -49,9 +49,9 @@ bool xb_search_step(struct xb_search *search, const struct xb_sample *window)
     return true;
 }
 
-uint64_t xb_slice_iters(double ns_per_iter)
+uint64_t xb_slice_iters(uint64_t slice_ns, double ns_per_iter)
 {
-    double iters = XB_SLICE_NS / (ns_per_iter > 0 ? ns_per_iter : 1);
+    double iters = (double)slice_ns / (ns_per_iter > 0 ? ns_per_iter : 1);
     return iters < 1 ? 1 : (uint64_t)iters;
 }
 

@@ -24,12 +24,9 @@ struct xb_search {
  * says how many are right, one at least. */
 bool xb_search_step(struct xb_search *search, const struct xb_sample *window);
 
-/* Under a model that parks, a worker gives way after about this long. Shorter slices would
- * measure switching, longer ones would not interleave within a sample. */
-#define XB_SLICE_NS 1000000.0
-
-/* Iterations of a slice, >= 1. `ns_per_iter`: 0 where it is not known, which is taken for 1 ns. */
-uint64_t xb_slice_iters(double ns_per_iter);
+/* Iterations that take about slice_ns, >= 1. `slice_ns`: of a model that cuts work into slices, >= 1.
+ * `ns_per_iter`: 0 where it is not known, which is taken for 1 ns. */
+uint64_t xb_slice_iters(uint64_t slice_ns, double ns_per_iter);
 
 enum xb_stop { XB_STOP_INTERRUPTED, XB_STOP_PRECISE, XB_STOP_TIME, XB_STOP_COUNT };
 

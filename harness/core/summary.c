@@ -21,12 +21,18 @@ static uint32_t lanes_of(const struct xb_identity *identity)
     return identity->cell->model->lanes(identity->cell->workers);
 }
 
+/* How many CPUs the lanes can use at once. */
+static double cpus_of(const struct xb_identity *identity)
+{
+    uint32_t lanes = identity->cell->model->one_at_a_time ? 1 : lanes_of(identity);
+    return lanes < identity->pus ? lanes : identity->pus;
+}
+
 int xb_sample_suspect(const struct xb_identity *identity, const struct xb_sample *sample,
                       struct xb_reason *why)
 {
     double wall = (double)sample->wall_ns;
-    uint32_t lanes = lanes_of(identity);
-    double cpus = lanes < identity->pus ? lanes : identity->pus;
+    double cpus = cpus_of(identity);
     if (wall < WALL_LEAST_NS)
         return xb_because(why, -ERANGE, "%.1f us are too short to measure; raise --min-time",
                           wall / 1e3);
@@ -42,7 +48,7 @@ int xb_sample_suspect(const struct xb_identity *identity, const struct xb_sample
     if ((double)sample->steal_ns > STEAL_MOST * wall * identity->pus)
         return xb_because(why, -EBUSY, "the hypervisor withheld %.1f ms of CPU time",
                           (double)sample->steal_ns / 1e6);
-    if (lanes > identity->pus)
+    if (lanes_of(identity) > identity->pus)
         return 0; /* lanes take turns, so late begins and waiting are what is measured */
     if ((double)sample->skew_ns > SKEW_MOST * wall)
         return xb_because(why, -EBUSY, "lanes began %.0f us apart", (double)sample->skew_ns / 1e3);
@@ -272,8 +278,7 @@ void xb_summary_fill(struct xb_summary_row *row, const struct xb_identity *ident
     row->samples = n;
     row->suspect = suspects;
 
-    uint32_t lanes = lanes_of(identity);
-    double cpus = lanes < identity->pus ? lanes : identity->pus;
+    double cpus = cpus_of(identity);
     struct totals totals = { 0 };
     for (uint32_t i = 0; i < n; i++)
         if (counts(identity, result, i, suspect))

@@ -239,12 +239,6 @@ static void decide(struct cell *cell)
 
 /* ---- workers ---- */
 
-static int yield(struct xb_io *io)
-{
-    struct xb_io_op op = { .kind = XB_IO_YIELD };
-    return (int)xb_await(io, &op);
-}
-
 static int work(struct cell *cell, struct xb_worker *worker, struct hand *hand, void *state,
                 struct xb_work *did)
 {
@@ -252,18 +246,30 @@ static int work(struct cell *cell, struct xb_worker *worker, struct hand *hand, 
     struct xb_io *io = cell->phase == LATENCY ? &hand->latency.io : hand->latency.inner;
     struct xb_run run = { .params = &hand->params, .io = io, .team = cell->kernel_team };
     uint64_t left = cell->iters;
-    uint64_t slice = plan->slice_iters && plan->model->parks ? plan->slice_iters : left;
+    uint64_t slice = plan->slice_iters && plan->model->checkpoint ? plan->slice_iters : left;
     while (left) {
         uint64_t now = left < slice ? left : slice;
         int err = plan->kernel->run(&run, state, now, did);
         if (err)
             return err;
         left -= now;
-        if (left && (err = yield(worker->lane->io)))
-            return err;
+        if (left)
+            plan->model->checkpoint(worker);
     }
     xb_latency_finish(&hand->latency);
     return 0;
+}
+
+/* The worker's work of a window, when it is its turn. */
+static int take_turn(struct cell *cell, struct xb_worker *worker, void *state, struct xb_work *did)
+{
+    const struct xb_model *model = cell->team.model;
+    if (model->begin_work)
+        model->begin_work(worker);
+    int err = work(cell, worker, worker->harness, state, did);
+    if (model->end_work)
+        model->end_work(worker);
+    return err;
 }
 
 static void body(struct xb_worker *worker)
@@ -295,7 +301,7 @@ static void body(struct xb_worker *worker)
         cell->team.model->rendezvous(worker, NULL, begin);
         part->begin_ns = xb_now_ns();
         if (!failed(cell)) {
-            err = work(cell, worker, hand, state, &part->did);
+            err = take_turn(cell, worker, state, &part->did);
             if (err)
                 fail_kernel(cell, err, "run", hand->why);
         }

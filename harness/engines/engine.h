@@ -47,7 +47,7 @@ static inline void xb_engine_yield(struct xb_parker *parker)
 
 /* An engine file defines one of these, const, named xb_engine_<file stem>. */
 struct xb_io_engine {
-    const char *name; /* "blocking", "epoll", "uring" */
+    const char *name; /* "blocking", "epoll", "uring", "uv" */
     const char *summary;
     int rank;   /* compute kernels, to which engines are all alike, get the lowest that fits */
     bool files; /* carries out operations on regular files too */

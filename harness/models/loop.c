@@ -12,6 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Shorter slices would measure switching, longer ones would not interleave within a sample. */
+#define SLICE_NS UINT64_C(1000000)
+
 /* Kernels promise to stay under 16 KiB; set-up and verification run here too. */
 enum { STACK_BYTES = 256 << 10 };
 
@@ -165,6 +168,12 @@ static void rendezvous(struct xb_worker *worker, void (*arrived)(struct xb_lane 
             unpark(&loop->parker, &loop->tasks[i]);
 }
 
+static void checkpoint(struct xb_worker *worker)
+{
+    struct loop *loop = worker->team->model_state;
+    xb_engine_yield(&loop->parker);
+}
+
 static void suspend(struct xb_worker *self)
 {
     struct loop *loop = self->team->model_state;
@@ -228,11 +237,13 @@ const struct xb_model xb_model_loop = {
     .summary = "all workers are coroutines on one core: cooperative, shared memory",
     .rank = 2,
     .parks = true,
+    .slice_ns = SLICE_NS,
     .state_bytes = sizeof(struct loop),
     .probe = probe,
     .lanes = lanes,
     .run_team = run_team,
     .rendezvous = rendezvous,
+    .checkpoint = checkpoint,
     .suspend = suspend,
     .resume = resume,
     .spawn = spawn,

@@ -49,10 +49,14 @@ struct xb_team {
 
 /* A model file defines one of these, const, named xb_model_<file stem>. */
 struct xb_model {
-    const char *name; /* "threads", "processes", "loop" */
+    const char *name; /* "threads", "processes", "loop", "gil" */
     const char *summary;
     int rank;   /* calibration is done under the lowest that does not park */
-    bool parks; /* workers are coroutines: engines get a parker, long work is cut in slices */
+    bool parks; /* workers are coroutines: engines get a parker */
+    /* Only one worker computes at a time, however many lanes and CPUs there are: that the others
+     * have no CPU meanwhile is the model's nature and no fault of the machine. */
+    bool one_at_a_time;
+    uint64_t slice_ns;  /* long work is cut into slices of about that length; 0: never */
     size_t state_bytes; /* of shared memory that the model wants for itself */
     int (*probe)(struct xb_reason *why);
     uint32_t (*lanes)(uint32_t workers);
@@ -66,6 +70,13 @@ struct xb_model {
      * other lanes; the other when all lanes have arrived, before any of its workers goes on. */
     void (*rendezvous)(struct xb_worker *worker, void (*arrived)(struct xb_lane *lane),
                        void (*released)(struct xb_lane *lane));
+    /* Around a worker's work of each window and inside of the window, by the worker: what they wait
+     * for is part of what is measured. Optional, both or none. */
+    void (*begin_work)(struct xb_worker *worker);
+    void (*end_work)(struct xb_worker *worker);
+    /* Between two slices, by the worker: lets others go on, where that is due. There where slice_ns
+     * is. */
+    void (*checkpoint)(struct xb_worker *worker);
     /* The calling worker waits until another one resumes it, the way workers of this model wait:
      * locks and queues (kernels/sync.h) are made of these two. A resume() that comes first is
      * remembered, and its suspend() returns at once. resume(): from any worker of the team. */

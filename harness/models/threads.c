@@ -3,10 +3,9 @@
 #include "model.h"
 
 #include "../base/barrier.h"
+#include "../base/crew.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* Kernels promise to stay under 16 KiB; set-up and verification run here too. */
@@ -14,7 +13,6 @@ enum { STACK_BYTES = 512 << 10 };
 
 struct shared {
     struct xb_barrier barrier;
-    pthread_t *threads;
 };
 
 static int probe(struct xb_reason *why)
@@ -39,43 +37,19 @@ static void *live(void *argument)
     return NULL;
 }
 
-static int create(struct xb_team *team, struct shared *shared, const pthread_attr_t *attributes)
-{
-    uint32_t created = 0;
-    int err = 0;
-    for (; created < team->n_workers; created++) {
-        struct xb_worker *worker = &team->workers[created];
-        worker->lane = &team->lanes[created];
-        err = pthread_create(&shared->threads[created], attributes, live, worker);
-        if (err)
-            break;
-    }
-    if (err) {
-        /* Those that exist wait for a full team that will never be: the cell ends here, and the
-         * process with it, which is why nothing is joined. */
-        return team->fail(team, -err, "pthread_create of worker %u: %s%s", created, strerror(err),
-                          err == EAGAIN ? "; raise ulimit -u or the cgroup's pids.max" : "");
-    }
-    for (uint32_t i = 0; i < team->n_workers; i++)
-        pthread_join(shared->threads[i], NULL);
-    return 0;
-}
-
 static int run_team(struct xb_team *team, void *memory)
 {
     struct shared *shared = memory;
+    uint32_t n = team->n_workers, created;
     team->model_state = shared;
-    xb_barrier_init(&shared->barrier, team->n_workers);
-    shared->threads = calloc(team->n_workers, sizeof *shared->threads);
-    if (!shared->threads)
-        return team->fail(team, -ENOMEM, "threads: out of memory");
-    pthread_attr_t attributes;
-    pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, STACK_BYTES);
-    int err = create(team, shared, &attributes);
-    pthread_attr_destroy(&attributes);
-    free(shared->threads);
-    return err;
+    xb_barrier_init(&shared->barrier, n);
+    for (uint32_t i = 0; i < n; i++)
+        team->workers[i].lane = &team->lanes[i];
+    int err = xb_crew_run(n, STACK_BYTES, live, team->workers, sizeof team->workers[0], &created);
+    if (!err)
+        return 0;
+    return team->fail(team, err, "pthread_create of worker %u: %s%s", created, strerror(-err),
+                      err == -EAGAIN ? "; raise ulimit -u or the cgroup's pids.max" : "");
 }
 
 static void rendezvous(struct xb_worker *worker, void (*arrived)(struct xb_lane *lane),
@@ -99,46 +73,16 @@ static void resume(struct xb_worker *worker)
     xb_permit_give(&worker->permit);
 }
 
-struct child {
-    pthread_t thread;
-    void (*entry)(void *argument);
-    void *argument;
-};
-
-static void *live_as_child(void *argument)
-{
-    struct child *child = argument;
-    child->entry(child->argument);
-    return NULL;
-}
-
-static int spawn(struct xb_worker *by, void (*entry)(void *argument), void *argument, void **out)
+static int spawn(struct xb_worker *by, void (*entry)(void *argument), void *argument, void **child)
 {
     (void)by;
-    struct child *child = malloc(sizeof *child);
-    if (!child)
-        return -ENOMEM;
-    *child = (struct child){ .entry = entry, .argument = argument };
-    pthread_attr_t attributes;
-    pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, STACK_BYTES);
-    int err = pthread_create(&child->thread, &attributes, live_as_child, child);
-    pthread_attr_destroy(&attributes);
-    if (err) {
-        free(child);
-        return -err;
-    }
-    *out = child;
-    return 0;
+    return xb_crew_spawn(STACK_BYTES, entry, argument, child);
 }
 
-static int join(struct xb_worker *by, void *which)
+static int join(struct xb_worker *by, void *child)
 {
     (void)by;
-    struct child *child = which;
-    int err = pthread_join(child->thread, NULL);
-    free(child);
-    return -err;
+    return xb_crew_join(child);
 }
 
 const struct xb_model xb_model_threads = {

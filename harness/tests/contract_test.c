@@ -170,9 +170,9 @@ static void all_pairs_agree(const void *argument)
         XB_FAIL("%s", why.text);
     struct xb_work first[SAMPLES];
     for (size_t i = 0; i < n && !xb_test_failed(); i++) {
-        /* An odd slice that does not divide the iterations; only models that park take notice. */
+        /* An odd slice that does not divide the iterations; only models with checkpoints take notice. */
         uint64_t slices[] = { 0, 3 };
-        for (size_t j = 0; j < (cells[i].model->parks ? 2u : 1u) && !cells[i].skip.code; j++) {
+        for (size_t j = 0; j < (cells[i].model->checkpoint ? 2u : 1u) && !cells[i].skip.code; j++) {
             struct xb_work work[SAMPLES];
             if (!measure(&cells[i], iters, slices[j], work))
                 continue;

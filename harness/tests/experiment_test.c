@@ -216,6 +216,7 @@ KERNEL(refused, "cpu/refused", XB_CLASS_CPU, run_well, verify, setup_refused);
 /* Bound by I/O, so that calibrating goes by wall time and is over after one window. */
 KERNEL(wrong, "io/wrong", XB_CLASS_IO, run_asleep, verify_never, setup);
 KERNEL(dying, "io/dying", XB_CLASS_IO, run_into_death, verify, setup);
+KERNEL(waiting, "io/waiting", XB_CLASS_IO, run_well, verify, setup);
 KERNEL(interrupting, "io/interrupting", XB_CLASS_IO, run_into_interruption, verify, setup);
 
 /* ---- runs ---- */
@@ -223,7 +224,7 @@ KERNEL(interrupting, "io/interrupting", XB_CLASS_IO, run_into_interruption, veri
 /* One run, from a registry with one model, so that its overhead is soon measured. */
 struct stage {
     const struct xb_model *models[1];
-    const struct xb_counter_source *sources[1];
+    const struct xb_counter_source *sources[2];
     struct xb_registry registry;
     struct xb_spec spec;
     struct xb_topology *topology;
@@ -591,4 +592,32 @@ XB_TEST(Experiment, ADiskThatIsFullFromTheStartIsReported)
     XB_EXPECT_EQ(stat(in_folder("run/samples.csv"), &about), 0);
     XB_EXPECT_EQ(about.st_size, 0);
     close_stage(&stage);
+}
+
+/* An event makes each context switch longer, and work that waits is timed for just that. */
+XB_TEST(Experiment, WorkThatWaitsIsTimedWithoutCountersUnlessAskedFor)
+{
+    for (int asked = 0; asked < 2; asked++) {
+        struct stage stage;
+        open_stage(&stage);
+        struct xb_counter_source counting = *stage.sources[0];
+        counting.name = "counting";
+        stage.sources[1] = &counting;
+        stage.registry.n_sources = 2;
+        stage.experiment.source = &counting;
+        stage.experiment.counts_waiting = asked;
+        snprintf(stage.directory, sizeof stage.directory, "%s/run%d", xb_test_folder(), asked);
+        XB_EXPECT_EQ(xb_sink_prepare(stage.directory, &stage.why), 0);
+        add_cell(&stage, &good);
+        add_cell(&stage, &waiting);
+        XB_EXPECT_EQ(perform(&stage), 0);
+        struct xb_table samples;
+        open_table(&stage, "samples.csv", &samples);
+        XB_EXPECT_STREQ(xb_table_get(&samples, row_of(&samples, "cpu/good", 0), "counters"),
+                        "counting");
+        XB_EXPECT_STREQ(xb_table_get(&samples, row_of(&samples, "io/waiting", 0), "counters"),
+                        asked ? "counting" : "none");
+        xb_table_close(&samples);
+        close_stage(&stage);
+    }
 }

@@ -115,12 +115,13 @@ XB_TEST(Pace, CalibrationEndsForWorkThatTakesNoTime)
     XB_EXPECT_EQ(windows, 12); /* ten times sixteenfold, and the two that are the last */
 }
 
-XB_TEST(Pace, ASliceIsAMillisecondAndOneIterationAtLeast)
+XB_TEST(Pace, ASliceTakesAsLongAsAskedForAndIsOneIterationAtLeast)
 {
-    XB_EXPECT_EQ(xb_slice_iters(1000), 1000);
-    XB_EXPECT_EQ(xb_slice_iters(0.25), 4000000);
-    XB_EXPECT_EQ(xb_slice_iters(5e6), 1);
-    XB_EXPECT_EQ(xb_slice_iters(0), 1000000);
+    XB_EXPECT_EQ(xb_slice_iters(1000000, 1000), 1000);
+    XB_EXPECT_EQ(xb_slice_iters(1000000, 0.25), 4000000);
+    XB_EXPECT_EQ(xb_slice_iters(50000, 0.25), 200000);
+    XB_EXPECT_EQ(xb_slice_iters(1000000, 5e6), 1);
+    XB_EXPECT_EQ(xb_slice_iters(1000000, 0), 1000000);
 }
 
 /* ---- stopping ---- */

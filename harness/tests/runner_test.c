@@ -342,7 +342,7 @@ static void workers_wait_for_one_another(const void *model)
     xb_cell_run_close(&ran);
 }
 
-static void a_sample_is_cut_into_slices_where_workers_park(const void *argument)
+static void a_sample_is_cut_into_slices_where_there_are_checkpoints(const void *argument)
 {
     const struct xb_model *model = argument;
     stage(NULL);
@@ -353,7 +353,8 @@ static void a_sample_is_cut_into_slices_where_workers_park(const void *argument)
     XB_EXPECT_EQ(ran.code, 0);
     char text[EVENTS + 1];
     for (uint32_t worker = 0; worker < 2; worker++)
-        XB_EXPECT_STREQ(steps_of(worker, text), model->parks ? "SBRRRBRRRBRRRVD" : "SBRBRBRVD");
+        XB_EXPECT_STREQ(steps_of(worker, text),
+                        model->checkpoint ? "SBRRRBRRRBRRRVD" : "SBRBRBRVD");
     XB_EXPECT_EQ(ran.result->samples[1].work.items, 20);
     xb_cell_run_close(&ran);
 }
@@ -971,8 +972,8 @@ XB_TESTS(runner)
 {
     EACH_MODEL(StepsComeInOrder, steps_come_in_order);
     EACH_MODEL(WorkersWaitForOneAnother, workers_wait_for_one_another);
-    EACH_MODEL(ASampleIsCutIntoSlicesWhereWorkersPark,
-               a_sample_is_cut_into_slices_where_workers_park);
+    EACH_MODEL(ASampleIsCutIntoSlicesWhereThereAreCheckpoints,
+               a_sample_is_cut_into_slices_where_there_are_checkpoints);
     EACH_MODEL(WorkIsSummedOverWorkers, work_is_summed_over_workers);
     EACH_MODEL(ChecksumTellsWorkersApart, checksum_tells_workers_apart);
     EACH_MODEL(CalibrationFindsTheIterations, calibration_finds_the_iterations);

@@ -413,6 +413,45 @@ XB_TEST(Suspect, NotForSkewOrStarvationWhenThereAreMoreLanesThanCpus)
     close_scene(s);
 }
 
+/* Its lanes wait for each other by design, so one CPU is all that they are to have. */
+XB_TEST(Suspect, JudgesAModelOfOneAtATimeByOneCpu)
+{
+    static const struct xb_model one = { .name = "one",
+                                         .one_at_a_time = true,
+                                         .lanes = one_lane_each };
+    struct scene *s = open_scene(1);
+    s->cell.model = &one;
+    s->result->samples[0].cpu_ns = 900000;
+    expect_suspect(s, NULL);
+    s->result->samples[0].cpu_ns = 800000;
+    expect_suspect(s, "lanes had a CPU for 80 % of the time only");
+    close_scene(s);
+}
+
+/* ... and all that a claim about the share of user time is about. */
+XB_TEST(Summary, UserShareIsOfTheCpusThatLanesCanUseAtOnce)
+{
+    static const struct xb_claim claim = { XB_RATIO_USER_SHARE, 0.7, INFINITY };
+    static const struct xb_model one = { .name = "one",
+                                         .one_at_a_time = true,
+                                         .lanes = one_lane_each };
+    struct xb_kernel kernel = memory_kernel;
+    kernel.claims = &claim;
+    kernel.n_claims = 1;
+    for (int both = 0; both < 2; both++) {
+        struct scene *s = open_scene(1);
+        s->cell.kernel = &kernel;
+        s->cell.model = both ? &threads : &one;
+        struct xb_sample *sample = &s->result->samples[0];
+        sample->cpu_ns = sample->wall_ns;
+        sample->reading.value[XB_METRIC_USER_TIME] = sample->wall_ns;
+        sample->reading.present |= XB_METRIC_BIT(USER_TIME);
+        xb_summary_fill(&s->row, &s->identity, s->result, s->evidence, &s->why);
+        XB_EXPECT_STREQ(s->row.verdict, both ? "contradicted" : "confirmed");
+        close_scene(s);
+    }
+}
+
 static void spoil(struct scene *s, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++) {
