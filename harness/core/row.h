@@ -98,6 +98,11 @@
     X(REAL, concurrency, "workers", "mean number of workers in flight: in_flight_ns / wall_ns")   \
     X(REAL, parallelism, "cpus", "mean number of CPUs at work: cpu_ns / wall_ns")                 \
     X(REAL, ipc, "ratio", "instructions per cycle; empty without a PMU")                          \
+    X(REAL, l1d_mpki, "1/1000", "L1 data cache misses per 1000 instructions")                     \
+    X(REAL, llc_mpki, "1/1000", "last-level cache misses per 1000 instructions")                  \
+    X(REAL, branch_mpki, "1/1000", "mispredicted branches per 1000 instructions")                 \
+    X(REAL, llc_miss_gb_per_s, "GB/s",                                                            \
+      "10^9 bytes of the lines that missed the last level, per second")                           \
     X(TEXT, stop, "", "why sampling stopped: precise time count interrupted")                     \
     X(TEXT, verdict, "", "the class claim on this machine: confirmed contradicted untested")      \
     X(TEXT, verdict_level, "", "memory level of the verdict, where one was found")                \

@@ -204,6 +204,21 @@ static void fill_latency(struct xb_summary_row *row, const struct xb_kernel *ker
         row->lat_p999_ns = xb_histogram_quantile(latency, 0.999);
 }
 
+/* What follows from counts; each absent where a count that it needs is. */
+static void fill_ratios(struct xb_summary_row *row, const struct xb_evidence *evidence,
+                        double wall_ns)
+{
+    /* A miss of the last level brings a line: 64 bytes on x86-64, and on all aarch64 servers. */
+    const double line_bytes = 64;
+    row->ipc = xb_ratio(XB_RATIO_IPC, evidence);
+    row->l1d_mpki = xb_ratio(XB_RATIO_L1D_MPKI, evidence);
+    row->llc_mpki = xb_ratio(XB_RATIO_LLC_MPKI, evidence);
+    row->branch_mpki = xb_ratio(XB_RATIO_BRANCH_MPKI, evidence);
+    if (evidence->reading.present & XB_METRIC_BIT(LLC_MISSES))
+        row->llc_miss_gb_per_s =
+            line_bytes * (double)evidence->reading.value[XB_METRIC_LLC_MISSES] / wall_ns;
+}
+
 /* What no figure can say, then the claims and what they were held against. */
 static void fill_verdict(struct xb_summary_row *row, const struct xb_kernel *kernel,
                          const struct xb_evidence *evidence, char *text)
@@ -296,7 +311,7 @@ void xb_summary_fill(struct xb_summary_row *row, const struct xb_identity *ident
         totals.evidence.reading.present &= ~identity->audit->doubtful;
     row->concurrency = totals.in_flight_ns / totals.wall_ns;
     row->parallelism = totals.cpu_ns / totals.wall_ns;
-    row->ipc = xb_ratio(XB_RATIO_IPC, &totals.evidence);
+    fill_ratios(row, &totals.evidence, totals.wall_ns);
     fill_latency(row, kernel, &result->latency);
     row->stop = stops[result->stop];
     fill_outcome(row, kernel, &totals.evidence);

@@ -146,6 +146,10 @@ static struct xb_summary_row full_summary(void)
     row.concurrency = 1.99;
     row.parallelism = 1.98;
     row.ipc = 0.5;
+    row.l1d_mpki = 12.5;
+    row.llc_mpki = 7.25;
+    row.branch_mpki = 3.5;
+    row.llc_miss_gb_per_s = 1.5;
     row.stop = "precise";
     row.verdict = "contradicted";
     row.verdict_level = "DRAM";
