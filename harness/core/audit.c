@@ -31,7 +31,8 @@ enum {
 
 /* While all are counted by turns: some rounds of the kernel's rotation, which is 4 ms by default
  * (perf_event_mux_interval_ms) with a group for each event at worst. */
-#define TURNS_NS UINT64_C(120000000)
+#define TURNS_NS  UINT64_C(120000000)
+#define MOMENT_NS UINT64_C(2000000)
 
 /* What is known of a metric: per unit of an exercise. All are differences between two windows, of
  * n and 2n, so that what starting and stopping takes is not in them. */
@@ -251,6 +252,18 @@ static void add_cost(const struct xb_counter_source *source, struct xb_counters 
     *cost_ns = xb_median_interval(took_ns, COSTS).median;
 }
 
+static bool count_for(const struct xb_counter_source *source, struct xb_counters *counters,
+                      uint64_t time_ns, struct xb_reading *reading)
+{
+    *reading = (struct xb_reading){ .present = 0 };
+    if (source->start(counters) != 0)
+        return false;
+    uint64_t begin_ns = xb_now_ns();
+    while (xb_now_ns() - begin_ns < time_ns)
+        xb_counter_exercise(ROUNDS / 100);
+    return source->stop(counters, reading) == 0;
+}
+
 /* Those that are fine alone may have to take turns, or never get one. */
 static void audit_together(const struct xb_counter_source *source, const struct xb_events *events,
                            struct xb_audit *audit)
@@ -263,12 +276,10 @@ static void audit_together(const struct xb_counter_source *source, const struct 
     all.set = audit->counted;
     if (!all.set || source->open(&all, &granted, &counters, &why) != 0 || !counters)
         granted = 0;
-    bool ran = counters && source->start(counters) == 0;
-    uint64_t begin_ns = xb_now_ns();
-    do
-        xb_counter_exercise(ROUNDS);
-    while (ran && audit->counted & (audit->counted - 1) && xb_now_ns() - begin_ns < TURNS_NS);
-    ran = ran && source->stop(counters, &reading) == 0;
+    bool ran = counters && count_for(source, counters, MOMENT_NS, &reading);
+    /* Whoever has to wait for its turn is not counted from the first moment on. */
+    if (ran && (reading.starved || xb_metrics_coverage(&reading) < 0.999))
+        ran = count_for(source, counters, TURNS_NS, &reading);
     double coverage = xb_metrics_coverage(&reading);
     for (unsigned i = 0; i < XB_COUNTERS; i++) {
         struct xb_audited *one = &audit->counter[i];
