@@ -166,9 +166,7 @@ sed 's/^/@about /' /tmp/5ms/provenance.csv
 TEXT
 
 boot() { # CPU PARANOID EVENTS MORE_EVENTS_THAN_COUNTERS
-    local root=$work/root program
-    console=$cache/console-$1-$2
-    rm -rf "$root"
+    local root=$work/$1-$2 program
     mkdir -p "$root"/{bin,proc,sys,dev,tmp,lib/aarch64-linux-gnu,usr/lib/aarch64-linux-gnu} \
         "$root/usr/share/papi"
     cp "$cache/guest/bin/busybox" "$cache/xbound/xbound" "$root/bin/"
@@ -194,12 +192,17 @@ echo "@end"
 poweroff -f
 TEXT
     chmod +x "$root/init"
-    (cd "$root" && find . | "$cache/bin/cpio" -o -H newc --quiet | gzip -1) >"$work/initrd"
+    (cd "$root" && find . | "$cache/bin/cpio" -o -H newc --quiet | gzip -1) >"$root.initrd"
     timeout -k 5 100 "$cache/bin/qemu-system-aarch64" -L "$cache/host/usr/share/qemu" \
         -machine virt -cpu "$1" -smp 1 -m 512 -accel tcg,tb-size=64 -icount shift=0 -nographic \
         -nodefaults -no-reboot -serial stdio -monitor none -kernel "$cache/vmlinuz" \
-        -initrd "$work/initrd" -append "console=ttyAMA0 quiet panic=-1" </dev/null 2>&1 |
-        tr -d '\r' >"$console" || true
+        -initrd "$root.initrd" -append "console=ttyAMA0 quiet panic=-1" </dev/null 2>&1 |
+        tr -d '\r' >"$cache/console-$1-$2" || true
+}
+
+# What a guest wrote is looked at from here on.
+look() { # CPU PARANOID
+    console=$cache/console-$1-$2
     if ! grep -q '^@end' "$console"; then
         tail -n 20 "$console" >&2
         echo "test-papi-emulated.sh: the guest ($1) did not come to its end" >&2
@@ -287,7 +290,13 @@ lies="PAPI_L1_DCM PAPI_BR_MSP PAPI_LD_INS PAPI_FP_INS"
 # Native names, of which PAPI cannot say that they ought to move: ten events for six counters.
 crowd="cycles,instructions,L1I_TLB_REFILL,L1D_CACHE_REFILL,L1D_CACHE_ACCESS,L1D_TLB_REFILL"
 crowd+=",BRANCH_MISPRED,BRANCH_PRED,DATA_MEM_ACCESS,INST_RETIRED"
-boot cortex-a57 1 "cycles,instructions,l1d_misses,${lies// /,}" "$crowd"
+# One CPU each, so that two at a time take no longer than one; the third is short.
+boot cortex-a57 1 "cycles,instructions,l1d_misses,${lies// /,}" "$crowd" &
+boot neoverse-n1 1 "instructions,perf::CYCLES" "" &
+boot cortex-a57 3 "" "" &
+wait
+
+look cortex-a57 1
 common cortex-a57 3
 # They take turns of about 6/10, and what is counted in these is scaled: right within a turn or two.
 takes_turns() {
@@ -304,7 +313,7 @@ check "cortex-a57: the audit finds every preset that stands still" presets
 check "cortex-a57: columns of counters that lie are empty" empty "$lies l1d_misses"
 check "cortex-a57: provenance says why" grep -q '^@about audit_l1d_misses,lies: 0 over' "$console"
 
-boot neoverse-n1 1 "instructions,perf::CYCLES" ""
+look neoverse-n1 1
 common neoverse-n1 2
 native() {
     told named | awk -F, '
@@ -316,7 +325,7 @@ check "neoverse-n1: a native name has a column of its own" native
 no_presets() { ! told csv | grep '^papi: PAPI_'; }
 check "neoverse-n1: there are no presets" no_presets
 
-boot cortex-a57 3 "" ""
+look cortex-a57 3
 check "paranoid 3: PAPI's own reason" says 'counters: papi' '.*paranoid=3'
 check "paranoid 3: what to do about it" says 'counters: perf_event_paranoid' \
     '3"?,"?sudo sysctl kernel.perf_event_paranoid=2'
