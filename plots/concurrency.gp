@@ -15,14 +15,14 @@ positive("concurrency") == "" || positive("parallelism") == "" {
     n++
     x = positive("concurrency")
     y = positive("parallelism")
-    printf "%.6g\t%.6g\t%s\t%s\t%s\n", x, y, field("class"), field("model"), field("status") \
+    printf "%.6g\t%.6g\t%s\t%s\t%s\n", x, y, field("class"), model_of(), field("status") \
         > "points"
     if (x > most) most = x
     if (least == "" || x < least) least = x
     if (y < lowest || lowest == "") lowest = y
     if (y > highest) highest = y
     classes[field("class")] = 1
-    models[field("model")] = 1
+    models[model_of()] = 1
     if (field("status") == "suspect") suspects++
 }
 

@@ -6,8 +6,8 @@ $program << AWK
 field("class") != "io" { next }
 {
     n++
-    kernel[n] = field("kernel"); model[n] = field("model"); status[n] = field("status")
-    pair[n] = field("model") "/" field("engine")
+    kernel[n] = field("kernel"); model[n] = model_of(); status[n] = field("status")
+    pair[n] = model_of() "/" field("engine")
     workers[n] = number("workers")
     variant[n] = field("bytes_per_worker") " " field("depth") " " field("bind")
     if (measured()) {
@@ -20,7 +20,7 @@ field("class") != "io" { next }
     }
     if (!(pair[n] in row)) {
         row[pair[n]] = 1
-        order[++pairs] = pair_rank(field("model"), field("engine")) " " pair[n]
+        order[++pairs] = pair_rank(model_of(), field("engine")) " " pair[n]
     }
     if (p50[n] != "") seen[workers[n]] = 1
     else any[workers[n]] = 1

@@ -7,7 +7,7 @@ field("kernel") == "" { next }
 {
     n++
     kernel[n] = field("kernel"); class[n] = field("class"); status[n] = field("status")
-    model[n] = field("model"); engine[n] = field("engine")
+    model[n] = model_of(); engine[n] = field("engine")
     pair[n] = model[n] "/" engine[n]; workers[n] = number("workers")
     variant[n] = field("bytes_per_worker") " " field("depth") " " field("isa") " " field("bind")
     if (measured()) {

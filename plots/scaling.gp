@@ -7,7 +7,7 @@ $program << AWK
 field("kernel") == "" { next }
 {
     c = field("class")
-    m = field("model")
+    m = model_of()
     w = number("workers")
     if (!(c in class_known)) {
         class_known[c] = 1
@@ -21,21 +21,23 @@ field("kernel") == "" { next }
     if (positive("items_per_s") == "")
         next
     n++
-    who[n] = field("kernel") " " m " " field("engine") " " field("depth") " " field("isa") " " \
-        field("bind")
+    settings = field("engine") " " field("depth") " " field("isa") " " field("bind")
+    who[n] = field("kernel") " " m " " settings
+    # One worker has one lane: a loop on several is compared with it too.
+    single[n] = field("kernel") " " field("model") " " settings
     size[n] = field("bytes_per_worker")
     class[n] = c; model[n] = m; workers[n] = w
     value[n] = positive("items_per_s"); status[n] = field("status")
     if (w == 1) {
-        one_of_size[who[n], size[n]] = n
-        one[who[n]] = n
-        sizes[who[n]]++
+        one_of_size[single[n], size[n]] = n
+        one[single[n]] = n
+        sizes[single[n]]++
     }
 }
 
 function base_of(i) {
-    if ((who[i], size[i]) in one_of_size) return one_of_size[who[i], size[i]]
-    return sizes[who[i]] == 1 ? one[who[i]] : 0
+    if ((single[i], size[i]) in one_of_size) return one_of_size[single[i], size[i]]
+    return sizes[single[i]] == 1 ? one[single[i]] : 0
 }
 
 END {
@@ -49,7 +51,7 @@ END {
             continue
         }
         up[i] = value[i] / value[b]
-        key = who[i] " " (((who[i], size[i]) in one_of_size) ? size[i] : "")
+        key = who[i] " " (((single[i], size[i]) in one_of_size) ? size[i] : "")
         if (!(key in group)) {
             group[key] = ++groups
             group_first[groups] = i

@@ -17,7 +17,8 @@ set samples 2
 # What kind of thing has which colour and shape, in all charts. Colours are from the palettes of
 # Okabe & Ito (2008) and Tol (2021), told apart by colour-blind readers.
 model_colour(name) = name eq "threads" ? 0x0072B2 : name eq "processes" ? 0xD55E00 : \
-    name eq "loop" ? 0x009E73 : name eq "gil" ? 0xAA4499 : 0x444444
+    name eq "loop" ? 0x009E73 : name eq "gil" ? 0xAA4499 : \
+    strstrt(name, "loop×") == 1 ? 0x004D38 : 0x444444
 class_colour(name) = name eq "cpu" ? 0xE69F00 : name eq "cache" ? 0x3C9BD0 : \
     name eq "memory" ? 0x332288 : name eq "io" ? 0x999933 : name eq "sync" ? 0x882255 : 0x444444
 class_shape(name) = name eq "cpu" ? 5 : name eq "cache" ? 7 : name eq "memory" ? 9 : \

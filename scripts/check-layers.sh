@@ -52,7 +52,8 @@ allow 'harness/main.c' "$command" "$core"
 
 # Each library's header is seen by one file, the one with the library's tag.
 while IFS=: read -r tagged library; do
-    users=$(grep -lE "^ *# *include <$library(/[a-z]+)?\.h>" -r kernels harness --include='*.[ch]' || true)
+    # Some headers have the library's name without its "lib".
+    users=$(grep -lE "^ *# *include <($library|${library#lib})(/[a-z]+)?\.h>" -r kernels harness --include='*.[ch]' || true)
     [ "$users" = "$tagged" ] || fault "<$library.h> belongs to $tagged, and is included by: $users"
 done < <(grep -roE 'xb-library: [a-z0-9]+' harness kernels --include='*.c' |
     sed -E 's/: ?xb-library: /:/')

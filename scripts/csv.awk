@@ -99,9 +99,29 @@ BEGIN {
     all_engines = "blocking epoll uring uv"
 }
 
-function place(name, names,    at) {
-    at = index(" " names " ", " " name " ")
+# A loop on several OS threads is another model to a chart than one on one: loop×2. It has no blank, as
+# lists of names are parted by those; and it is added to all_models, behind the loop, when it is met.
+function model_of(    name) {
+    name = field("model")
+    if (name != "loop" || number("lanes") == "" || number("lanes") < 2)
+        return name
+    name = "loop×" number("lanes")
+    if (!index(" " all_models " ", " " name " "))
+        sub(/ loop /, " loop " name " ", all_models)
+    return name
+}
+
+# A place must not move when a name is added, so that of loop×2 is right behind that of loop.
+function place(name, names,    at, lanes) {
+    if (split(name, lanes, "×") == 2)
+        return place(lanes[1], names) + 0.5 + lanes[2] / 1e7
+    at = index(" " first_names(names) " ", " " name " ")
     return at ? at : 99
+}
+
+function first_names(names) {
+    gsub(/ [^ ]*×[^ ]*/, "", names)
+    return names
 }
 
 function pair_rank(model, engine) {

@@ -10,7 +10,6 @@
 
 #include "clock.h"
 
-#include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -134,6 +133,7 @@ struct xb_coro {
     bool finished;
     char *stack; /* the guard page comes first */
     size_t stack_bytes;
+    bool in_slab;
 #ifdef XB_UCONTEXT
     ucontext_t own, resumer;
 #else
@@ -206,6 +206,31 @@ static void begin_split(unsigned high, unsigned low)
 }
 #endif
 
+/* Makes the first switch to it call xb_coro_main(). */
+static void prepare(struct xb_coro *coro)
+{
+#ifdef XB_UCONTEXT
+    size_t page = page_bytes();
+    getcontext(&coro->own);
+    coro->own.uc_stack.ss_sp = coro->stack + page;
+    coro->own.uc_stack.ss_size = coro->stack_bytes - page;
+    uintptr_t bits = (uintptr_t)coro;
+    makecontext(&coro->own, (void (*)(void))begin_split, 2, (unsigned)(bits >> 16 >> 16),
+                (unsigned)bits);
+#else
+    /* The frame that the first xb_switch() pops; it leaves the stack pointer 16-byte aligned at
+     * xb_coro_begin, whose call then obeys the ABI. */
+    uint64_t *top = (uint64_t *)(void *)(coro->stack + coro->stack_bytes) - 2;
+    uint64_t *frame = top - FRAME_WORDS;
+    frame[FRAME_ARGUMENT] = (uint64_t)(uintptr_t)coro;
+    frame[FRAME_RETURN] = (uint64_t)(uintptr_t)xb_coro_begin;
+    coro->own_sp = frame;
+#endif
+#ifdef XB_TSAN
+    coro->own_fiber = __tsan_create_fiber(0);
+#endif
+}
+
 struct xb_coro *xb_coro_create(void (*entry)(void *argument), void *argument, size_t stack_bytes)
 {
     size_t page = page_bytes();
@@ -225,27 +250,88 @@ struct xb_coro *xb_coro_create(void (*entry)(void *argument), void *argument, si
         xb_coro_destroy(coro);
         return NULL;
     }
-#ifdef XB_UCONTEXT
-    getcontext(&coro->own);
-    coro->own.uc_stack.ss_sp = coro->stack + page;
-    coro->own.uc_stack.ss_size = coro->stack_bytes - page;
-    uintptr_t bits = (uintptr_t)coro;
-    makecontext(&coro->own, (void (*)(void))begin_split, 2, (unsigned)(bits >> 16 >> 16),
-                (unsigned)bits);
-#else
-    /* The frame that the first xb_switch() pops; it leaves the stack pointer 16-byte aligned at
-     * xb_coro_begin, whose call then obeys the ABI. */
-    uint64_t *top = (uint64_t *)(void *)(coro->stack + coro->stack_bytes) - 2;
-    uint64_t *frame = top - FRAME_WORDS;
-    frame[FRAME_ARGUMENT] = (uint64_t)(uintptr_t)coro;
-    frame[FRAME_RETURN] = (uint64_t)(uintptr_t)xb_coro_begin;
-    coro->own_sp = frame;
-#endif
-#ifdef XB_TSAN
-    coro->own_fiber = __tsan_create_fiber(0);
-#endif
+    prepare(coro);
     return coro;
 }
+
+/* ---- slabs ---- */
+
+#ifndef MADV_GUARD_INSTALL
+#    define MADV_GUARD_INSTALL 102 /* since Linux 6.13; madvise(2) */
+#endif
+
+struct xb_coro_slab {
+    char *base;
+    size_t stride; /* of a stack, its lowest page included, which is not to be used */
+    uint32_t n;
+    bool guarded;
+};
+
+struct xb_coro_slab *xb_coro_slab_create(uint32_t n, size_t stack_bytes, bool guards)
+{
+    size_t page = page_bytes(), bytes;
+    struct xb_coro_slab *slab = calloc(1, sizeof *slab);
+    if (!slab)
+        return NULL;
+    slab->n = n;
+    slab->stride = page + (stack_bytes + page - 1) / page * page;
+    slab->guarded = guards;
+    slab->base = MAP_FAILED;
+    if (!__builtin_mul_overflow(n, slab->stride, &bytes))
+        slab->base = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
+    if (slab->base == MAP_FAILED) {
+        free(slab);
+        return NULL;
+    }
+    /* A huge page would make the first touch of one stack take memory for thirty. Without huge pages
+     * in the kernel this fails, and there are none. */
+    madvise(slab->base, bytes, MADV_NOHUGEPAGE);
+    return slab;
+}
+
+void xb_coro_slab_destroy(struct xb_coro_slab *slab)
+{
+    if (slab)
+        munmap(slab->base, slab->n * slab->stride);
+    free(slab);
+}
+
+/* Tops at the same place of each page would all fall into the same few sets of every cache. */
+enum { COLOUR_BYTES = 128, COLOURS = 8 };
+
+struct xb_coro *xb_coro_slab_begin(struct xb_coro_slab *slab, uint32_t index,
+                                   void (*entry)(void *argument), void *argument)
+{
+    if (!slab)
+        return NULL;
+    char *stack = slab->base + index * slab->stride;
+    size_t above = (sizeof(struct xb_coro) + 63) / 64 * 64 + index % COLOURS * COLOUR_BYTES;
+    if (slab->guarded && madvise(stack, page_bytes(), MADV_GUARD_INSTALL) != 0)
+        slab->guarded = false; /* from here on: then none was made before either */
+    struct xb_coro *coro = (struct xb_coro *)(void *)(stack + slab->stride - above);
+    *coro = (struct xb_coro){
+        .entry = entry,
+        .argument = argument,
+        .stack = stack,
+        .stack_bytes = slab->stride - above,
+        .in_slab = true,
+    };
+    prepare(coro);
+    return coro;
+}
+
+bool xb_coro_slab_overflowed(const struct xb_coro_slab *slab)
+{
+    size_t page = page_bytes();
+    unsigned char resident;
+    for (uint32_t i = 0; slab && !slab->guarded && i < slab->n; i++)
+        if (mincore(slab->base + i * slab->stride, page, &resident) == 0 && resident & 1)
+            return true;
+    return false;
+}
+
+/* ---- ends ---- */
 
 void xb_coro_destroy(struct xb_coro *coro)
 {
@@ -259,6 +345,8 @@ void xb_coro_destroy(struct xb_coro *coro)
     /* Of frames that never returned; whoever is given these addresses next would trip over it. */
     __asan_unpoison_memory_region(coro->stack, coro->stack_bytes);
 #endif
+    if (coro->in_slab)
+        return;
     munmap(coro->stack, coro->stack_bytes);
     free(coro);
 }

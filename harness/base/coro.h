@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct xb_coro;
 
@@ -15,6 +16,26 @@ struct xb_coro;
  * whole pages, below which lies a guard page: an overflow dies at once instead of corrupting a
  * neighbour. NULL when out of memory. The caller gives it back, after it has finished. */
 struct xb_coro *xb_coro_create(void (*entry)(void *argument), void *argument, size_t stack_bytes);
+
+/* Stacks for as many coroutines as memory holds, in one mapping: two mappings each, as above, end at
+ * vm.max_map_count. One that was only ever a page deep takes that one page, xb_coro included. */
+struct xb_coro_slab;
+
+/* `n` >= 1 stacks of `stack_bytes`, rounded up to whole pages. `guards`: have the lowest page of each
+ * made a guard where Linux can do that within a mapping (6.13, MADV_GUARD_INSTALL); see
+ * xb_coro_slab_overflowed() for the rest. NULL when out of memory. The caller destroys it, after the
+ * coroutines in it; accepts NULL. Threads: one at a time. */
+struct xb_coro_slab *xb_coro_slab_create(uint32_t n, size_t stack_bytes, bool guards);
+void xb_coro_slab_destroy(struct xb_coro_slab *slab);
+
+/* The coroutine on stack `index` < n, once for each; like xb_coro_create(). NULL, with a NULL slab
+ * too, when out of memory. */
+struct xb_coro *xb_coro_slab_begin(struct xb_coro_slab *slab, uint32_t index,
+                                   void (*entry)(void *argument), void *argument);
+
+/* Whether a stack without a guard was ever used down to its lowest page, so that it may have gone on
+ * into its neighbour. Looks at all: a microsecond for each. Accepts NULL. Source: mincore(2). */
+bool xb_coro_slab_overflowed(const struct xb_coro_slab *slab);
 
 /* Accepts NULL. Not from within the coroutine itself: nobody can free the stack he stands on. */
 void xb_coro_destroy(struct xb_coro *coro);

@@ -159,11 +159,11 @@ static int read_command_line(struct command_line *line, int argc, char **argv)
 
 static void print_cells(const struct xb_cell *cells, size_t n)
 {
-    puts("kernel,model,engine,workers,bytes_per_worker,depth,isa,skipped");
+    puts("kernel,model,engine,workers,lanes,bytes_per_worker,depth,isa,skipped");
     for (size_t i = 0; i < n; i++) {
-        printf("%s,%s,%s,%u,%" PRIu64 ",%u,%s,", cells[i].kernel->name, cells[i].model->name,
-               cells[i].engine->name, cells[i].workers, cells[i].bytes, cells[i].depth,
-               xb_isa_name(cells[i].isa));
+        printf("%s,%s,%s,%u,%u,%" PRIu64 ",%u,%s,", cells[i].kernel->name, cells[i].model->name,
+               cells[i].engine->name, cells[i].workers, cells[i].lanes, cells[i].bytes,
+               cells[i].depth, xb_isa_name(cells[i].isa));
         xb_csv_text(stdout, cells[i].skip.text);
         puts("");
     }

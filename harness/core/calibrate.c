@@ -2,6 +2,8 @@
  * Calibrates kernels, and remembers what was found. */
 #include "calibrate.h"
 
+#include "../models/model.h"
+#include "room.h"
 #include "runner.h"
 #include "spec.h"
 
@@ -40,6 +42,8 @@ static void calibrate(const struct xb_calibrator *calibrator, const struct xb_pl
         .engine = engine,
         .source = xb_find_source(calibrator->registry, "none"),
         .topology = cell->topology,
+        .lanes =
+            model == cell->model && calibration->workers == cell->params.workers ? cell->lanes : 0,
         .bind = cell->bind,
         .limit = cell->limit,
         .params = cell->params,
@@ -80,6 +84,9 @@ static const struct xb_calibration *look_up(struct xb_calibrator *calibrator,
             return known;
     }
     const struct xb_model *model = xb_plain_model(calibrator->registry);
+    /* A million workers of a loop are no reason to try a million threads. */
+    if (model && xb_room_for("", model, workers, xb_model_lanes(model, workers), NULL) != 0)
+        model = NULL;
     struct xb_calibration *anew = &calibrator->known[calibrator->n++];
     *anew = (struct xb_calibration){
         .kernel = cell->kernel,

@@ -184,6 +184,14 @@ static double read_memory_v2(const char *root, const char *group)
     return read_number(root, group, "memory.max"); /* "max" is not a number: no limit */
 }
 
+/* The same files in both versions; "max" is not a number. */
+static double read_pids(const char *root, const char *group)
+{
+    double most = read_number(root, group, "pids.max");
+    double left = most - read_number(root, group, "pids.current");
+    return most < 0 ? NO_LIMIT : left > 0 ? left : 0;
+}
+
 double xb_cgroup_cpu_cores(const char *root)
 {
     return tighter(tightest(root, NULL, "/sys/fs/cgroup", read_cpu_v2),
@@ -195,6 +203,12 @@ int64_t xb_cgroup_memory_bytes(const char *root)
     /* Limits are whole pages, so a double holds them exactly. */
     return (int64_t)tighter(tightest(root, NULL, "/sys/fs/cgroup", read_memory_v2),
                             tightest(root, "memory", "/sys/fs/cgroup/memory", read_memory_v1));
+}
+
+int64_t xb_cgroup_pids_left(const char *root)
+{
+    return (int64_t)tighter(tightest(root, NULL, "/sys/fs/cgroup", read_pids),
+                            tightest(root, "pids", "/sys/fs/cgroup/pids", read_pids));
 }
 
 int xb_cgroup_memory_folder(const char *root, int version, char folder[static PATH_MAX])

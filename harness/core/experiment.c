@@ -78,6 +78,7 @@ static struct xb_plan plan_of(const struct run *run, const struct xb_cell *cell)
         .engine = cell->engine,
         .source = source_of(experiment, cell->kernel),
         .topology = experiment->topology,
+        .lanes = cell->lanes,
         .bind = spec->bind,
         .limit = limit_of(run),
         .params = { .bytes = cell->bytes ? cell->bytes : cell->kernel->own_bytes,

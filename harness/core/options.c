@@ -163,6 +163,15 @@ static int read_workers(struct xb_request *request, const char *text, struct xb_
     return read_counts("workers", text, XB_WORKERS_MAX, spec->workers, &spec->n_workers, why);
 }
 
+static int read_lanes(struct xb_request *request, const char *text, struct xb_reason *why)
+{
+    struct xb_spec *spec = &request->spec;
+    spec->n_lanes = 0;
+    if (strcmp(text, "auto") == 0)
+        return 0;
+    return read_counts("lanes", text, XB_WORKERS_MAX, spec->lanes, &spec->n_lanes, why);
+}
+
 static int read_depth(struct xb_request *request, const char *text, struct xb_reason *why)
 {
     struct xb_spec *spec = &request->spec;
@@ -385,6 +394,10 @@ const struct xb_option xb_options[] = {
       read_engine },
     { WHAT, "workers", "LIST", "or auto: 1, CPUs, 2 x CPUs, and for I/O also 16 and 64",
       read_workers },
+    { WHAT, "lanes", "LIST",
+      "OS threads that host the workers of a loop; auto: 1, and where\n"
+      "workers wait also one per CPU",
+      read_lanes },
     { WHAT, "bind", "POLICY", "scatter (default), compact or none", read_bind },
     { WHAT, "bytes", "LIST", "working set of a worker, as 64K or 1G; what fits the level otherwise",
       read_bytes },

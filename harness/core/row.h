@@ -103,6 +103,10 @@
     X(REAL, branch_mpki, "1/1000", "mispredicted branches per 1000 instructions")                 \
     X(REAL, llc_miss_gb_per_s, "GB/s",                                                            \
       "10^9 bytes of the lines that missed the last level, per second")                           \
+    X(REAL, rss_bytes_per_worker, "bytes",                                                        \
+      "memory by which a worker grew the cell before its set-up; empty below 64 workers")         \
+    X(REAL, kernel_bytes_per_worker, "bytes",                                                     \
+      "the same of page tables, kernel stacks and slabs; empty below 500 workers per CPU used")   \
     X(TEXT, stop, "", "why sampling stopped: precise time count interrupted")                     \
     X(TEXT, verdict, "", "the class claim on this machine: confirmed contradicted untested")      \
     X(TEXT, verdict_level, "", "memory level of the verdict, where one was found")                \

@@ -5,10 +5,12 @@
 #include "../../kernels/prng.h"
 #include "../models/model.h"
 #include "isa.h"
+#include "room.h"
 
 #include <errno.h>
 #include <fnmatch.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -24,15 +26,20 @@ void xb_spec_init(struct xb_spec *spec)
     };
 }
 
+/* A year: a deadline of that has room in 64 bits. */
+#define CELL_NS_MOST 3.15e16
+
 /* The samples' time several times over, what setting up so many bytes may take at 50 MB/s (a
- * random chain over DRAM is that slow), and a generous rest. A fixed number of samples takes what
+ * random chain over DRAM is that slow), 1 ms for each worker that is created and joined, and a
+ * generous rest. A fixed number of samples takes what
  * it takes: under a model of one lane, workers wait for each other. */
 uint64_t xb_spec_cell_ns(const struct xb_spec *spec, uint64_t bytes, uint32_t workers)
 {
-    uint64_t samples_ns = spec->samples * spec->min_time_ns * workers;
-    return UINT64_C(15000000000) +
-           8 * (samples_ns > spec->max_time_ns ? samples_ns : spec->max_time_ns) +
-           20 * bytes * workers;
+    /* In floating point, which does not wrap around for a million workers. */
+    double samples_ns = (double)spec->samples * (double)spec->min_time_ns * workers;
+    double ns = 15e9 + 8 * fmax(samples_ns, (double)spec->max_time_ns) +
+                (20 * (double)bytes + 1e6) * workers;
+    return ns < CELL_NS_MOST ? (uint64_t)ns : (uint64_t)CELL_NS_MOST;
 }
 
 /* ---- sizes ---- */
@@ -146,6 +153,14 @@ static void judge(struct xb_cell *cell, const struct xb_spec *spec,
     if (!fits(cell->model, cell->engine))
         xb_because(why, -ENOTSUP, "%s would stop every worker of the %s at each wait",
                    cell->engine->name, cell->model->name);
+    else if (cell->lanes > cell->workers)
+        xb_because(why, -EINVAL, "%u lanes for %u workers: some would have none", cell->lanes,
+                   cell->workers);
+    else if (!cell->model->shares_lanes && cell->lanes != cell->workers)
+        xb_because(why, -EINVAL, "each worker of %s is a lane of its own, whatever --lanes",
+                   cell->model->name);
+    else if (xb_room_for("", cell->model, cell->workers, cell->lanes, why) != 0)
+        return;
     else if (kernel->needs & XB_NEED_FILES && !cell->engine->files)
         xb_because(why, -EPERM, "%s refuses regular files (epoll_ctl(2): EPERM)",
                    cell->engine->name);
@@ -203,6 +218,18 @@ static size_t workers_auto(bool io, uint32_t cpus, uint32_t *out)
             out[n++] = wanted[i];
     }
     return n;
+}
+
+/* A model that shares lanes has one, and where workers wait also one for each CPU: whether a loop on
+ * every core is worth it is then a row beside the other. */
+static size_t lanes_auto(const struct xb_kernel *kernel, const struct xb_model *model,
+                         uint32_t workers, uint32_t cpus, uint32_t *out)
+{
+    uint32_t all = workers < cpus ? workers : cpus;
+    out[0] = xb_model_lanes(model, workers);
+    out[1] = all;
+    bool waits = kernel->bound == XB_CLASS_IO || kernel->bound == XB_CLASS_SYNC;
+    return model->shares_lanes && waits && out[1] > 1 ? 2 : 1;
 }
 
 /* All engines for I/O; for the rest, to which engines are alike, the plainest. */
@@ -275,6 +302,25 @@ static int expand_sizes(struct list *list, struct xb_cell *cell, const struct xb
     return err;
 }
 
+static int expand_lanes(struct list *list, struct xb_cell *cell, const struct xb_spec *spec,
+                        const struct xb_topology *topology)
+{
+    uint32_t found[2];
+    const uint32_t *lanes = spec->lanes;
+    size_t n_lanes = spec->n_lanes;
+    int err = 0;
+    if (!n_lanes) {
+        n_lanes =
+            lanes_auto(cell->kernel, cell->model, cell->workers, xb_topology_pus(topology), found);
+        lanes = found;
+    }
+    for (size_t i = 0; i < n_lanes && !err; i++) {
+        cell->lanes = lanes[i];
+        err = expand_sizes(list, cell, spec, topology);
+    }
+    return err;
+}
+
 static int expand_kernel(struct list *list, const struct xb_kernel *kernel,
                          const struct xb_spec *spec, const struct xb_registry *registry,
                          const struct xb_topology *topology)
@@ -303,7 +349,7 @@ static int expand_kernel(struct list *list, const struct xb_kernel *kernel,
             for (size_t w = 0; w < n_workers && !err; w++) {
                 cell.engine = engines[e];
                 cell.workers = workers[w];
-                err = expand_sizes(list, &cell, spec, topology);
+                err = expand_lanes(list, &cell, spec, topology);
             }
         }
     }

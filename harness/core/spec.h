@@ -13,7 +13,7 @@
 
 enum {
     XB_LIST_MAX = 64,
-    XB_WORKERS_MAX = 65536,
+    XB_WORKERS_MAX = 1 << 20,
     XB_DEPTH_MAX = 4096,
 };
 
@@ -42,6 +42,8 @@ struct xb_spec {
     size_t n_engines; /* 0: all for I/O kernels, the plainest that fits for others */
     uint32_t workers[XB_LIST_MAX];
     size_t n_workers; /* 0: auto */
+    uint32_t lanes[XB_LIST_MAX];
+    size_t n_lanes; /* 0: what a model does by itself; one that shares them also a lane per CPU */
     uint64_t bytes[256];
     size_t n_bytes; /* 0: each kernel's fit */
     uint32_t depths[XB_LIST_MAX];
@@ -65,7 +67,7 @@ struct xb_cell {
     const struct xb_kernel *kernel;
     const struct xb_model *model;
     const struct xb_io_engine *engine;
-    uint32_t workers, depth;
+    uint32_t workers, lanes, depth;
     uint64_t bytes;
     enum xb_isa isa;
     struct xb_reason skip; /* code 0: can run */

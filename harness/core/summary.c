@@ -16,15 +16,10 @@ static const double STEAL_MOST = 0.02, SKEW_MOST = 0.10, CPU_LEAST = 0.90, COST_
  * another: below this they are more than 1 % of it. */
 static const double WALL_LEAST_NS = 10000;
 
-static uint32_t lanes_of(const struct xb_identity *identity)
-{
-    return identity->cell->model->lanes(identity->cell->workers);
-}
-
 /* How many CPUs the lanes can use at once. */
 static double cpus_of(const struct xb_identity *identity)
 {
-    uint32_t lanes = identity->cell->model->one_at_a_time ? 1 : lanes_of(identity);
+    uint32_t lanes = identity->cell->model->one_at_a_time ? 1 : identity->cell->lanes;
     return lanes < identity->pus ? lanes : identity->pus;
 }
 
@@ -32,6 +27,7 @@ int xb_sample_suspect(const struct xb_identity *identity, const struct xb_sample
                       struct xb_reason *why)
 {
     double wall = (double)sample->wall_ns;
+    uint32_t lanes = identity->cell->lanes;
     double cpus = cpus_of(identity);
     if (wall < WALL_LEAST_NS)
         return xb_because(why, -ERANGE, "%.1f us are too short to measure; raise --min-time",
@@ -48,7 +44,7 @@ int xb_sample_suspect(const struct xb_identity *identity, const struct xb_sample
     if ((double)sample->steal_ns > STEAL_MOST * wall * identity->pus)
         return xb_because(why, -EBUSY, "the hypervisor withheld %.1f ms of CPU time",
                           (double)sample->steal_ns / 1e6);
-    if (lanes_of(identity) > identity->pus)
+    if (lanes > identity->pus)
         return 0; /* lanes take turns, so late begins and waiting are what is measured */
     if ((double)sample->skew_ns > SKEW_MOST * wall)
         return xb_because(why, -EBUSY, "lanes began %.0f us apart", (double)sample->skew_ns / 1e3);
@@ -69,7 +65,7 @@ int xb_sample_suspect(const struct xb_identity *identity, const struct xb_sample
         (row)->model = filled->model->name;                                  \
         (row)->engine = filled->engine->name;                                \
         (row)->workers = filled->workers;                                    \
-        (row)->lanes = lanes_of(identity);                                   \
+        (row)->lanes = filled->lanes;                                        \
         (row)->bind = xb_bind_name((identity)->spec->bind);                  \
         (row)->bytes_per_worker = filled->bytes ? filled->bytes : XB_ABSENT; \
         (row)->depth = filled->depth;                                        \
@@ -244,6 +240,23 @@ static void fill_outcome(struct xb_summary_row *row, const struct xb_kernel *ker
     row->outcome_share = xb_ratio(XB_RATIO_OUTCOME, evidence);
 }
 
+/* NaN where either was not told, or it shrank: then other programs' memory is all there is to see. */
+static double grown(int64_t before, int64_t after, uint32_t workers)
+{
+    return before < 0 || after <= before ? NAN : (double)(after - before) / workers;
+}
+
+static void fill_footprint(struct xb_summary_row *row, const struct xb_cell *cell, uint32_t pus,
+                           const struct xb_result *result)
+{
+    if (xb_footprint_tells_resident(cell->workers))
+        row->rss_bytes_per_worker =
+            grown(result->empty.resident, result->peopled.resident, cell->workers);
+    if (xb_footprint_tells_kernel(cell->workers, cell->lanes, pus))
+        row->kernel_bytes_per_worker =
+            grown(result->empty.kernel, result->peopled.kernel, cell->workers);
+}
+
 static double wall_of(const struct xb_sample *sample)
 {
     return (double)sample->wall_ns;
@@ -313,6 +326,7 @@ void xb_summary_fill(struct xb_summary_row *row, const struct xb_identity *ident
     row->parallelism = totals.cpu_ns / totals.wall_ns;
     fill_ratios(row, &totals.evidence, totals.wall_ns);
     fill_latency(row, kernel, &result->latency);
+    fill_footprint(row, identity->cell, identity->pus, result);
     row->stop = stops[result->stop];
     fill_outcome(row, kernel, &totals.evidence);
     fill_verdict(row, kernel, &totals.evidence, evidence);

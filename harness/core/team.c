@@ -11,10 +11,13 @@
 #include "metrics.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 enum phase { CALIBRATE, WARM_UP, SAMPLE, LATENCY, DONE };
 
@@ -28,10 +31,13 @@ struct cell {
     struct xb_worker_part *worker_parts;
     struct xb_lane_part *lane_parts;
     int *cpus; /* by lane */
+    pid_t pid, parent;
+    int spare_fd; /* held for weigh(): counters may have taken all others by then */
     enum phase phase;
     uint64_t iters;
     struct xb_search search;
     uint64_t deadline_ns, steal_ns;
+    bool weighs, weighs_kernel; /* what workers take is measured; and of the kernel's memory */
 };
 
 /* What the harness keeps of one worker. */
@@ -45,6 +51,7 @@ struct hand {
 /* What the harness keeps of one lane. */
 struct bench {
     bool entered;
+    pid_t pid;
     struct xb_counters *counters;
     uint32_t granted;
     struct xb_reason ungranted;
@@ -106,13 +113,16 @@ static int enter(struct xb_lane *lane, struct xb_parker *parker)
     struct cell *cell = cell_of(lane->team);
     const struct xb_plan *plan = cell->plan;
     struct bench *bench = lane->harness;
+    bench->pid = getpid();
     int err = xb_topology_bind(cell->cpus[lane->index]);
     if (err)
         return xb_result_fail(cell->result, err, "bind to CPU %d: %s; use --bind none",
                               cell->cpus[lane->index], strerror(-err));
-    uint32_t workers_here = plan->params.workers / cell->team.n_lanes;
+    uint64_t in_flight = (uint64_t)plan->params.depth *
+                         xb_workers_on(plan->params.workers, cell->team.n_lanes, lane->index);
     struct xb_reason why = { 0 };
-    err = plan->engine->open(parker, plan->params.depth * workers_here, &lane->io, &why);
+    err = plan->engine->open(parker, in_flight < UINT32_MAX ? (uint32_t)in_flight : UINT32_MAX,
+                             &lane->io, &why);
     if (err)
         return xb_result_fail(cell->result, err, "%s", why.text);
     bench->entered = true;
@@ -237,6 +247,24 @@ static void decide(struct cell *cell)
         cell->phase = DONE;
 }
 
+/* Of the cell's processes, and of the one that forked the first: pages that it shares with them would
+ * otherwise become theirs the more, the more there are. */
+static void weigh(const struct cell *cell, bool workers, struct xb_footprint *out)
+{
+    pid_t self = cell->pid, *pids = calloc(cell->team.n_lanes + 2, sizeof *pids);
+    size_t n = 0;
+    *out = (struct xb_footprint){ .resident = -1, .kernel = -1 };
+    if (!pids)
+        return;
+    pids[n++] = cell->parent;
+    pids[n++] = self;
+    for (uint32_t i = 0; workers && i < cell->team.n_lanes; i++)
+        if (cell->benches[i].pid != self)
+            pids[n++] = cell->benches[i].pid;
+    xb_footprint_read(pids, n, cell->weighs_kernel, out);
+    free(pids);
+}
+
 /* ---- workers ---- */
 
 static int work(struct cell *cell, struct xb_worker *worker, struct hand *hand, void *state,
@@ -280,6 +308,14 @@ static void body(struct xb_worker *worker)
     struct xb_worker_part *part = &cell->worker_parts[worker->index];
     void *state = NULL;
     int err = 0;
+    if (cell->weighs) { /* before setup(), whose memory is the kernel's */
+        cell->team.model->rendezvous(worker, NULL, NULL);
+        if (worker->index == 0) {
+            close(cell->spare_fd);
+            weigh(cell, true, &cell->result->peopled);
+        }
+        cell->team.model->rendezvous(worker, NULL, NULL);
+    }
     if (!failed(cell) && kernel->setup) {
         err = kernel->setup(&hand->params, cell->kernel_team, &state);
         if (err)
@@ -338,9 +374,14 @@ static void *take(struct xb_memory *memory, size_t bytes, size_t align)
 /* Room for kernels' team memory: a few lines per worker, and a shared megabyte or two. */
 enum { KERNEL_BYTES = 16 << 20, KERNEL_BYTES_PER_WORKER = 8 << 10 };
 
+static uint32_t lanes_of(const struct xb_plan *plan)
+{
+    return plan->lanes ? plan->lanes : xb_model_lanes(plan->model, plan->params.workers);
+}
+
 size_t xb_team_bytes(const struct xb_plan *plan)
 {
-    size_t workers = plan->params.workers, lanes = plan->model->lanes(plan->params.workers);
+    size_t workers = plan->params.workers, lanes = lanes_of(plan);
     size_t per_worker = sizeof(struct xb_worker) + sizeof(struct hand) +
                         sizeof(struct xb_worker_part) + sizeof(struct xb_sync_slot);
     size_t per_lane =
@@ -352,7 +393,7 @@ size_t xb_team_bytes(const struct xb_plan *plan)
 static struct cell *lay_out(const struct xb_plan *plan, struct xb_arena *arena,
                             struct xb_result *result)
 {
-    uint32_t workers = plan->params.workers, lanes = plan->model->lanes(workers);
+    uint32_t workers = plan->params.workers, lanes = lanes_of(plan);
     struct cell *cell = xb_arena_take(arena, sizeof *cell, 128);
     struct xb_worker *worker = xb_arena_take(arena, workers * sizeof *worker, 128);
     struct xb_lane *lane = xb_arena_take(arena, lanes * sizeof *lane, 128);
@@ -387,6 +428,9 @@ static struct cell *lay_out(const struct xb_plan *plan, struct xb_arena *arena,
         .worker_parts = worker_part,
         .lane_parts = lane_part,
         .cpus = cpus,
+        .pid = getpid(),
+        .parent = getppid(),
+        .weighs = !plan->calibrate_ns && xb_footprint_tells_resident(workers),
         .phase = plan->calibrate_ns ? CALIBRATE : WARM_UP,
         .iters = plan->iters,
         .search = { .wanted_ns = plan->calibrate_ns,
@@ -396,6 +440,7 @@ static struct cell *lay_out(const struct xb_plan *plan, struct xb_arena *arena,
     };
     for (uint32_t i = 0; i < lanes; i++) {
         lane[i] = (struct xb_lane){ .team = &cell->team, .index = i, .harness = &bench[i] };
+        bench[i].entered = false; /* touched now, lest its page is taken for the lane's */
         cpus[i] = -1;
     }
     for (uint32_t i = 0; i < workers; i++) {
@@ -404,6 +449,8 @@ static struct cell *lay_out(const struct xb_plan *plan, struct xb_arena *arena,
         hand[i].params.index = i;
         hand[i].params.why = hand[i].why;
     }
+    uint32_t pus = plan->topology ? xb_topology_pus(plan->topology) : 1;
+    cell->weighs_kernel = cell->weighs && xb_footprint_tells_kernel(workers, lanes, pus);
     if (plan->topology)
         xb_topology_place(plan->topology, plan->bind, lanes, cpus);
     return cell;
@@ -431,6 +478,7 @@ int xb_team_run(const struct xb_plan *plan, struct xb_arena *arena, struct xb_re
         return xb_result_fail(result, -ENOMEM, "no shared memory for %u workers",
                               plan->params.workers);
     result->iters = plan->iters;
+    result->empty = result->peopled = (struct xb_footprint){ .resident = -1, .kernel = -1 };
     int err = 0;
     struct memory memory = { .memory = { .take = take }, .arena = arena };
     struct hand *first = &cell->hands[0];
@@ -438,8 +486,13 @@ int xb_team_run(const struct xb_plan *plan, struct xb_arena *arena, struct xb_re
         err = kernel->team_setup(&first->params, &memory.memory, &cell->kernel_team);
     if (err)
         fail_kernel(cell, err, "team setup", first->why);
-    else
+    else {
+        if (cell->weighs) {
+            weigh(cell, false, &result->empty);
+            cell->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        }
         err = plan->model->run_team(&cell->team, shared);
+    }
     if (kernel->team_teardown)
         kernel->team_teardown(cell->kernel_team);
     collect(cell);

@@ -11,6 +11,7 @@
 #include "../counters/source.h"
 #include "../models/model.h"
 #include "../stats/histogram.h"
+#include "footprint.h"
 #include "limit.h"
 #include "pace.h"
 #include "sample.h"
@@ -29,6 +30,7 @@ struct xb_plan {
     const struct xb_topology *topology; /* NULL: do not bind */
     const struct xb_limit *limit;       /* of the cell's memory; NULL: none */
     struct xb_params params;            /* index and why are filled in per worker */
+    uint32_t lanes;                     /* 0: as many as the model has by itself */
     enum xb_bind bind;
     struct xb_events events; /* what the source is asked for */
     uint64_t iters;          /* per worker and sample, >= 1; where calibration begins */
@@ -52,6 +54,7 @@ struct xb_result {
     uint32_t granted;           /* counters that the source opened on every lane */
     struct xb_reason ungranted; /* why not the others */
     struct xb_histogram latency;
+    struct xb_footprint empty, peopled; /* without a worker; with all, before any is set up */
     /* One for each worker of a kernel that needs the team, or NULL: who waits for whom. */
     struct xb_sync_slot *_Atomic slots;
     _Atomic bool interrupted; /* set from outside: finish the sample under way and stop */

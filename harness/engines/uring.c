@@ -20,19 +20,20 @@ struct uring {
     struct xb_io io; /* first: the kernel's view */
     struct io_uring ring;
     struct xb_parker *parker;
+    /* One for each entry of the submission queue: the kernel reads it when that is submitted. In the
+     * op, on its worker's stack, the kernel had to go to another page for each sleep: with a million
+     * sleepers in a PVM guest that took 8 us, of 14. */
+    struct __kernel_timespec *timeouts;
     size_t in_flight;
     int broken; /* -errno after which no await can succeed */
 };
 
-/* What an op's scratch words hold: who waits, and a timeout, which has to live until submitted. */
+/* What an op's scratch word holds: who waits. */
 #    define WAITING(op) ((op)->engine[0].pointer)
-#    define TIMEOUT(op) ((void *)&(op)->engine[1])
 
-_Static_assert(sizeof(struct __kernel_timespec) <= 2 * sizeof(((struct xb_io_op *)0)->engine[0]),
-               "a timeout must fit an op's scratch words: it has to live until submitted");
-
-static void prepare(struct io_uring_sqe *sqe, struct xb_io_op *op)
+static void prepare(struct uring *uring, struct io_uring_sqe *sqe, struct xb_io_op *op)
 {
+    struct __kernel_timespec *timeout = &uring->timeouts[sqe - uring->ring.sq.sqes];
     switch (op->kind) {
     case XB_IO_READ:
         io_uring_prep_read(sqe, op->fd, op->buf, (unsigned)op->len, (uint64_t)op->offset);
@@ -44,11 +45,9 @@ static void prepare(struct io_uring_sqe *sqe, struct xb_io_op *op)
         io_uring_prep_fsync(sqe, op->fd, 0);
         break;
     case XB_IO_SLEEP:
-        memcpy(TIMEOUT(op),
-               &(struct __kernel_timespec){ .tv_sec = (int64_t)(op->sleep_ns / 1000000000u),
-                                            .tv_nsec = (int64_t)(op->sleep_ns % 1000000000u) },
-               sizeof(struct __kernel_timespec));
-        io_uring_prep_timeout(sqe, TIMEOUT(op), 0, 0);
+        *timeout = (struct __kernel_timespec){ .tv_sec = (int64_t)(op->sleep_ns / 1000000000u),
+                                               .tv_nsec = (int64_t)(op->sleep_ns % 1000000000u) };
+        io_uring_prep_timeout(sqe, timeout, 0, 0);
         break;
     case XB_IO_ACCEPT:
         io_uring_prep_accept(sqe, op->fd, NULL, NULL, SOCK_CLOEXEC);
@@ -102,7 +101,7 @@ static int queue(struct uring *uring, struct xb_io_op *op)
         if (!sqe)
             return -EBUSY;
     }
-    prepare(sqe, op);
+    prepare(uring, sqe, op);
     op->state = XB_IO_IN_FLIGHT;
     uring->in_flight++;
     return 0;
@@ -207,6 +206,16 @@ static int probe(struct xb_reason *why)
     return 0;
 }
 
+static void close_ring(struct xb_io *io)
+{
+    if (!io)
+        return;
+    struct uring *uring = (struct uring *)io;
+    io_uring_queue_exit(&uring->ring);
+    free(uring->timeouts);
+    free(uring);
+}
+
 static int open_ring(struct xb_parker *parker, uint32_t in_flight, struct xb_io **out,
                      struct xb_reason *why)
 {
@@ -224,19 +233,15 @@ static int open_ring(struct xb_parker *parker, uint32_t in_flight, struct xb_io 
                           : err == -EMFILE ? "; raise ulimit -n"
                                            : "");
     }
+    uring->timeouts = calloc(uring->ring.sq.ring_entries, sizeof *uring->timeouts);
+    if (!uring->timeouts) {
+        close_ring(&uring->io);
+        return xb_because(why, -ENOMEM, "uring: out of memory");
+    }
     uring->parker = parker;
     uring->io.await = await;
     *out = &uring->io;
     return 0;
-}
-
-static void close_ring(struct xb_io *io)
-{
-    if (!io)
-        return;
-    struct uring *uring = (struct uring *)io;
-    io_uring_queue_exit(&uring->ring);
-    free(uring);
 }
 
 #else

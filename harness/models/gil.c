@@ -68,11 +68,6 @@ static int probe(struct xb_reason *why)
     return 0;
 }
 
-static uint32_t lanes(uint32_t workers)
-{
-    return workers;
-}
-
 /* ---- the lock ---- */
 
 static bool is_requested(const struct gil *gil)
@@ -199,7 +194,9 @@ static int run_team(struct xb_team *team, void *memory)
     err = xb_crew_run(n, STACK_BYTES, live, team->workers, sizeof team->workers[0], &created);
     if (err) /* those that exist go on to use `dropping` */
         return team->fail(team, err, "pthread_create of worker %u: %s%s", created, strerror(-err),
-                          err == -EAGAIN ? "; raise ulimit -u or the cgroup's pids.max" : "");
+                          err == -EAGAIN
+                              ? "; see ulimit -u, the cgroup's pids.max and sysctl vm.max_map_count"
+                              : "");
     free(gil->dropping);
     return 0;
 }
@@ -295,9 +292,9 @@ const struct xb_model xb_model_gil = {
     .parks = false,
     .one_at_a_time = true,
     .slice_ns = SLICE_NS,
+    .worker_bytes = 48 << 10,
     .state_bytes = sizeof(struct gil),
     .probe = probe,
-    .lanes = lanes,
     .run_team = run_team,
     .rendezvous = rendezvous,
     .begin_work = begin_work,

@@ -51,15 +51,17 @@ struct xb_team {
 struct xb_model {
     const char *name; /* "threads", "processes", "loop", "gil" */
     const char *summary;
-    int rank;   /* calibration is done under the lowest that does not park */
-    bool parks; /* workers are coroutines: engines get a parker */
+    int rank;          /* calibration is done under the lowest that does not park */
+    bool parks;        /* workers are coroutines: engines get a parker */
+    bool shares_lanes; /* a lane hosts many workers: obeys --lanes, and has one without it.
+                        * Otherwise each worker is a lane of its own. */
     /* Only one worker computes at a time, however many lanes and CPUs there are: that the others
      * have no CPU meanwhile is the model's nature and no fault of the machine. */
     bool one_at_a_time;
-    uint64_t slice_ns;  /* long work is cut into slices of about that length; 0: never */
-    size_t state_bytes; /* of shared memory that the model wants for itself */
+    uint64_t slice_ns;   /* long work is cut into slices of about that length; 0: never */
+    size_t worker_bytes; /* of memory that a worker takes at least, the kernel's included */
+    size_t state_bytes;  /* of shared memory that the model wants for itself */
     int (*probe)(struct xb_reason *why);
-    uint32_t (*lanes)(uint32_t workers);
     /* Creates the workers, runs body() once in each, returns when all are gone. `shared`:
      * zeroed memory that every lane sees, state_bytes of it. A worker that dies
      * fails the team and never hangs it. 0, or -errno after calling team->fail(). */
@@ -79,7 +81,8 @@ struct xb_model {
     void (*checkpoint)(struct xb_worker *worker);
     /* The calling worker waits until another one resumes it, the way workers of this model wait:
      * locks and queues (kernels/sync.h) are made of these two. A resume() that comes first is
-     * remembered, and its suspend() returns at once. resume(): from any worker of the team. */
+     * remembered, and its suspend() returns at once. resume(): from any worker of the team, whatever
+     * lane it is on. */
     void (*suspend)(struct xb_worker *self);
     void (*resume)(struct xb_worker *worker);
     /* Has entry(argument) called by a further instance of what workers are here (a thread, a
@@ -88,5 +91,17 @@ struct xb_model {
     int (*spawn)(struct xb_worker *by, void (*entry)(void *argument), void *argument, void **child);
     int (*join)(struct xb_worker *by, void *child);
 };
+
+/* Lanes of a team where nobody asks for another number. */
+static inline uint32_t xb_model_lanes(const struct xb_model *model, uint32_t workers)
+{
+    return model->shares_lanes ? 1 : workers;
+}
+
+/* How many workers lane `index` of `lanes` hosts where they are dealt in turn. */
+static inline uint32_t xb_workers_on(uint32_t workers, uint32_t lanes, uint32_t index)
+{
+    return workers / lanes + (index < workers % lanes);
+}
 
 #endif

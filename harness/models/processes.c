@@ -22,11 +22,6 @@ static int probe(struct xb_reason *why)
     return 0;
 }
 
-static uint32_t lanes(uint32_t workers)
-{
-    return workers;
-}
-
 static _Noreturn void live(struct xb_worker *worker, pid_t parent)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -38,17 +33,31 @@ static _Noreturn void live(struct xb_worker *worker, pid_t parent)
     _exit(EXIT_SUCCESS);
 }
 
-static void kill_all(pid_t *pids, uint32_t n)
+struct forked {
+    pid_t pid;
+    uint32_t index;
+    bool gone;
+};
+
+static void kill_all(const struct forked *forked, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++)
-        if (pids[i] > 0)
-            kill(pids[i], SIGKILL);
+        if (!forked[i].gone)
+            kill(forked[i].pid, SIGKILL);
+}
+
+static int by_pid(const void *a, const void *b)
+{
+    pid_t left = ((const struct forked *)a)->pid, right = ((const struct forked *)b)->pid;
+    return (left > right) - (left < right);
 }
 
 /* Reaps all; the first abnormal end kills the rest, who would wait for it forever. */
-static int join(struct xb_team *team, pid_t *pids, uint32_t created)
+static int join(struct xb_team *team, struct forked *forked, uint32_t created)
 {
     int err = 0;
+    /* To look through thousands for each of thousands would take longer than their work. */
+    qsort(forked, created, sizeof *forked, by_pid);
     for (uint32_t alive = created; alive;) {
         int status;
         pid_t pid = waitpid(-1, &status, 0);
@@ -56,22 +65,21 @@ static int join(struct xb_team *team, pid_t *pids, uint32_t created)
             continue;
         if (pid < 0)
             return err ? err : team->fail(team, -errno, "waitpid: %s", strerror(errno));
-        uint32_t index = 0;
-        while (index < created && pids[index] != pid)
-            index++;
-        if (index == created) /* a child of the kernel's, such as a server: not a worker */
+        struct forked *worker =
+            bsearch(&(struct forked){ .pid = pid }, forked, created, sizeof *forked, by_pid);
+        if (!worker || worker->gone) /* a child of the kernel's, such as a server: not a worker */
             continue;
-        pids[index] = 0;
+        worker->gone = true;
         alive--;
         if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS)
             continue;
         if (!err)
             err = WIFSIGNALED(status)
-                      ? team->fail(team, -ECHILD, "worker %u was killed by signal %d (%s)", index,
-                                   WTERMSIG(status), strsignal(WTERMSIG(status)))
-                      : team->fail(team, -ECHILD, "worker %u exited with status %d", index,
+                      ? team->fail(team, -ECHILD, "worker %u was killed by signal %d (%s)",
+                                   worker->index, WTERMSIG(status), strsignal(WTERMSIG(status)))
+                      : team->fail(team, -ECHILD, "worker %u exited with status %d", worker->index,
                                    WEXITSTATUS(status));
-        kill_all(pids, created);
+        kill_all(forked, created);
     }
     return err;
 }
@@ -81,8 +89,8 @@ static int run_team(struct xb_team *team, void *memory)
     struct shared *shared = memory;
     team->model_state = shared;
     xb_barrier_init(&shared->barrier, team->n_workers);
-    pid_t *pids = calloc(team->n_workers, sizeof *pids);
-    if (!pids)
+    struct forked *forked = calloc(team->n_workers, sizeof *forked);
+    if (!forked)
         return team->fail(team, -ENOMEM, "processes: out of memory");
     int err = 0;
     uint32_t created = 0;
@@ -90,18 +98,18 @@ static int run_team(struct xb_team *team, void *memory)
     for (; created < team->n_workers; created++) {
         struct xb_worker *worker = &team->workers[created];
         worker->lane = &team->lanes[created];
-        pids[created] = fork();
-        if (pids[created] == 0)
+        forked[created] = (struct forked){ .pid = fork(), .index = created };
+        if (forked[created].pid == 0)
             live(worker, parent);
-        if (pids[created] < 0) {
+        if (forked[created].pid < 0) {
             err = team->fail(team, -errno, "fork of worker %u: %s%s", created, strerror(errno),
                              errno == EAGAIN ? "; raise ulimit -u or the cgroup's pids.max" : "");
-            kill_all(pids, created);
+            kill_all(forked, created);
             break;
         }
     }
-    int join_err = join(team, pids, created);
-    free(pids);
+    int join_err = join(team, forked, created);
+    free(forked);
     return err ? err : join_err;
 }
 
@@ -155,9 +163,9 @@ const struct xb_model xb_model_processes = {
     .summary = "one forked process per worker: preemptive, isolated",
     .rank = 1,
     .parks = false,
+    .worker_bytes = 256 << 10,
     .state_bytes = sizeof(struct shared),
     .probe = probe,
-    .lanes = lanes,
     .run_team = run_team,
     .rendezvous = rendezvous,
     .suspend = suspend,

@@ -21,11 +21,6 @@ static int probe(struct xb_reason *why)
     return 0;
 }
 
-static uint32_t lanes(uint32_t workers)
-{
-    return workers;
-}
-
 static void *live(void *argument)
 {
     struct xb_worker *worker = argument;
@@ -48,8 +43,9 @@ static int run_team(struct xb_team *team, void *memory)
     int err = xb_crew_run(n, STACK_BYTES, live, team->workers, sizeof team->workers[0], &created);
     if (!err)
         return 0;
-    return team->fail(team, err, "pthread_create of worker %u: %s%s", created, strerror(-err),
-                      err == -EAGAIN ? "; raise ulimit -u or the cgroup's pids.max" : "");
+    return team->fail(
+        team, err, "pthread_create of worker %u: %s%s", created, strerror(-err),
+        err == -EAGAIN ? "; see ulimit -u, the cgroup's pids.max and sysctl vm.max_map_count" : "");
 }
 
 static void rendezvous(struct xb_worker *worker, void (*arrived)(struct xb_lane *lane),
@@ -90,9 +86,9 @@ const struct xb_model xb_model_threads = {
     .summary = "one OS thread per worker: preemptive, shared memory",
     .rank = 0,
     .parks = false,
+    .worker_bytes = 48 << 10,
     .state_bytes = sizeof(struct shared),
     .probe = probe,
-    .lanes = lanes,
     .run_team = run_team,
     .rendezvous = rendezvous,
     .suspend = suspend,

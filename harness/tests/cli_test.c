@@ -215,7 +215,7 @@ XB_TEST(Cli, NumbersOutOfRangeOrNoneAtAllAreRefusedWithTheRange)
                                          "many", "1.5", "1e3",
                                          "''",   "+1",  "0x10",
                                          "1,,2", ",",   "1,x" };
-    static const char *const options[] = { "workers", "depth", "samples" };
+    static const char *const options[] = { "workers", "lanes", "depth", "samples" };
     char args[256], option[32];
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         for (size_t k = 0; k < sizeof options / sizeof options[0]; k++) {
@@ -228,7 +228,8 @@ XB_TEST(Cli, NumbersOutOfRangeOrNoneAtAllAreRefusedWithTheRange)
         snprintf(args, sizeof args, QUICK "cpu/mix64 --seed %s", wrong[i]);
         expect_error(args, 2, "--seed: ");
     }
-    expect_error(QUICK "--workers 65537", 2, "from 1 to 65536");
+    expect_error(QUICK "--workers 2000000", 2, "from 1 to 1048576");
+    expect_error(QUICK "--lanes 2000000", 2, "from 1 to 1048576");
     expect_error(QUICK "--depth 4097", 2, "from 1 to 4096");
     expect_error(QUICK "--samples 4097", 2, "from 1 to 4096");
     expect_error(QUICK "--seed 18446744073709551616", 2, "--seed");
@@ -309,9 +310,10 @@ XB_TEST(Cli, DryRunShowsCellsAndWritesNothing)
     struct xb_ended *ended = run_program("run --dry-run -o out cpu/mix64 io/line_count");
     XB_EXPECT_EQ(ended->code, 0);
     XB_EXPECT_STREQ(ended->err, "");
-    XB_EXPECT_HAS(ended->out, "kernel,model,engine,workers,bytes_per_worker,depth,isa,skipped\n");
+    XB_EXPECT_HAS(ended->out,
+                  "kernel,model,engine,workers,lanes,bytes_per_worker,depth,isa,skipped\n");
     XB_EXPECT_HAS(ended->out, "cpu/mix64,threads,blocking,1,");
-    XB_EXPECT_HAS(ended->out, "io/line_count,threads,epoll,1,16777216,1,base,epoll refuses");
+    XB_EXPECT_HAS(ended->out, "io/line_count,threads,epoll,1,1,16777216,1,base,epoll refuses");
     XB_EXPECT_EQ(count_entries(""), 0);
     free(ended);
 }

@@ -48,6 +48,7 @@ static struct xb_plan plan_of(const struct xb_cell *cell)
         .model = cell->model,
         .engine = cell->engine,
         .source = xb_find_source(&xb_builtin, "none"),
+        .lanes = cell->lanes,
         .params = { .bytes = cell->bytes,
                     .workers = cell->workers,
                     .depth = cell->depth,
@@ -170,10 +171,16 @@ static void all_pairs_agree(const void *argument)
         XB_FAIL("%s", why.text);
     struct xb_work first[SAMPLES];
     for (size_t i = 0; i < n && !xb_test_failed(); i++) {
-        /* An odd slice that does not divide the iterations; only models with checkpoints take notice. */
-        uint64_t slices[] = { 0, 3 };
-        for (size_t j = 0; j < (cells[i].model->checkpoint ? 2u : 1u) && !cells[i].skip.code; j++) {
+        /* An odd slice that does not divide the iterations; only models with checkpoints take
+         * notice. */
+        uint64_t slices[] = { 0, 3, 3 };
+        size_t ways = !cells[i].model->checkpoint ? 1
+                      : cells[i].model->shares_lanes && cells[i].lanes == 1 && cells[i].workers > 1
+                          ? 3
+                          : 2;
+        for (size_t j = 0; j < ways && !cells[i].skip.code; j++) {
             struct xb_work work[SAMPLES];
+            cells[i].lanes = j == 2 ? 2 : cells[i].lanes; /* however few CPUs there are */
             if (!measure(&cells[i], iters, slices[j], work))
                 continue;
             if (ran++ == 0)

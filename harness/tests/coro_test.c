@@ -258,6 +258,78 @@ XB_TEST(Coro, AnOverflowHitsTheGuardPage)
     XB_EXPECT_EQ(WTERMSIG(status), SIGSEGV);
 }
 
+/* ---- slabs ---- */
+
+enum { SLAB_COROS = 300, SLAB_STACK_BYTES = 64 << 10 };
+
+static void run_slab(bool guards)
+{
+    struct actor *actor = calloc(SLAB_COROS, sizeof *actor);
+    struct xb_coro_slab *slab = xb_coro_slab_create(SLAB_COROS, SLAB_STACK_BYTES, guards);
+    XB_EXPECT(slab != NULL);
+    for (uint32_t i = 0; i < SLAB_COROS; i++) {
+        actor[i].rounds = SANITIZED ? 5 : (int)(i % 40);
+        actor[i].coro = xb_coro_slab_begin(slab, i, dive_deep, &actor[i]);
+        XB_EXPECT(actor[i].coro != NULL);
+    }
+    for (int pass = 0; pass < 2; pass++)
+        for (int i = 0; i < SLAB_COROS; i++)
+            xb_coro_resume(actor[i].coro);
+    XB_EXPECT(!xb_coro_slab_overflowed(slab));
+    for (int i = 0; i < SLAB_COROS; i++) {
+        XB_EXPECT(xb_coro_finished(actor[i].coro));
+        XB_EXPECT(!actor[i].wrong);
+        xb_coro_destroy(actor[i].coro);
+    }
+    xb_coro_slab_destroy(slab);
+    free(actor);
+}
+
+XB_TEST(Coro, StacksOfASlabAreUsedWithoutTouchingOneAnother)
+{
+    run_slab(true);
+    run_slab(false);
+}
+
+static void touch_lowest_page(void *argument)
+{
+    struct actor *actor = argument;
+    /* A pointer that the compiler cannot follow into a local: just below all that is in use. */
+    char *here = (char *)(uintptr_t)opaque((uint64_t)(uintptr_t)__builtin_frame_address(0));
+    *(volatile char *)(here - SLAB_STACK_BYTES - 1024) = 1;
+    actor->done = 1;
+}
+
+/* Where no guard is had: what an overflow touches is seen at the end, and nothing else is. */
+XB_TEST(Coro, AStackOfASlabThatWasUsedUpIsSeen)
+{
+    if (SANITIZED) {
+        XB_SKIP("a sanitizer's frames are larger");
+        return;
+    }
+    struct actor actor[3] = { 0 };
+    struct xb_coro_slab *slab = xb_coro_slab_create(3, SLAB_STACK_BYTES, false);
+    for (uint32_t i = 0; i < 3; i++)
+        actor[i].coro =
+            xb_coro_slab_begin(slab, i, i == 1 ? touch_lowest_page : dive_deep, &actor[i]);
+    for (int pass = 0; pass < 2; pass++)
+        for (int i = 0; i < 3; i += 2)
+            xb_coro_resume(actor[i].coro);
+    XB_EXPECT(!xb_coro_slab_overflowed(slab));
+    xb_coro_resume(actor[1].coro);
+    XB_EXPECT_EQ(actor[1].done, 1);
+    XB_EXPECT(xb_coro_slab_overflowed(slab));
+    xb_coro_slab_destroy(slab);
+}
+
+XB_TEST(Coro, ASlabThatDoesNotFitMemoryIsRefused)
+{
+    XB_EXPECT(xb_coro_slab_create(UINT32_MAX, (size_t)1 << 50, true) == NULL);
+    XB_EXPECT(xb_coro_slab_begin(NULL, 0, dive_deep, NULL) == NULL);
+    XB_EXPECT(!xb_coro_slab_overflowed(NULL));
+    xb_coro_slab_destroy(NULL);
+}
+
 /* ---- beginnings and ends ---- */
 
 static void finish_at_once(void *argument)

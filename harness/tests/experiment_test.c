@@ -280,6 +280,7 @@ static struct xb_cell *add_cell(struct stage *stage, const struct xb_kernel *ker
                               .model = stage->models[0],
                               .engine = xb_find_engine(&xb_builtin, "blocking"),
                               .workers = 1,
+                              .lanes = 1,
                               .depth = 1,
                               .bytes = 64 };
     return cell;

@@ -150,6 +150,8 @@ static struct xb_summary_row full_summary(void)
     row.llc_mpki = 7.25;
     row.branch_mpki = 3.5;
     row.llc_miss_gb_per_s = 1.5;
+    row.rss_bytes_per_worker = 4608.5;
+    row.kernel_bytes_per_worker = 192;
     row.stop = "precise";
     row.verdict = "contradicted";
     row.verdict_level = "DRAM";
@@ -366,6 +368,8 @@ static const char *const summary_columns[] = {
     "concurrency",
     "parallelism",
     "ipc",
+    "rss_bytes_per_worker",
+    "kernel_bytes_per_worker",
     "stop",
     "verdict",
     "verdict_level",

@@ -871,7 +871,7 @@ static void counts_are_summed_over_lanes(const void *argument)
     const struct xb_model *model = argument;
     struct xb_cell_run ran;
     count_with(model, &counting, &ran);
-    uint32_t lanes = model->lanes(3);
+    uint32_t lanes = xb_model_lanes(model, 3);
     XB_EXPECT(lanes == 1 || lanes == 3);
     XB_EXPECT_EQ(atomic_load(&notes->lanes), lanes);
     uint32_t both = XB_METRIC_BIT(CYCLES) | XB_METRIC_BIT(INSTRUCTIONS);

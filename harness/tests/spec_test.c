@@ -53,7 +53,9 @@ static int is_missing(struct xb_reason *why)
 }
 
 static const struct xb_model threads = { .name = "threads", .probe = works_with_a_remark };
-static const struct xb_model loop = { .name = "loop", .parks = true, .probe = works };
+static const struct xb_model loop = {
+    .name = "loop", .parks = true, .shares_lanes = true, .probe = works
+};
 /* Ranks against the order of names: the plainest is not the first. */
 static const struct xb_io_engine epoll = {
     .name = "epoll", .rank = 2, .parks = true, .probe = works
@@ -514,8 +516,8 @@ XB_TEST(Spec, WhatDoesNotFitTheLimitIsSkippedUnlessItOutgrowsIt)
 static bool same_cell(const struct xb_cell *a, const struct xb_cell *b)
 {
     return a->kernel == b->kernel && a->model == b->model && a->engine == b->engine &&
-           a->workers == b->workers && a->depth == b->depth && a->bytes == b->bytes &&
-           a->isa == b->isa;
+           a->workers == b->workers && a->lanes == b->lanes && a->depth == b->depth &&
+           a->bytes == b->bytes && a->isa == b->isa;
 }
 
 static struct expansion expand_seeded(uint64_t seed)
@@ -524,6 +526,54 @@ static struct expansion expand_seeded(uint64_t seed)
     xb_spec_init(&spec);
     spec.seed = seed;
     return expand(&spec, &xb_builtin);
+}
+
+/* How often `lanes` occur among the cells of a loop or of threads that are not skipped. */
+static size_t count_lanes(const struct expansion *e, const struct xb_model *model, uint32_t lanes)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < e->n; i++)
+        n += e->cells[i].model == model && e->cells[i].lanes == lanes && !e->cells[i].skip.code;
+    return n;
+}
+
+XB_TEST(Spec, LanesMultiplyTheCellsOfAModelThatSharesThem)
+{
+    struct xb_spec spec = spec_of("cpu/compute");
+    spec.workers[0] = 4;
+    spec.n_workers = 1;
+    struct expansion e = expand(&spec, &world);
+    XB_EXPECT_EQ(count_lanes(&e, &loop, 1), 1); /* one, and it does not wait: no other */
+    XB_EXPECT_EQ(count_lanes(&e, &threads, 4), 1);
+    close_expansion(&e);
+    spec.lanes[spec.n_lanes++] = 2;
+    spec.lanes[spec.n_lanes++] = 4;
+    spec.lanes[spec.n_lanes++] = 5;
+    e = expand(&spec, &world);
+    XB_EXPECT_EQ(e.n, 6);
+    XB_EXPECT_EQ(count_lanes(&e, &loop, 2), 1);
+    XB_EXPECT_EQ(count_lanes(&e, &loop, 4), 1);
+    XB_EXPECT_EQ(count_lanes(&e, &threads, 4), 1);
+    for (size_t i = 0; i < e.n; i++) {
+        const struct xb_cell *cell = &e.cells[i];
+        if (cell->lanes == 5)
+            XB_EXPECT_HAS(cell->skip.text, "5 lanes for 4 workers");
+        else if (cell->model == &threads && cell->lanes == 2)
+            XB_EXPECT_HAS(cell->skip.text, "each worker of threads is a lane of its own");
+        else
+            XB_EXPECT_EQ(cell->skip.code, 0);
+    }
+    close_expansion(&e);
+}
+
+XB_TEST(Spec, ACellsTimeLimitDoesNotWrapAround)
+{
+    struct xb_spec spec = spec_of(NULL);
+    spec.samples = 4096;
+    spec.min_time_ns = spec.max_time_ns = UINT64_C(1000000000);
+    uint64_t few = xb_spec_cell_ns(&spec, 64, 1), many = xb_spec_cell_ns(&spec, 64, XB_WORKERS_MAX);
+    XB_EXPECT(many > few);
+    XB_EXPECT(many < UINT64_MAX / 2); /* so that a deadline can be made of it */
 }
 
 XB_TEST(Spec, OrderFollowsTheSeed)

@@ -11,12 +11,7 @@
 
 /* ---- a made-up cell ---- */
 
-static uint32_t one_lane_each(uint32_t workers)
-{
-    return workers;
-}
-
-static const struct xb_model threads = { .name = "threads", .lanes = one_lane_each };
+static const struct xb_model threads = { .name = "threads" };
 static const struct xb_io_engine blocking = { .name = "blocking" };
 static const struct xb_counter_source source = { .name = "recorded" };
 static const struct xb_claim claims[] = { { XB_RATIO_IPC, 1.5, INFINITY } };
@@ -58,6 +53,7 @@ static struct scene *open_scene(uint32_t n)
                                 .model = &threads,
                                 .engine = &blocking,
                                 .workers = 2,
+                                .lanes = 2,
                                 .depth = 1,
                                 .bytes = 4096 };
     s->identity = (struct xb_identity){
@@ -463,9 +459,7 @@ XB_TEST(Suspect, NotForSkewOrStarvationWhenThereAreMoreLanesThanCpus)
 /* Its lanes wait for each other by design, so one CPU is all that they are to have. */
 XB_TEST(Suspect, JudgesAModelOfOneAtATimeByOneCpu)
 {
-    static const struct xb_model one = { .name = "one",
-                                         .one_at_a_time = true,
-                                         .lanes = one_lane_each };
+    static const struct xb_model one = { .name = "one", .one_at_a_time = true };
     struct scene *s = open_scene(1);
     s->cell.model = &one;
     s->result->samples[0].cpu_ns = 900000;
@@ -479,9 +473,7 @@ XB_TEST(Suspect, JudgesAModelOfOneAtATimeByOneCpu)
 XB_TEST(Summary, UserShareIsOfTheCpusThatLanesCanUseAtOnce)
 {
     static const struct xb_claim claim = { XB_RATIO_USER_SHARE, 0.7, INFINITY };
-    static const struct xb_model one = { .name = "one",
-                                         .one_at_a_time = true,
-                                         .lanes = one_lane_each };
+    static const struct xb_model one = { .name = "one", .one_at_a_time = true };
     struct xb_kernel kernel = memory_kernel;
     kernel.claims = &claim;
     kernel.n_claims = 1;

@@ -282,6 +282,8 @@ enum { N_SCENES = sizeof scenes / sizeof scenes[0] };
 struct show {
     const struct scene *scene;
     const struct xb_model *model;
+    const struct xb_io_engine *engine; /* NULL: the plainest */
+    uint32_t lanes;                    /* 0: what the model has by itself */
 };
 
 static void play(const void *argument)
@@ -289,6 +291,8 @@ static void play(const void *argument)
     const struct show *show = argument;
     scene = show->scene;
     struct xb_plan plan = xb_cell_plan(&stage, show->model, scene->workers);
+    plan.lanes = show->lanes;
+    plan.engine = show->engine ? show->engine : plan.engine;
     struct xb_cell_run cell;
     xb_cell_run(&plan, scene->code == -ETIMEDOUT ? HANG_LIMIT_NS : XB_CELL_LIMIT_NS, NULL, &cell);
     if (cell.code != scene->code)
@@ -300,15 +304,35 @@ static void play(const void *argument)
 
 static struct show shows[N_SCENES * 64];
 
+/* Whoever waits and whoever wakes him then are on different lanes. */
+static struct show *add_lanes(struct show *show, const struct scene *of,
+                              const struct xb_model *model)
+{
+    for (size_t i = 0; i < xb_builtin.n_engines; i++) {
+        const struct xb_io_engine *engine = xb_builtin.engines[i];
+        for (uint32_t lanes = 2; lanes <= of->workers && lanes <= 3; lanes++) {
+            if (!model->shares_lanes || !engine->parks || engine->probe(NULL) != 0)
+                continue;
+            char name[128];
+            *show = (struct show){ of, model, engine, lanes };
+            snprintf(name, sizeof name, "%s__%s_x%u_%s", of->name, model->name, lanes,
+                     engine->name);
+            xb_test_add("Sync", name, __FILE__, __LINE__, play, show++);
+        }
+    }
+    return show;
+}
+
 XB_TESTS(of_all_scenes)
 {
     struct show *show = shows;
     for (size_t i = 0; i < xb_builtin.n_models; i++) {
-        for (size_t j = 0; j < N_SCENES; j++, show++) {
+        for (size_t j = 0; j < N_SCENES; j++) {
             char name[128];
-            *show = (struct show){ &scenes[j], xb_builtin.models[i] };
+            *show = (struct show){ .scene = &scenes[j], .model = xb_builtin.models[i] };
             snprintf(name, sizeof name, "%s__%s", scenes[j].name, xb_builtin.models[i]->name);
-            xb_test_add("Sync", name, __FILE__, __LINE__, play, show);
+            xb_test_add("Sync", name, __FILE__, __LINE__, play, show++);
+            show = add_lanes(show, &scenes[j], xb_builtin.models[i]);
         }
     }
 }
