@@ -3,6 +3,7 @@
 #include "command.h"
 
 #include "../base/clock.h"
+#include "../core/audit.h"
 #include "../core/fitness.h"
 #include "../core/limit.h"
 #include "../core/machine.h"
@@ -22,7 +23,7 @@
 #include <unistd.h>
 
 static const char help[] =
-    "Usage: xbound doctor [--csv]\n"
+    "Usage: xbound doctor [--counters] [--csv]\n"
     "Says whether this machine is fit to measure on. Every finding that is not fine has its\n"
     "remedy below it:\n"
     "  ok    nothing to do\n"
@@ -31,10 +32,19 @@ static const char help[] =
     "For the memory picture it measures for some seconds: capacity, latency and bandwidth of each\n"
     "level, beside what the machine claims.\n"
     "\n"
-    "      --csv   write finding,state,value,remedy (RFC 4180) instead\n"
-    "      --help  show this text\n"
+    "      --counters  the counters alone, each held against work of known counts\n"
+    "      --csv       write finding,state,value,remedy (RFC 4180) instead\n"
+    "      --help      show this text\n"
     "\n"
     "Exit code: 0 whatever was found, 2 usage. NO_COLOR switches colour off.\n";
+
+/* Of events that are told apart, and how many sources there can be. */
+enum { NAMES = 128, SOURCES_MOST = 8 };
+
+struct names {
+    size_t n;
+    char text[NAMES][128];
+};
 
 static const char *const states[] = { "ok", "note", "warn" };
 
@@ -64,34 +74,112 @@ static void add_plugin(struct xb_findings *out, const char *group, const char *n
         advise_plugin(f, why, otherwise);
 }
 
-/* Adds a source and returns how many metrics it grants; negative when its probe fails. A probe
- * says that a source can work, only opening it says what it would count: PAPI, for one, trusts an
- * AMD guest's processor and reports six counters where the kernel has no PMU (PAPI 7.0). */
-static int add_source(struct xb_findings *out, const struct xb_counter_source *source)
+/* What the user can do about a counter that is not fine. */
+static void advise_counter(struct xb_finding *f, const struct xb_audited *one)
 {
+    switch (one->trust) {
+    case XB_TRUST_OK:
+        break;
+    case XB_TRUST_LIES:
+        xb_finding_advise(f, XB_FITNESS_NOTE,
+                          "left out, its column stays empty; on real hardware it may count");
+        break;
+    case XB_TRUST_UNPROVEN:
+        xb_finding_advise(f, XB_FITNESS_NOTE, "its column is written, but nothing follows from it");
+        break;
+    case XB_TRUST_SCALED:
+        xb_finding_advise(f, XB_FITNESS_NOTE, "ask for fewer at once: --events");
+        break;
+    case XB_TRUST_STARVED:
+        xb_finding_advise(f, XB_FITNESS_NOTE,
+                          "others hold the counters: ask for fewer with --events; sudo sysctl "
+                          "kernel.nmi_watchdog=0");
+        break;
+    case XB_TRUST_ABSENT:
+        advise_plugin(f, &one->why,
+                      "its column stays empty; see what papi_native_avail offers for --events");
+        break;
+    }
+}
+
+static void tell_counter(struct xb_findings *out, const char *group, const char *name,
+                         const struct xb_audited *one)
+{
+    if (one->trust == XB_TRUST_ABSENT && !one->why.text[0])
+        return; /* not this source's business */
+    advise_counter(
+        xb_finding_add(out, group, name, "%s: %s", xb_trust_name(one->trust), one->why.text), one);
+}
+
+/* How each counter of a source stands: metrics, and the events that the source lists. */
+static void tell_counters(struct xb_findings *out, const struct xb_counter_source *source,
+                          const struct xb_audit *audit, struct names *names)
+{
+    struct xb_events events = { .set = 0 };
+    struct xb_audit more;
+    struct xb_reason why;
+    for (unsigned i = 0; i < XB_METRIC_COUNT; i++)
+        tell_counter(out, source->name, xb_audit_column(i, &events), &audit->counter[i]);
+    for (size_t n = 0, index = 0; source->list && names->n < NAMES;) {
+        char *name = names->text[names->n];
+        bool last = source->list(index++, name, sizeof names->text[0]) != 0;
+        if (!last) {
+            events.set |= 1u << (XB_METRIC_COUNT + n);
+            events.name[n++] = name;
+            names->n++;
+        }
+        if (n && (last || n == XB_NAMED_MAX)) {
+            int err = xb_audit_run(source, &events, &more, &why);
+            for (size_t i = 0; i < n && !err; i++)
+                tell_counter(out, source->name, events.name[i], &more.counter[XB_METRIC_COUNT + i]);
+            n = 0;
+            events = (struct xb_events){ .set = 0 };
+        }
+        if (last)
+            break;
+    }
+}
+
+/* Adds a source and returns how many metrics it counts; negative when its probe fails. A probe says
+ * that a source can work, only the audit says what it counts: PAPI, for one, trusts an AMD guest's
+ * processor and reports six counters where the kernel has no PMU (PAPI 7.0). */
+static int add_source(struct xb_findings *out, const struct xb_counter_source *source,
+                      struct xb_audit *audit)
+{
+    static const struct xb_events all = { .set = XB_METRICS_ALL };
     struct xb_reason why = { 0 };
-    struct xb_counters *counters = NULL;
-    uint32_t granted = 0;
-    char value[64] = "";
+    char value[96] = "";
     int metrics = -1, rc = source->probe(&why);
+    *audit = (struct xb_audit){ 0 };
     if (!rc) {
-        rc = source->open(XB_METRICS_ALL, &granted, &counters, &why);
-        source->close(rc ? NULL : counters);
-        metrics = rc ? 0 : __builtin_popcount(granted);
-        snprintf(value, sizeof value, "%d of %d metrics", metrics, (int)XB_METRIC_COUNT);
+        rc = xb_audit_run(source, &all, audit, &why);
+        int lies = 0;
+        for (int i = 0; i < XB_METRIC_COUNT; i++)
+            lies += audit->counter[i].trust == XB_TRUST_LIES;
+        metrics = __builtin_popcount(audit->counted);
+        int n = snprintf(value, sizeof value, "%d of %d metrics", metrics, (int)XB_METRIC_COUNT);
+        if (lies)
+            n += snprintf(value + n, sizeof value - (size_t)n, ", %d that lie left out", lies);
+        if (audit->cost_ns > 0)
+            snprintf(value + n, sizeof value - (size_t)n, ", %.2g us to start and read",
+                     audit->cost_ns / 1e3);
     }
     add_plugin(out, "counters", source->name, value, rc, &why,
                "hardware events need a PMU; the rest is counted without one");
     return metrics;
 }
 
-static void judge_sources(const struct xb_registry *registry, struct xb_findings *out)
+/* `names`: not NULL: tell each counter apart, and keep names there. */
+static void judge_sources(const struct xb_registry *registry, struct xb_findings *out,
+                          struct names *names)
 {
     const struct xb_counter_source *chosen = NULL, *richest = NULL;
     int chosen_metrics = 0, most = 0;
-    for (size_t i = 0; i < registry->n_sources; i++) {
+    struct xb_audit audits[SOURCES_MOST];
+    size_t n = registry->n_sources < SOURCES_MOST ? registry->n_sources : SOURCES_MOST;
+    for (size_t i = 0; i < n; i++) {
         const struct xb_counter_source *source = registry->sources[i];
-        int metrics = add_source(out, source);
+        int metrics = add_source(out, source, &audits[i]);
         if (metrics >= 0 && (!chosen || source->rank > chosen->rank)) {
             chosen = source;
             chosen_metrics = metrics;
@@ -106,6 +194,9 @@ static void judge_sources(const struct xb_registry *registry, struct xb_findings
     if (richest && chosen_metrics == 0)
         xb_finding_advise(f, XB_FITNESS_NOTE, "it counts nothing here: run with --counters %s",
                           richest->name);
+    for (size_t i = 0; i < n && names; i++)
+        if (audits[i].wanted)
+            tell_counters(out, registry->sources[i], &audits[i], names);
 }
 
 static void judge_engines_and_models(const struct xb_registry *registry, struct xb_findings *out)
@@ -228,9 +319,10 @@ static int refuse(const char *what, const char *argument)
 static int run(int argc, char **argv)
 {
     static const struct option options[] = { { "csv", no_argument, NULL, 'c' },
+                                             { "counters", no_argument, NULL, 'k' },
                                              { "help", no_argument, NULL, 'h' },
                                              { 0 } };
-    bool csv = false;
+    bool csv = false, counters = false;
     opterr = 0; /* one line of ours instead of getopt's */
     optind = 0; /* main or a test may have parsed before; 0 starts over (getopt(3), glibc) */
     for (int option, at = 1; (option = getopt_long(argc, argv, "+h", options, NULL)) != -1;
@@ -239,9 +331,10 @@ static int run(int argc, char **argv)
             fputs(help, stdout);
             return fflush(stdout) ? XB_EXIT_FAILED : XB_EXIT_OK;
         }
-        if (option != 'c')
+        if (option == '?')
             return refuse("unknown option", argv[at]);
-        csv = true;
+        csv |= option == 'c';
+        counters |= option == 'k';
     }
     if (optind < argc)
         return refuse("unexpected argument", argv[optind]);
@@ -254,13 +347,19 @@ static int run(int argc, char **argv)
     }
     struct xb_machine machine;
     struct xb_findings findings = { 0 };
+    struct names names = { 0 };
     xb_machine_read("", &machine);
-    xb_fitness_judge(&machine, topology, &findings);
-    judge_sources(&xb_builtin, &findings);
-    judge_engines_and_models(&xb_builtin, &findings);
-    judge_limit(&findings);
-    judge_clock(&findings);
-    judge_picture(topology, &findings);
+    if (counters) {
+        xb_fitness_judge_counters(&machine, &findings);
+        judge_sources(&xb_builtin, &findings, &names);
+    } else {
+        xb_fitness_judge(&machine, topology, &findings);
+        judge_sources(&xb_builtin, &findings, NULL);
+        judge_engines_and_models(&xb_builtin, &findings);
+        judge_limit(&findings);
+        judge_clock(&findings);
+        judge_picture(topology, &findings);
+    }
     xb_topology_close(topology);
 
     if (csv)
@@ -277,7 +376,7 @@ static int run(int argc, char **argv)
 
 const struct xb_command xb_command_doctor = {
     .name = "doctor",
-    .arguments = "[--csv]",
+    .arguments = "[--counters] [--csv]",
     .summary = "is this machine fit to measure on? each finding with its remedy",
     .run = run,
 };

@@ -3,6 +3,7 @@
 #include "experiment.h"
 
 #include "about.h"
+#include "audit.h"
 #include "calibrate.h"
 #include "overhead.h"
 #include "pace.h"
@@ -21,7 +22,10 @@ struct run {
     struct xb_tally *tally;
     struct xb_calibrator calibrator;
     struct xb_sink samples, summary, provenance;
+    struct xb_audit audit;
+    struct xb_events events; /* what is worth counting of what was asked for */
     struct xb_limit limit;
+    struct xb_reason unaudited; /* why the counters could not be audited: then none counts */
     struct xb_reason unlimited; /* why a limit that was asked for cannot be had; code 0: it can */
     double *item_ns;            /* by cell: of a latency kernel on one worker, or NaN */
 };
@@ -85,7 +89,7 @@ static struct xb_plan plan_of(const struct run *run, const struct xb_cell *cell)
                     .file = spec->file,
                     .url = spec->url,
                     .scratch_dir = experiment->directory },
-        .metrics = experiment->metrics,
+        .events = run->events,
         .budget_ns = spec->max_time_ns,
         .samples = spec->samples,
         .precision = spec->precision,
@@ -211,11 +215,14 @@ static int run_cell(struct run *run, size_t index, struct xb_reason *why)
 {
     const struct xb_experiment *experiment = run->experiment;
     const struct xb_cell *cell = &experiment->cells[index];
+    const struct xb_counter_source *source = source_of(experiment, cell->kernel);
     struct xb_identity identity = {
         .run_id = experiment->run_id,
         .cell = cell,
         .spec = experiment->spec,
-        .source = source_of(experiment, cell->kernel),
+        .source = source,
+        .events = &experiment->events,
+        .audit = source == experiment->source ? &run->audit : NULL,
         .order = index,
         .pus = xb_topology_pus(experiment->topology),
     };
@@ -248,7 +255,7 @@ static int write_start(struct run *run, struct xb_reason *why)
     int err = xb_draft_open(&draft, why);
     if (err)
         return err;
-    xb_sample_header(draft.out);
+    xb_sample_header(draft.out, &experiment->events);
     err = xb_draft_commit(&draft, &run->samples, why);
     if (err || (err = xb_draft_open(&draft, why)))
         return err;
@@ -258,8 +265,11 @@ static int write_start(struct run *run, struct xb_reason *why)
         return err;
     xb_provenance_begin(draft.out, experiment->run_id, experiment->topology);
     xb_about_settings(draft.out, experiment, limit_of(run));
+    xb_audit_write(draft.out, &run->audit, &experiment->events);
+    if (run->unaudited.code)
+        xb_provenance_add(draft.out, "audit", "%s", run->unaudited.text);
     xb_overhead_write(draft.out, experiment->registry, experiment->topology, experiment->source,
-                      experiment->metrics, experiment->spec->bind, experiment->stop);
+                      &run->events, experiment->spec->bind, experiment->stop);
     return xb_draft_commit(&draft, &run->provenance, why);
 }
 
@@ -293,8 +303,12 @@ int xb_experiment_run(const struct xb_experiment *experiment, struct xb_tally *t
         err = xb_sink_open(&run.provenance, experiment->directory, "provenance.csv", why);
     if (!err && experiment->spec->memory_limit)
         xb_limit_open(&run.limit, experiment->spec->memory_limit, XB_LIMIT_ANY, &run.unlimited);
-    if (!err)
+    if (!err) {
+        run.events = experiment->events;
+        xb_audit_run(experiment->source, &run.events, &run.audit, &run.unaudited);
+        run.events.set &= run.audit.counted;
         err = write_start(&run, why);
+    }
     for (size_t i = 0; run.item_ns && i < experiment->n_cells; i++)
         run.item_ns[i] = NAN;
     for (size_t i = 0; i < experiment->n_cells && !err; i++)

@@ -2,12 +2,12 @@
 #ifndef XB_CORE_EXPERIMENT_H
 #define XB_CORE_EXPERIMENT_H
 
+#include "../counters/source.h"
 #include "spec.h"
 
 #include <signal.h>
 #include <stdbool.h>
 
-struct xb_counter_source;
 struct xb_picture;
 struct xb_summary_row;
 
@@ -20,8 +20,8 @@ struct xb_experiment {
     const struct xb_registry *registry;
     const struct xb_topology *topology;
     const struct xb_counter_source *source;
-    uint32_t metrics;    /* bit set over enum xb_metric that the source is asked for */
-    bool counts_waiting; /* also where the kernel's class is io or sync; see experiment.c */
+    struct xb_events events; /* what the user wants counted */
+    bool counts_waiting;     /* also where the kernel's class is io or sync; see experiment.c */
     const struct xb_picture *picture; /* NULL: not measured */
     const struct xb_cell *cells;
     size_t n_cells;

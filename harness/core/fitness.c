@@ -230,7 +230,7 @@ static void judge_kernel(const struct xb_machine *machine, struct xb_findings *o
         xb_finding_advise(f, disabled > 1 ? WARN : NOTE, "sudo sysctl kernel.io_uring_disabled=0");
 }
 
-static void judge_counters(const struct xb_machine *machine, struct xb_findings *out)
+void xb_fitness_judge_counters(const struct xb_machine *machine, struct xb_findings *out)
 {
     static const char group[] = "counters";
     struct xb_finding *f = add_fact(out, group, "PMU", machine->pmu);
@@ -261,7 +261,7 @@ void xb_fitness_judge(const struct xb_machine *machine, const struct xb_topology
     judge_frequency(machine, out);
     judge_share(machine, topology, out);
     judge_kernel(machine, out);
-    judge_counters(machine, out);
+    xb_fitness_judge_counters(machine, out);
 }
 
 /* Appends what is known of how fast a level is. */

@@ -25,7 +25,7 @@ struct xb_finding {
 
 struct xb_findings {
     size_t n;
-    struct xb_finding list[64];
+    struct xb_finding list[192];
 };
 
 /* Adds a finding that is fine so far; `format` gives its value. The last place is overwritten
@@ -40,6 +40,9 @@ void xb_finding_advise(struct xb_finding *finding, enum xb_fitness state, const 
 /* Appends a finding for every fact. Pure: looks at nothing but its arguments. */
 void xb_fitness_judge(const struct xb_machine *machine, const struct xb_topology *topology,
                       struct xb_findings *out);
+
+/* The part of it that is about counters. */
+void xb_fitness_judge_counters(const struct xb_machine *machine, struct xb_findings *out);
 
 /* Appends a finding for each level of memory: what is claimed, was measured, and is used for sizes.
  * Pure as above. */

@@ -37,7 +37,8 @@ void xb_metrics_merge(const struct xb_reading *lanes, size_t n, struct xb_readin
     *out = lanes[0];
     for (size_t lane = 1; lane < n; lane++) {
         out->present &= lanes[lane].present;
-        for (size_t metric = 0; metric < XB_METRIC_COUNT; metric++)
+        out->starved |= lanes[lane].starved;
+        for (size_t metric = 0; metric < XB_COUNTERS; metric++)
             out->value[metric] += lanes[lane].value[metric];
         /* Unknown is worse than any share, and stays: no later lane can mend it. */
         double worst = xb_metrics_coverage(out);

@@ -23,13 +23,11 @@
 /* Kernels take sizes in whole cache lines, pointer chases in sixteen of them. */
 #define SWEEP_GRAIN 1024
 
-enum { TEXT_MOST = 1024 };
-
 /* ---- lists ---- */
 
 /* A copy of a list, cut at its commas. */
 struct list {
-    char text[TEXT_MOST];
+    char text[XB_OPTION_BYTES];
     const char *pieces[XB_LIST_MAX];
     int n;
 };
@@ -252,21 +250,34 @@ static int read_caches(struct xb_request *request, const char *text, struct xb_r
     return 0;
 }
 
+/* Metrics by their columns, and events by the names that the source's library knows. Those are looked
+ * up when it is known which source it is. */
 static int read_events(struct xb_request *request, const char *text, struct xb_reason *why)
 {
+    struct xb_events *events = &request->events;
     struct list list;
     int err = cut(&list, "events", text, why);
-    request->metrics = 0;
+    size_t named = 0;
+    *events = (struct xb_events){ .set = 0 };
+    if (!err)
+        memcpy(request->names, list.text, sizeof list.text);
     for (int i = 0; i < list.n && !err; i++) {
         int metric = 0;
         while (metric < XB_METRIC_COUNT &&
                strcmp(xb_metric_name((enum xb_metric)metric), list.pieces[i]) != 0)
             metric++;
-        if (metric == XB_METRIC_COUNT)
-            return xb_because(why, -EINVAL,
-                              "--events: unknown event '%s'; see the metrics in xbound list",
-                              list.pieces[i]);
-        request->metrics |= 1u << metric;
+        if (metric == XB_METRIC_COUNT) {
+            size_t at = 0;
+            while (at < named && strcmp(events->name[at], list.pieces[i]) != 0)
+                at++;
+            if (at == XB_NAMED_MAX)
+                return xb_because(why, -EINVAL, "--events: '%s' is one too many: %d beside metrics",
+                                  list.pieces[i], XB_NAMED_MAX);
+            if (at == named)
+                events->name[named++] = request->names + (list.pieces[i] - list.text);
+            metric += (int)at;
+        }
+        events->set |= 1u << metric;
     }
     return err;
 }
@@ -417,15 +428,46 @@ const struct xb_option xb_options[] = {
       "papi, perf or none; auto takes the first that works, but for\nwork that waits none: "
       "counting lengthens every switch",
       read_counters },
-    { COUNT, "events", "LIST", "only these metrics (see xbound list)", read_events },
+    { COUNT, "events", "LIST",
+      "only these metrics (see xbound list); with papi also up to 8 of\n"
+      "PAPI's events by name, such as PAPI_FP_OPS, in columns of their own",
+      read_events },
 };
 
 const size_t xb_n_options = sizeof xb_options / sizeof xb_options[0];
 
 void xb_request_init(struct xb_request *request, const struct xb_registry *registry)
 {
-    *request = (struct xb_request){ .registry = registry, .metrics = XB_METRICS_ALL };
+    *request = (struct xb_request){ .registry = registry, .events = { .set = XB_METRICS_ALL } };
     xb_spec_init(&request->spec);
+}
+
+/* Events by name are a matter for one kind of source, so where there are any it is named. */
+static int check_names(const struct xb_request *request, struct xb_reason *why)
+{
+    const struct xb_events *events = &request->events;
+    if (events->set <= XB_METRICS_ALL)
+        return 0;
+    const struct xb_counter_source *source = xb_request_source(request);
+    struct xb_reason said = { 0 };
+    for (size_t i = 0; i < request->registry->n_sources && !source->find; i++) {
+        const struct xb_counter_source *other = request->registry->sources[i];
+        if (other->find && (other->probe(&said) != 0))
+            return xb_because(why, -EINVAL,
+                              "--events: unknown event '%.60s': no metric of xbound list, and %s "
+                              "cannot look it up: %s",
+                              events->name[0], other->name, said.text);
+    }
+    if (!source->find)
+        return xb_because(why, -EINVAL,
+                          "--events: unknown event '%.60s': the source %s counts the metrics of "
+                          "xbound list only",
+                          events->name[0], source->name);
+    for (size_t i = 0; i < XB_NAMED_MAX && events->name[i]; i++)
+        if (source->find(events->name[i], &said) != 0)
+            return xb_because(why, -EINVAL, "--events: unknown event '%.60s': %s", events->name[i],
+                              said.text);
+    return 0;
 }
 
 int xb_request_finish(struct xb_request *request, struct xb_reason *why)
@@ -437,7 +479,7 @@ int xb_request_finish(struct xb_request *request, struct xb_reason *why)
         spec->max_time_ns = 120 * 1000 * 1000;
     if (spec->max_time_ns < spec->min_time_ns)
         return xb_because(why, -EINVAL, "--max-time is less than --min-time: no sample would fit");
-    return 0;
+    return check_names(request, why);
 }
 
 int xb_request_check(const struct xb_request *request, const struct xb_cell *cells, size_t n,

@@ -3,16 +3,19 @@
 #ifndef XB_CORE_OPTIONS_H
 #define XB_CORE_OPTIONS_H
 
+#include "../counters/source.h"
 #include "spec.h"
 
-struct xb_counter_source;
+/* The longest list that an option takes, with its end. */
+enum { XB_OPTION_BYTES = 1024 };
 
 struct xb_request {
     struct xb_spec spec;
     const struct xb_registry *registry;
     const struct xb_counter_source *source; /* NULL: the best that works here */
-    uint32_t metrics;                       /* bit set over enum xb_metric */
+    struct xb_events events;                /* what to count; points into `names` */
     bool min_time_given, max_time_given;
+    char names[XB_OPTION_BYTES]; /* of events, in pieces */
 };
 
 struct xb_option {

@@ -80,7 +80,8 @@ static void add(FILE *out, const char *what, const char *model, const char *suff
 
 int xb_overhead_write(FILE *out, const struct xb_registry *registry,
                       const struct xb_topology *topology, const struct xb_counter_source *source,
-                      uint32_t metrics, enum xb_bind bind, const volatile sig_atomic_t *stop)
+                      const struct xb_events *events, enum xb_bind bind,
+                      const volatile sig_atomic_t *stop)
 {
     for (size_t i = 0; i < registry->n_models; i++) {
         const struct xb_model *model = registry->models[i];
@@ -94,7 +95,7 @@ int xb_overhead_write(FILE *out, const struct xb_registry *registry,
             .source = source,
             .topology = topology,
             .bind = bind,
-            .metrics = metrics,
+            .events = *events,
             .params = { .bytes = 1, .depth = 1, .seed = 1 },
             .samples = SAMPLES,
         };

@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 struct xb_counter_source;
+struct xb_events;
 
 /* Writes provenance lines for each model: overhead_sample_ns_<model> (wall time of a sample of one
  * empty iteration, one worker), overhead_sample_ns_<model>_all (the same with as many workers as
@@ -18,6 +19,7 @@ struct xb_counter_source;
  * 0 or -errno. */
 int xb_overhead_write(FILE *out, const struct xb_registry *registry,
                       const struct xb_topology *topology, const struct xb_counter_source *source,
-                      uint32_t metrics, enum xb_bind bind, const volatile sig_atomic_t *stop);
+                      const struct xb_events *events, enum xb_bind bind,
+                      const volatile sig_atomic_t *stop);
 
 #endif

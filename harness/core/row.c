@@ -143,18 +143,25 @@ static int end_line(FILE *out)
     return ferror(out) ? (errno ? -errno : -EIO) : 0;
 }
 
-int xb_sample_header(FILE *out)
+int xb_sample_header(FILE *out, const struct xb_events *events)
 {
     write_header(out, sample_fields, COUNT_OF(sample_fields));
     for (size_t i = 0; i < COUNT_OF(metric_fields); i++)
         fprintf(out, ",%s", metric_fields[i].column);
+    for (size_t i = 0; events && i < XB_NAMED_MAX && events->name[i]; i++) {
+        putc(',', out);
+        xb_csv_text(out, events->name[i]);
+    }
     return end_line(out);
 }
 
 int xb_sample_write(FILE *out, const struct xb_sample_row *row)
 {
     write_fields(out, sample_fields, COUNT_OF(sample_fields), row);
-    for (size_t i = 0; i < COUNT_OF(metric_fields); i++) {
+    size_t named = 0;
+    while (row->events && named < XB_NAMED_MAX && row->events->name[named])
+        named++;
+    for (size_t i = 0; i < COUNT_OF(metric_fields) + named; i++) {
         putc(',', out);
         if (row->reading.present & (1u << i))
             fprintf(out, "%" PRIu64, row->reading.value[i]);

@@ -98,6 +98,11 @@
     X(REAL, concurrency, "workers", "mean number of workers in flight: in_flight_ns / wall_ns")   \
     X(REAL, parallelism, "cpus", "mean number of CPUs at work: cpu_ns / wall_ns")                 \
     X(REAL, ipc, "ratio", "instructions per cycle; empty without a PMU")                          \
+    X(REAL, l1d_mpki, "1/1000", "L1 data cache misses per 1000 instructions")                     \
+    X(REAL, llc_mpki, "1/1000", "last-level cache misses per 1000 instructions")                  \
+    X(REAL, branch_mpki, "1/1000", "mispredicted branches per 1000 instructions")                 \
+    X(REAL, llc_miss_gb_per_s, "GB/s",                                                            \
+      "10^9 bytes of the lines that missed the last level, per second")                           \
     X(REAL, rss_bytes_per_worker, "bytes",                                                        \
       "memory by which a worker grew the cell before its set-up; empty below 64 workers")         \
     X(REAL, kernel_bytes_per_worker, "bytes",                                                     \
@@ -111,7 +116,8 @@ struct xb_sample_row {
 #define X(kind, column, unit, meaning) XB_TYPE_##kind column;
     XB_SAMPLE_COLUMNS(X)
 #undef X
-    struct xb_reading reading; /* one more column per metric, see XB_METRICS */
+    struct xb_reading reading;      /* one more column per metric, see XB_METRICS */
+    const struct xb_events *events; /* and one per event that the user named; NULL: none */
 };
 
 struct xb_summary_row {
@@ -124,8 +130,9 @@ struct xb_summary_row {
 void xb_sample_row_clear(struct xb_sample_row *row);
 void xb_summary_row_clear(struct xb_summary_row *row);
 
-/* Each writes one line. 0 or -errno (a full disk may show only at fflush). */
-int xb_sample_header(FILE *out);
+/* Each writes one line. 0 or -errno (a full disk may show only at fflush). A file has the columns of
+ * one run: `events` are those of its rows. */
+int xb_sample_header(FILE *out, const struct xb_events *events);
 int xb_sample_write(FILE *out, const struct xb_sample_row *row);
 int xb_summary_header(FILE *out);
 int xb_summary_write(FILE *out, const struct xb_summary_row *row);

@@ -10,7 +10,7 @@
 #include <math.h>
 
 /* Shares of a sample's time beyond which it is suspect. */
-static const double STEAL_MOST = 0.02, SKEW_MOST = 0.10, CPU_LEAST = 0.90;
+static const double STEAL_MOST = 0.02, SKEW_MOST = 0.10, CPU_LEAST = 0.90, COST_MOST = 0.01;
 
 /* A sample's edges cost some 0.1 us (overhead_sample_ns in provenance.csv), and a late lane
  * another: below this they are more than 1 % of it. */
@@ -32,6 +32,13 @@ int xb_sample_suspect(const struct xb_identity *identity, const struct xb_sample
     if (wall < WALL_LEAST_NS)
         return xb_because(why, -ERANGE, "%.1f us are too short to measure; raise --min-time",
                           wall / 1e3);
+    /* Counters are started and read outside the window, but on the caches of the work. */
+    double cost = identity->audit ? identity->audit->cost_ns : 0;
+    if (wall < cost / COST_MOST)
+        return xb_because(why, -ERANGE,
+                          "to count costs %.1f us, more than 1 %% of it; raise --min-time, or "
+                          "--counters none",
+                          cost / 1e3);
     /* Steal is accounted in clock ticks for the whole machine: one tick in a short sample is
      * large but true. */
     if ((double)sample->steal_ns > STEAL_MOST * wall * identity->pus)
@@ -71,6 +78,7 @@ void xb_sample_fill_without(struct xb_sample_row *row, const struct xb_identity 
 {
     xb_sample_row_clear(row);
     FILL_CELL(row, identity);
+    row->events = identity->events;
     row->order = identity->order;
     row->status = status;
     row->reason = reason;
@@ -192,6 +200,21 @@ static void fill_latency(struct xb_summary_row *row, const struct xb_kernel *ker
         row->lat_p999_ns = xb_histogram_quantile(latency, 0.999);
 }
 
+/* What follows from counts; each absent where a count that it needs is. */
+static void fill_ratios(struct xb_summary_row *row, const struct xb_evidence *evidence,
+                        double wall_ns)
+{
+    /* A miss of the last level brings a line: 64 bytes on x86-64, and on all aarch64 servers. */
+    const double line_bytes = 64;
+    row->ipc = xb_ratio(XB_RATIO_IPC, evidence);
+    row->l1d_mpki = xb_ratio(XB_RATIO_L1D_MPKI, evidence);
+    row->llc_mpki = xb_ratio(XB_RATIO_LLC_MPKI, evidence);
+    row->branch_mpki = xb_ratio(XB_RATIO_BRANCH_MPKI, evidence);
+    if (evidence->reading.present & XB_METRIC_BIT(LLC_MISSES))
+        row->llc_miss_gb_per_s =
+            line_bytes * (double)evidence->reading.value[XB_METRIC_LLC_MISSES] / wall_ns;
+}
+
 /* What no figure can say, then the claims and what they were held against. */
 static void fill_verdict(struct xb_summary_row *row, const struct xb_kernel *kernel,
                          const struct xb_evidence *evidence, char *text)
@@ -296,9 +319,12 @@ void xb_summary_fill(struct xb_summary_row *row, const struct xb_identity *ident
     fill_rates(row, &totals.work, totals.wall_ns,
                gather(identity, result, suspect, xb_sample_item_ns),
                gather(identity, result, suspect, item_cpu_of));
+    /* Figures that follow from counts are worth what those are worth. */
+    if (identity->audit)
+        totals.evidence.reading.present &= ~identity->audit->doubtful;
     row->concurrency = totals.in_flight_ns / totals.wall_ns;
     row->parallelism = totals.cpu_ns / totals.wall_ns;
-    row->ipc = xb_ratio(XB_RATIO_IPC, &totals.evidence);
+    fill_ratios(row, &totals.evidence, totals.wall_ns);
     fill_latency(row, kernel, &result->latency);
     fill_footprint(row, identity->cell, identity->pus, result);
     row->stop = stops[result->stop];

@@ -2,6 +2,7 @@
 #ifndef XB_CORE_SUMMARY_H
 #define XB_CORE_SUMMARY_H
 
+#include "audit.h"
 #include "row.h"
 #include "spec.h"
 #include "team.h"
@@ -12,8 +13,10 @@ struct xb_identity {
     const struct xb_cell *cell;
     const struct xb_spec *spec;
     const struct xb_counter_source *source;
-    uint64_t order; /* position of the cell in the run */
-    uint32_t pus;   /* CPUs there are */
+    const struct xb_events *events; /* that the run's rows have columns for; NULL: metrics only */
+    const struct xb_audit *audit;   /* of the source, which says what to trust; NULL: all */
+    uint64_t order;                 /* position of the cell in the run */
+    uint32_t pus;                   /* CPUs there are */
 };
 
 enum { XB_EVIDENCE_BYTES = 400 };

@@ -126,7 +126,7 @@ static int enter(struct xb_lane *lane, struct xb_parker *parker)
     if (err)
         return xb_result_fail(cell->result, err, "%s", why.text);
     bench->entered = true;
-    err = plan->source->open(plan->metrics, &bench->granted, &bench->counters, &bench->ungranted);
+    err = plan->source->open(&plan->events, &bench->granted, &bench->counters, &bench->ungranted);
     if (err) /* the work can be done without counts; the row says what is missing */
         bench->granted = 0;
     return 0;
@@ -460,7 +460,7 @@ static struct cell *lay_out(const struct xb_plan *plan, struct xb_arena *arena,
 static void collect(struct cell *cell)
 {
     struct xb_result *result = cell->result;
-    result->granted = XB_METRICS_ALL;
+    result->granted = UINT32_MAX;
     for (uint32_t i = 0; i < cell->team.n_lanes; i++) {
         result->granted &= cell->benches[i].granted;
         if (cell->benches[i].ungranted.text[0])

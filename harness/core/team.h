@@ -32,14 +32,14 @@ struct xb_plan {
     struct xb_params params;            /* index and why are filled in per worker */
     uint32_t lanes;                     /* 0: as many as the model has by itself */
     enum xb_bind bind;
-    uint32_t metrics;      /* bit set over enum xb_metric that the source is asked for */
-    uint64_t iters;        /* per worker and sample, >= 1; where calibration begins */
-    uint64_t slice_iters;  /* models that cut work do it after as many; 0: never */
-    uint64_t calibrate_ns; /* not 0: only find the iters that take about this long */
-    uint64_t budget_ns;    /* for all samples of the cell; at least one is taken */
-    uint32_t samples;      /* exactly as many; 0: until precise or out of budget */
-    double precision;      /* half width of the interval of the median over the median */
-    bool latency;          /* afterwards, take latencies for a quarter of the budget */
+    struct xb_events events; /* what the source is asked for */
+    uint64_t iters;          /* per worker and sample, >= 1; where calibration begins */
+    uint64_t slice_iters;    /* models that cut work do it after as many; 0: never */
+    uint64_t calibrate_ns;   /* not 0: only find the iters that take about this long */
+    uint64_t budget_ns;      /* for all samples of the cell; at least one is taken */
+    uint32_t samples;        /* exactly as many; 0: until precise or out of budget */
+    double precision;        /* half width of the interval of the median over the median */
+    bool latency;            /* afterwards, take latencies for a quarter of the budget */
 };
 
 /* What came of it. Lives in shared memory; the harness's process reads it even if every worker
@@ -51,7 +51,7 @@ struct xb_result {
     enum xb_stop stop;          /* set with the last sample; interrupted until then */
     uint64_t iters;             /* what calibration found, or plan.iters */
     uint64_t calibrated_ns;     /* that many take: CPU time, or wall time if the work waits */
-    uint32_t granted;           /* metrics the source counts on every lane */
+    uint32_t granted;           /* counters that the source opened on every lane */
     struct xb_reason ungranted; /* why not the others */
     struct xb_histogram latency;
     struct xb_footprint empty, peopled; /* without a worker; with all, before any is set up */

@@ -10,7 +10,7 @@ static int probe(struct xb_reason *why)
     return 0;
 }
 
-static int open_nothing(uint32_t wanted, uint32_t *granted, struct xb_counters **out,
+static int open_nothing(const struct xb_events *wanted, uint32_t *granted, struct xb_counters **out,
                         struct xb_reason *why)
 {
     (void)wanted;

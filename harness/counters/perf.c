@@ -38,19 +38,28 @@ static const struct {
     { XB_METRIC_MIGRATIONS, PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CPU_MIGRATIONS },
 };
 
-enum { EVENTS = sizeof events / sizeof events[0], EXERCISE = 10000 };
+enum { EVENTS = sizeof events / sizeof events[0] };
 
-/* What read(2) gives for the read_format below. */
 struct value {
     uint64_t count, enabled_ns, running_ns;
 };
 
+/* Software events are one group, which a call starts, stops or reads as a whole: five events took 20
+ * calls and some 30 us otherwise. Hardware events are each their own, so that the kernel can take
+ * turns where the PMU has too few counters for all. */
 struct xb_counters {
     int fd[EVENTS];              /* -1: not granted */
+    int leader;                  /* the group's first, an index; -1: there is none */
     struct value before[EVENTS]; /* at start: PERF_EVENT_IOC_RESET leaves the times as they are */
 };
 
-static int open_event(size_t i)
+static bool is_member(size_t i)
+{
+    return events[i].type == PERF_TYPE_SOFTWARE;
+}
+
+/* `group`: the leader's descriptor, or -1. */
+static int open_event(size_t i, int group)
 {
     struct perf_event_attr attributes = {
         .size = sizeof attributes,
@@ -59,9 +68,10 @@ static int open_event(size_t i)
         .disabled = 1,
         .exclude_kernel = events[i].type != PERF_TYPE_SOFTWARE,
         .exclude_hv = 1,
-        .read_format = PERF_FORMAT_TOTAL_TIME_ENABLED | PERF_FORMAT_TOTAL_TIME_RUNNING,
+        .read_format = PERF_FORMAT_TOTAL_TIME_ENABLED | PERF_FORMAT_TOTAL_TIME_RUNNING |
+                       (is_member(i) ? PERF_FORMAT_GROUP : 0),
     };
-    long fd = syscall(SYS_perf_event_open, &attributes, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
+    long fd = syscall(SYS_perf_event_open, &attributes, 0, -1, group, PERF_FLAG_FD_CLOEXEC);
     return fd < 0 ? -errno : (int)fd;
 }
 
@@ -70,7 +80,7 @@ static const char *explain(int err)
     switch (-err) {
     case ENOENT:
     case EOPNOTSUPP:
-        return "no PMU on this machine: the kernel knows no hardware event";
+        return "no such event here: there is no PMU, or it lacks this one";
     case EACCES:
     case EPERM:
         return "not permitted; lower kernel.perf_event_paranoid or run with CAP_PERFMON";
@@ -83,40 +93,64 @@ static const char *explain(int err)
     }
 }
 
-static int read_value(int fd, struct value *value)
+static int read_group(const struct xb_counters *counters, struct value *values)
 {
-    return read(fd, value, sizeof *value) == sizeof *value ? 0 : -EIO;
+    struct {
+        uint64_t n, enabled_ns, running_ns, count[EVENTS];
+    } group;
+    if (read(counters->fd[counters->leader], &group, sizeof group) <= 0)
+        return -EIO;
+    for (size_t i = 0, member = 0; i < EVENTS && member < group.n; i++)
+        if (is_member(i) && counters->fd[i] >= 0)
+            values[i] = (struct value){ group.count[member++], group.enabled_ns, group.running_ns };
+    return 0;
+}
+
+static int read_all(const struct xb_counters *counters, struct value *values)
+{
+    for (size_t i = 0; i < EVENTS; i++)
+        if (counters->fd[i] >= 0 && !is_member(i) &&
+            read(counters->fd[i], &values[i], sizeof values[i]) != sizeof values[i])
+            return -EIO;
+    return counters->leader < 0 ? 0 : read_group(counters, values);
+}
+
+/* `request`: PERF_EVENT_IOC_ENABLE or _DISABLE. */
+static int switch_all(const struct xb_counters *counters, unsigned long request)
+{
+    int err = 0;
+    for (size_t i = 0; i < EVENTS; i++)
+        if (counters->fd[i] >= 0 && !is_member(i) && ioctl(counters->fd[i], request, 0) != 0)
+            err = -errno;
+    if (counters->leader >= 0 &&
+        ioctl(counters->fd[counters->leader], request, PERF_IOC_FLAG_GROUP) != 0)
+        err = -errno;
+    return err;
 }
 
 static int start(struct xb_counters *counters)
 {
-    for (size_t i = 0; i < EVENTS; i++) {
-        if (counters->fd[i] < 0)
-            continue;
-        if (read_value(counters->fd[i], &counters->before[i]) != 0)
-            return -EIO;
-        if (ioctl(counters->fd[i], PERF_EVENT_IOC_ENABLE, 0) != 0)
-            return -errno;
-    }
-    return 0;
+    int err = read_all(counters, counters->before);
+    return err ? err : switch_all(counters, PERF_EVENT_IOC_ENABLE);
 }
 
 static int stop(struct xb_counters *counters, struct xb_reading *out)
 {
-    for (size_t i = EVENTS; i-- > 0;)
-        if (counters->fd[i] >= 0)
-            ioctl(counters->fd[i], PERF_EVENT_IOC_DISABLE, 0);
+    struct value values[EVENTS];
+    switch_all(counters, PERF_EVENT_IOC_DISABLE);
+    if (read_all(counters, values) != 0)
+        return -EIO;
     for (size_t i = 0; i < EVENTS; i++) {
-        struct value value;
+        struct value value = values[i];
         if (counters->fd[i] < 0)
             continue;
-        if (read_value(counters->fd[i], &value) != 0)
-            return -EIO;
         value.count -= counters->before[i].count;
         value.enabled_ns -= counters->before[i].enabled_ns;
         value.running_ns -= counters->before[i].running_ns;
-        if (!value.running_ns)
-            continue; /* never scheduled: absent, not zero */
+        if (!value.running_ns) { /* never scheduled: absent, not zero */
+            out->starved |= 1u << events[i].metric;
+            continue;
+        }
         double scale = (double)value.enabled_ns / (double)value.running_ns;
         out->value[events[i].metric] = (uint64_t)((double)value.count * scale + 0.5);
         out->present |= 1u << events[i].metric;
@@ -146,48 +180,29 @@ static void close_all(struct xb_counters *counters)
     free(counters);
 }
 
-/* Drops the hardware events when they stand still over a loop of known length. */
-static void audit(struct xb_counters *counters, uint32_t *granted, struct xb_reason *why)
-{
-    static const uint32_t must_move = XB_METRIC_BIT(CYCLES) | XB_METRIC_BIT(INSTRUCTIONS);
-    struct xb_reading reading = { .present = 0 };
-    if (!(*granted & must_move) || start(counters) != 0)
-        return;
-    xb_counter_exercise(EXERCISE);
-    bool still = stop(counters, &reading) != 0;
-    for (int metric = 0; metric < XB_METRIC_COUNT; metric++)
-        if (*granted & must_move & (1u << metric))
-            still |= !(reading.present & (1u << metric)) || reading.value[metric] == 0;
-    if (!still)
-        return;
-    xb_because(why, -ENODATA, "hardware counters read zero over a busy loop: not counting");
-    for (size_t i = 0; i < EVENTS; i++) {
-        if (events[i].type == PERF_TYPE_SOFTWARE)
-            continue;
-        close_event(counters, i);
-        *granted &= ~(1u << events[i].metric);
-    }
-}
-
-static int open_all(uint32_t wanted, uint32_t *granted, struct xb_counters **out,
+static int open_all(const struct xb_events *wanted, uint32_t *granted, struct xb_counters **out,
                     struct xb_reason *why)
 {
     struct xb_counters *counters = malloc(sizeof *counters);
     if (!counters)
         return xb_because(why, -ENOMEM, "perf: out of memory");
     *granted = 0;
+    counters->leader = -1;
     for (size_t i = 0; i < EVENTS; i++) {
         counters->fd[i] = -1;
-        if (!(wanted & (1u << events[i].metric)))
+        if (!(wanted->set & (1u << events[i].metric)))
             continue;
-        int fd = open_event(i);
-        if (fd >= 0)
-            *granted |= 1u << events[i].metric;
-        else
-            xb_because(why, fd, "perf: %s", explain(fd));
+        bool grouped = is_member(i) && counters->leader >= 0;
+        int fd = open_event(i, grouped ? counters->fd[counters->leader] : -1);
         counters->fd[i] = fd >= 0 ? fd : -1;
+        if (fd < 0) {
+            xb_because(why, fd, "perf: %s", explain(fd));
+            continue;
+        }
+        *granted |= 1u << events[i].metric;
+        if (is_member(i) && !grouped)
+            counters->leader = (int)i;
     }
-    audit(counters, granted, why);
     *out = counters;
     return 0;
 }
@@ -197,7 +212,7 @@ static int probe(struct xb_reason *why)
 {
     int hardware = 0, err = 0;
     for (size_t i = 0; i < EVENTS; i++) {
-        int fd = open_event(i);
+        int fd = open_event(i, -1);
         if (fd >= 0) {
             close(fd);
             if (hardware)

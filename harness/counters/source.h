@@ -4,6 +4,7 @@
 
 #include "../base/reason.h"
 
+#include <stddef.h>
 #include <stdint.h>
 
 /* X(enumerator, column name, unit, meaning). Order is the CSV order; append only. */
@@ -33,10 +34,22 @@ enum xb_metric {
 #define XB_METRIC_BIT(id) (1u << XB_METRIC_##id)
 #define XB_METRICS_ALL    ((1u << XB_METRIC_COUNT) - 1)
 
+/* What is counted has a number below XB_COUNTERS: that of a metric, or XB_METRIC_COUNT + i for the
+ * i-th event that the user named. */
+enum { XB_NAMED_MAX = 8, XB_COUNTERS = XB_METRIC_COUNT + XB_NAMED_MAX };
+_Static_assert(XB_COUNTERS <= 32, "a bit for each");
+
+/* What to count. */
+struct xb_events {
+    uint32_t set;                   /* bit set over the numbers above */
+    const char *name[XB_NAMED_MAX]; /* as the source's library knows them; those in `set` */
+};
+
 /* Absent is not zero: value[m] means something only where bit m of `present` is set. */
 struct xb_reading {
-    uint64_t value[XB_METRIC_COUNT]; /* already scaled for multiplexing */
-    uint32_t present;                /* bit set over enum xb_metric */
+    uint64_t value[XB_COUNTERS];     /* already scaled for multiplexing */
+    uint32_t present;                /* bit set over the numbers of counters */
+    uint32_t starved;                /* of those that were opened: not scheduled for a moment */
     uint64_t enabled_ns, running_ns; /* running < enabled: values are extrapolated */
 };
 
@@ -50,10 +63,17 @@ struct xb_counter_source {
     /* Can it count anything here? 0, or -errno with the library's own words in `why`. May be
      * called often; leaves nothing open. Main thread. */
     int (*probe)(struct xb_reason *why);
-    /* Opens what it can of `wanted` (bit set over enum xb_metric) on the calling thread;
-     * `granted` says which, `why` (one clause) why the rest is missing. Granting nothing is
-     * success: *out may then be NULL. Close on the same thread. 0 or -errno. */
-    int (*open)(uint32_t wanted, uint32_t *granted, struct xb_counters **out,
+    /* Is there an event of that name, and can it be counted by lane? 0, -ENOENT or -ENOTSUP with
+     * `why`. That it exists does not mean that it counts: core/audit finds out. Main thread. NULL:
+     * this source counts metrics only. */
+    int (*find)(const char *event, struct xb_reason *why);
+    /* Names the events that find() would take and that mean the same on all machines, the
+     * index-th of them: 0, or -ENOENT behind the last. Main thread. May be NULL. */
+    int (*list)(size_t index, char *name, size_t bytes);
+    /* Opens what it can of `wanted` on the calling thread; `granted` (bit set as wanted->set) says
+     * which, `why` (one clause) why the rest is missing. Granting nothing is success: *out may
+     * then be NULL. Close on the same thread. 0 or -errno. */
+    int (*open)(const struct xb_events *wanted, uint32_t *granted, struct xb_counters **out,
                 struct xb_reason *why);
     int (*start)(struct xb_counters *counters); /* from zero */
     int (*stop)(struct xb_counters *counters, struct xb_reading *out);

@@ -556,7 +556,7 @@ XB_TEST(Experiment, AFullDiskLeavesWholeRows)
     struct stat one, zero;
     XB_EXPECT_EQ(stat(in_folder("run/samples.csv"), &one), 0);
     FILE *out = fopen(in_folder("header"), "w");
-    XB_EXPECT_EQ(xb_sample_header(out), 0);
+    XB_EXPECT_EQ(xb_sample_header(out, NULL), 0);
     fclose(out);
     XB_EXPECT_EQ(stat(in_folder("header"), &zero), 0);
     off_t cell_bytes = one.st_size - zero.st_size;

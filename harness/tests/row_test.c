@@ -23,7 +23,7 @@ static char *written(int (*write)(FILE *, const void *), const void *row)
 
 static int write_samples(FILE *out, const void *row)
 {
-    int err = xb_sample_header(out);
+    int err = xb_sample_header(out, NULL);
     return err ? err : xb_sample_write(out, row);
 }
 
@@ -146,6 +146,10 @@ static struct xb_summary_row full_summary(void)
     row.concurrency = 1.99;
     row.parallelism = 1.98;
     row.ipc = 0.5;
+    row.l1d_mpki = 12.5;
+    row.llc_mpki = 7.25;
+    row.branch_mpki = 3.5;
+    row.llc_miss_gb_per_s = 1.5;
     row.rss_bytes_per_worker = 4608.5;
     row.kernel_bytes_per_worker = 192;
     row.stop = "precise";

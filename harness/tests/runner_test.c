@@ -782,12 +782,12 @@ struct xb_counters {
     uint32_t lane; /* in the order of opening */
 };
 
-static int open_counting(uint32_t wanted, uint32_t *granted, struct xb_counters **out,
-                         struct xb_reason *why)
+static int open_counting(const struct xb_events *wanted, uint32_t *granted,
+                         struct xb_counters **out, struct xb_reason *why)
 {
     struct xb_counters *counters = calloc(1, sizeof *counters);
     counters->lane = atomic_fetch_add(&notes->lanes, 1);
-    *granted = wanted & (XB_METRIC_BIT(CYCLES) | XB_METRIC_BIT(INSTRUCTIONS));
+    *granted = wanted->set & (XB_METRIC_BIT(CYCLES) | XB_METRIC_BIT(INSTRUCTIONS));
     if (counters->lane == 0)
         *granted |= XB_METRIC_BIT(LLC_MISSES); /* the PMU of that core has one more counter */
     else
@@ -827,7 +827,7 @@ static void close_counting(struct xb_counters *counters)
     free(counters);
 }
 
-static int open_nothing(uint32_t wanted, uint32_t *granted, struct xb_counters **out,
+static int open_nothing(const struct xb_events *wanted, uint32_t *granted, struct xb_counters **out,
                         struct xb_reason *why)
 {
     (void)wanted;
@@ -837,7 +837,7 @@ static int open_nothing(uint32_t wanted, uint32_t *granted, struct xb_counters *
     return 0;
 }
 
-static int open_failing(uint32_t wanted, uint32_t *granted, struct xb_counters **out,
+static int open_failing(const struct xb_events *wanted, uint32_t *granted, struct xb_counters **out,
                         struct xb_reason *why)
 {
     (void)wanted;
@@ -859,7 +859,8 @@ static void count_with(const struct xb_model *model, const struct xb_counter_sou
     stage(NULL);
     struct xb_plan plan = xb_cell_plan(&actor_kernel, model, 3);
     plan.source = source;
-    plan.metrics = XB_METRIC_BIT(CYCLES) | XB_METRIC_BIT(INSTRUCTIONS) | XB_METRIC_BIT(LLC_MISSES);
+    plan.events.set =
+        XB_METRIC_BIT(CYCLES) | XB_METRIC_BIT(INSTRUCTIONS) | XB_METRIC_BIT(LLC_MISSES);
     xb_cell_run(&plan, XB_CELL_LIMIT_NS, NULL, ran);
     XB_EXPECT_EQ(ran->code, 0); /* work can be done without counts */
     XB_EXPECT_EQ(ran->samples, 2);

@@ -200,6 +200,53 @@ XB_TEST(Summary, ConcurrencyParallelismAndIpcAreSumsOverSums)
     close_scene(s);
 }
 
+XB_TEST(Summary, MissesAreToldPerThousandInstructionsAndInBytes)
+{
+    struct scene *s = open_scene(2);
+    for (uint32_t i = 0; i < 2; i++) {
+        struct xb_reading *reading = &s->result->samples[i].reading;
+        reading->present =
+            XB_METRIC_BIT(INSTRUCTIONS) | XB_METRIC_BIT(LLC_MISSES) | XB_METRIC_BIT(L1D_MISSES);
+        reading->value[XB_METRIC_INSTRUCTIONS] = 2000;
+        reading->value[XB_METRIC_LLC_MISSES] = 10;
+        reading->value[XB_METRIC_L1D_MISSES] = 40;
+    }
+    double wall_ns = (double)(s->result->samples[0].wall_ns + s->result->samples[1].wall_ns);
+    const struct xb_summary_row *row = summarise(s);
+    XB_EXPECT_NEAR(row->llc_mpki, 5, 1e-12);
+    XB_EXPECT_NEAR(row->l1d_mpki, 20, 1e-12);
+    XB_EXPECT(isnan(row->branch_mpki));
+    XB_EXPECT_NEAR(row->llc_miss_gb_per_s, 64 * 20 / wall_ns, 1e-12);
+    close_scene(s);
+}
+
+XB_TEST(Summary, NothingFollowsFromACounterThatIsDoubted)
+{
+    struct scene *s = open_scene(2);
+    struct xb_audit audit = { .doubtful = XB_METRIC_BIT(CYCLES) };
+    for (uint32_t i = 0; i < 2; i++) {
+        s->result->samples[i].reading.present = XB_METRIC_BIT(CYCLES) | XB_METRIC_BIT(INSTRUCTIONS);
+        s->result->samples[i].reading.value[XB_METRIC_CYCLES] = 100;
+    }
+    XB_EXPECT(!isnan(summarise(s)->ipc));
+    s->identity.audit = &audit;
+    XB_EXPECT(isnan(summarise(s)->ipc));
+    s->identity.audit = NULL;
+    close_scene(s);
+}
+
+XB_TEST(Summary, ASampleThatIsNotHundredTimesWhatCountingCostsIsSuspect)
+{
+    struct scene *s = open_scene(2);
+    struct xb_reason why = { 0 };
+    struct xb_audit audit = { .cost_ns = (double)s->result->samples[0].wall_ns / 99 };
+    XB_EXPECT_EQ(xb_sample_suspect(&s->identity, &s->result->samples[0], &why), 0);
+    s->identity.audit = &audit;
+    XB_EXPECT(xb_sample_suspect(&s->identity, &s->result->samples[0], &why) != 0);
+    XB_EXPECT_HAS(why.text, "raise --min-time, or --counters none");
+    close_scene(s);
+}
+
 XB_TEST(Summary, IpcNeedsCyclesInEverySample)
 {
     struct scene *s = open_scene(3);

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Tests the counters through the program, PAPI as it is, with a PMU of exact software events: see
+ * preload/pmu.c. Instructions are page faults there, which the kernel's accounts count too. */
+#include "spawn.h"
+#include "xbtest.h"
+
+#include "../core/registry.h"
+#include "../counters/source.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define FAULTS "INST_RETIRED:ANY_P"         /* page faults, with the PMU of software events */
+#define MINOR  "MEM_INST_RETIRED:ALL_LOADS" /* those that read from no device: all of them here */
+
+#define RUN   "run --quick --samples 2 --min-time 1ms -o out memory/first_touch "
+#define BOTH  RUN "--counters papi --events page_faults," FAULTS "," MINOR " "
+#define BRIEF "--model threads --workers 1 "
+
+/* Environment of the next program: NAME, VALUE, ..., NULL. */
+static const char *const *environment;
+static bool on_first_cpu;
+
+static int prepare(void)
+{
+    cpu_set_t first;
+    CPU_ZERO(&first);
+    CPU_SET(0, &first);
+    if (on_first_cpu && sched_setaffinity(0, sizeof first, &first) != 0)
+        return errno;
+    setenv("LIBPFM_FORCE_PMU", "skx", 1);
+    setenv("LD_PRELOAD", XB_TEST_PMU, 1);
+    for (const char *const *at = environment; at && *at; at += 2)
+        setenv(at[0], at[1], 1);
+    return 0;
+}
+
+/* The caller frees; NULL where PAPI or Skylake's events cannot be had, with the test skipped. */
+static struct xb_ended *run_with_pmu(const char *args, const char *const *settings)
+{
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    XB_SKIP("a sanitizer's runtime has to be loaded first");
+    return NULL;
+#elif !defined(__x86_64__)
+    XB_SKIP("libpfm4 knows Skylake's events on x86-64 only");
+    return NULL;
+#endif
+    struct xb_reason why = { 0 };
+    const struct xb_counter_source *papi = xb_find_source(&xb_builtin, "papi");
+    if (papi->probe(&why) != 0 && strstr(why.text, "built without")) {
+        XB_SKIP("%s", why.text);
+        return NULL;
+    }
+    environment = settings;
+    struct xb_spawn what = { .args = args, .prepare = prepare };
+    struct xb_ended *ended = xb_spawn(&what);
+    if (ended->code == XB_SPAWN_HUNG || ended->left)
+        XB_FAIL("'%s' hung, or left a process behind", args);
+    return ended;
+}
+
+static struct xb_table read_table(const char *name)
+{
+    struct xb_table table;
+    char path[4096];
+    snprintf(path, sizeof path, "%s/%s", xb_test_folder(), name);
+    if (xb_table_open(&table, path) != 0)
+        XB_FAIL("%s is not there, or not whole", name);
+    return table;
+}
+
+/* `columns`, NULL behind the last, are equal to page_faults in every row, and not 0. */
+static void expect_exact(size_t least_rows, const char *const *columns)
+{
+    struct xb_table table = read_table("out/samples.csv");
+    XB_EXPECT(table.rows >= least_rows);
+    for (size_t row = 0; row < table.rows; row++) {
+        const char *due = xb_table_get(&table, row, "page_faults");
+        XB_EXPECT(due && strtol(due, NULL, 10) > 0);
+        XB_EXPECT_STREQ(xb_table_get(&table, row, "counters"), "papi");
+        for (size_t i = 0; columns[i] && due; i++)
+            XB_EXPECT_STREQ(xb_table_get(&table, row, columns[i]), due);
+    }
+    xb_table_close(&table);
+}
+
+static void expect_empty(const char *column)
+{
+    struct xb_table table = read_table("out/samples.csv");
+    XB_EXPECT(table.rows > 0);
+    XB_EXPECT_EQ(xb_table_count(&table, column, ""), table.rows);
+    xb_table_close(&table);
+}
+
+/* provenance.csv has `key` with a value that has `part`. */
+static void expect_about(const char *key, const char *part)
+{
+    struct xb_table table = read_table("out/provenance.csv");
+    bool found = false;
+    for (size_t row = 0; row < table.rows; row++)
+        if (strcmp(xb_table_get(&table, row, "key"), key) == 0) {
+            XB_EXPECT_HAS(xb_table_get(&table, row, "value"), part);
+            found = true;
+        }
+    if (!found)
+        XB_FAIL("provenance.csv has no %s", key);
+    xb_table_close(&table);
+}
+
+/* Whether the run came to its end; the result is released. */
+static bool went_well(struct xb_ended *ended)
+{
+    if (!ended)
+        return false;
+    XB_EXPECT_EQ(ended->code, 0);
+    XB_EXPECT_STREQ(ended->err, "");
+    bool well = ended->code == 0;
+    free(ended);
+    return well;
+}
+
+static void expect_refusal(const char *args, const char *const *settings, const char *part)
+{
+    struct xb_ended *ended = run_with_pmu(args, settings);
+    if (!ended)
+        return;
+    if (ended->code != 2 || ended->errors != 1 || !strstr(ended->err, part))
+        XB_FAIL("'xbound %s' ends with %d and\n%swanted is 2 and one line with\n%s", args,
+                ended->code, ended->err, part);
+    free(ended);
+}
+
+static const char *const both[] = { FAULTS, MINOR, NULL };
+static const char *const minor_only[] = { MINOR, NULL };
+
+XB_TEST(Papi, EachLaneCountsItsOwnEventsInThreadsForksAndLoops)
+{
+    if (!went_well(run_with_pmu(BOTH "--model threads,processes,loop --workers 1,3", NULL)))
+        return;
+    expect_exact(12, both);
+    struct xb_table table = read_table("out/samples.csv");
+    XB_EXPECT_EQ(xb_table_count(&table, "counter_coverage", "1"), table.rows);
+    xb_table_close(&table);
+}
+
+XB_TEST(Papi, ARefusedEventIsAnEmptyColumnWithPapisReasonAndTheOthersCount)
+{
+    static const struct {
+        int err;
+        const char *reason;
+    } refusals[] = {
+        { EPERM, "Permission level does not permit operation (lower kernel.perf_event_paranoid)" },
+        { EACCES, "Permission level does not permit operation" },
+        { EMFILE, "Too many events or attributes (raise ulimit -n)" },
+        { EBUSY, "A System/C library call failed (Device or resource busy)" },
+        { EINVAL, "Invalid argument" },
+        { ENOENT, "Event does not exist" },
+    };
+    for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++) {
+        char number[16];
+        snprintf(number, sizeof number, "%d", refusals[i].err);
+        const char *const settings[] = { "XB_PMU_ERRNO", number, "XB_PMU_ONLY", "0xc0", NULL };
+        char folder[4200];
+        snprintf(folder, sizeof folder, "rm -rf '%s/out'", xb_test_folder());
+        XB_EXPECT_EQ(system(folder), 0);
+        if (!went_well(run_with_pmu(BOTH BRIEF, settings)))
+            return;
+        expect_empty(FAULTS);
+        expect_exact(2, minor_only);
+        expect_about("audit_" FAULTS, refusals[i].reason);
+        expect_about("audit_" FAULTS, "absent: ");
+    }
+}
+
+XB_TEST(Papi, WhereEveryEventIsRefusedItIsOneLineAndAutoGoesOnWithout)
+{
+    static const char *const settings[] = { "XB_PMU_ERRNO", "1", NULL };
+    expect_refusal(RUN "--counters papi", settings,
+                   "papi cannot count here: PAPI: PAPI_TOT_INS: Permission level");
+    expect_refusal(RUN "--events " FAULTS, settings, "papi cannot look it up: PAPI: PAPI_TOT_INS");
+    if (!went_well(run_with_pmu(RUN BRIEF, settings)))
+        return;
+    expect_about("counters_papi", "unavailable: PAPI: PAPI_TOT_INS: Permission level");
+    expect_empty("instructions");
+}
+
+XB_TEST(Papi, WhatDoesNotFitAGroupIsMultiplexedAndItsCoverageMeasured)
+{
+    static const char *const settings[] = { "XB_PMU_COUNTERS", "1", NULL };
+    if (!went_well(run_with_pmu(BOTH "--model threads,processes --workers 2", settings)))
+        return;
+    expect_exact(4, both);
+}
+
+XB_TEST(Papi, AnEventThatIsNeverScheduledIsEmptyAndNotZero)
+{
+    static const char *const settings[] = { "XB_PMU_COUNTERS", "1", "XB_PMU_STARVE", "0xc0", NULL };
+    if (sysconf(_SC_NPROCESSORS_CONF) < 2) {
+        XB_SKIP("there is no second CPU to open it for");
+        return;
+    }
+    on_first_cpu = true;
+    bool well = went_well(run_with_pmu(BOTH BRIEF, settings));
+    on_first_cpu = false;
+    if (!well)
+        return;
+    expect_empty(FAULTS);
+    expect_exact(2, minor_only);
+    expect_about("audit_" FAULTS, "starved: ");
+}
+
+XB_TEST(Papi, CountersThatStandStillAreCalledLiesAndNothingFollowsFromThem)
+{
+    struct xb_ended *ended = run_with_pmu("doctor --counters --csv", NULL);
+    if (!ended)
+        return;
+    XB_EXPECT_EQ(ended->code, 0);
+    XB_EXPECT_HAS(ended->out, "papi: instructions,note,lies: 0 over ");
+    XB_EXPECT_HAS(ended->out, "papi: branch_misses,note,lies: 0 over ");
+    XB_EXPECT_HAS(ended->out, "papi: PAPI_LD_INS,note,\"lies: 0 over ");
+    free(ended);
+    if (!went_well(run_with_pmu(RUN BRIEF "--counters papi", NULL)))
+        return;
+    expect_empty("instructions");
+    expect_empty("l1d_misses");
+    expect_about("audit_instructions", "lies: 0 over ");
+    struct xb_table table = read_table("out/summary.csv");
+    XB_EXPECT_EQ(xb_table_count(&table, "ipc", ""), table.rows);
+    xb_table_close(&table);
+}
+
+XB_TEST(Papi, EventsThatCannotBeCountedByLaneAreRefusedInOneLine)
+{
+    expect_refusal(RUN "--counters papi --events NOSUCH", NULL, "unknown event 'NOSUCH': PAPI: ");
+    expect_refusal(RUN "--counters papi --events PAPI_NOSUCH", NULL, "unknown event 'PAPI_NOSUCH'");
+    expect_refusal(RUN "--counters papi --events sde:::any::NOPE", NULL, "'sde:::any::NOPE'");
+    expect_refusal(RUN "--counters papi --events cycles," FAULTS ",sde:::any::NOPE", NULL,
+                   "'sde:::any::NOPE'");
+    expect_refusal(RUN "--counters papi --events \"cycles\"", NULL, "unknown event '\"cycles\"'");
+    expect_refusal(RUN "--counters papi --events " FAULTS ",", NULL, "is not a list");
+    expect_refusal(RUN "--counters papi --events A,B,C,D,E,F,G,H,I", NULL,
+                   "'I' is one too many: 8 beside metrics");
+    expect_refusal(RUN "--counters perf --events " FAULTS, NULL,
+                   "the source perf counts the metrics");
+    expect_refusal(RUN "--counters none --events " FAULTS, NULL,
+                   "the source none counts the metrics");
+}
