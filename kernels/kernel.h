@@ -38,6 +38,7 @@ enum xb_need {
     XB_SHOWS_BANDWIDTH = 1u << 5, /* GB/s read is that of the level that holds the set */
     XB_NEED_LIMIT = 1u << 6,      /* outgrows --memory-limit with a file, and then waits for it */
     XB_NEED_TEAM = 1u << 7,       /* awaits operations of sync.h */
+    XB_AWAITS_OTHERS = 1u << 8,   /* class sync: waits for other workers through descriptors */
 };
 
 /* Instruction set variants, in rising order within one architecture. */
@@ -165,10 +166,11 @@ struct xb_kernel {
 };
 
 /* Whether the work waits for other things than a CPU, so that its CPU time is not its time. Of the
- * class sync, what does not await the team waits for cache lines at most, and a CPU does that. */
+ * class sync, what awaits nothing waits for cache lines at most, and a CPU does that. */
 static inline int xb_kernel_waits(const struct xb_kernel *kernel)
 {
-    return kernel->bound == XB_CLASS_IO || (kernel->needs & (XB_NEED_TEAM | XB_NEED_LIMIT)) != 0;
+    return kernel->bound == XB_CLASS_IO ||
+           (kernel->needs & (XB_NEED_TEAM | XB_NEED_LIMIT | XB_AWAITS_OTHERS)) != 0;
 }
 
 #endif

@@ -93,8 +93,7 @@ static struct xb_plan plan_of(const struct run *run, const struct xb_cell *cell)
         .budget_ns = spec->max_time_ns,
         .samples = spec->samples,
         .precision = spec->precision,
-        .latency = cell->kernel->bound == XB_CLASS_IO ||
-                   (cell->kernel->bound == XB_CLASS_SYNC && cell->kernel->needs & XB_NEED_TEAM),
+        .latency = cell->kernel->bound > XB_CLASS_MEMORY && xb_kernel_waits(cell->kernel),
     };
 }
 
