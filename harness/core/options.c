@@ -390,10 +390,10 @@ const struct xb_option xb_options[] = {
     { WHAT, "class", "LIST", "only kernels of these classes: cpu cache memory io sync",
       read_class },
     { WHAT, "model", "LIST", "execution models; all when not given", read_model },
-    { WHAT, "engine", "LIST", "I/O engines; all for I/O kernels, the plainest for others",
+    { WHAT, "engine", "LIST", "I/O engines; all for the I/O of a loop, the plainest otherwise",
       read_engine },
-    { WHAT, "workers", "LIST", "or auto: 1, CPUs, 2 x CPUs, and for I/O also 16 and 64",
-      read_workers },
+    { WHAT, "workers", "LIST",
+      "or auto: 1, CPUs, 2 x CPUs, and for I/O also 16 and 64;\nfewer with --quick", read_workers },
     { WHAT, "lanes", "LIST",
       "OS threads that host the workers of a loop; auto: 1, and where\n"
       "workers wait also one per CPU",

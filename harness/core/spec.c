@@ -205,12 +205,13 @@ static int append(struct list *list, const struct xb_cell *cell)
     return 0;
 }
 
-/* 1, as many as CPUs, twice that; for I/O, where workers mostly wait, also many more. */
-static size_t workers_auto(bool io, uint32_t cpus, uint32_t *out)
+/* 1, as many as CPUs, twice that; for I/O, where workers mostly wait, also many more. A quick look
+ * takes one number of each kind: alone, a CPU each, and for I/O more than there are CPUs. */
+static size_t workers_auto(bool io, bool quick, uint32_t cpus, uint32_t *out)
 {
-    uint32_t wanted[] = { 1, cpus, 2 * cpus, 16, 64 };
-    size_t n = 0;
-    for (size_t i = 0; i < (io ? 5u : 3u); i++) {
+    uint32_t wanted[] = { 1, cpus, quick ? 16 : 2 * cpus, 16, 64 };
+    size_t most = quick ? 2 + io : io ? 5 : 3, n = 0;
+    for (size_t i = 0; i < most; i++) {
         bool known = false;
         for (size_t j = 0; j < n; j++)
             known |= out[j] == wanted[i];
@@ -232,11 +233,13 @@ static size_t lanes_auto(const struct xb_kernel *kernel, const struct xb_model *
     return model->shares_lanes && waits && out[1] > 1 ? 2 : 1;
 }
 
-/* All engines for I/O; for the rest, to which engines are alike, the plainest. */
+/* For the I/O of coroutines all engines. A thread or process waits by blocking unless it is told
+ * otherwise, and to work that awaits no I/O engines are alike: there the plainest. */
 static size_t engines_auto(const struct xb_registry *registry, const struct xb_model *model,
                            bool io, const struct xb_io_engine **out)
 {
-    const struct xb_io_engine *plain = io ? NULL : xb_plain_engine(registry, model, NULL);
+    const struct xb_io_engine *plain =
+        io && model->parks ? NULL : xb_plain_engine(registry, model, NULL);
     if (plain) {
         out[0] = plain;
         return 1;
@@ -327,7 +330,7 @@ static int expand_kernel(struct list *list, const struct xb_kernel *kernel,
 {
     bool io = kernel->bound == XB_CLASS_IO;
     uint32_t workers[XB_LIST_MAX];
-    size_t n_workers = workers_auto(io, xb_topology_pus(topology), workers);
+    size_t n_workers = workers_auto(io, spec->quick, xb_topology_pus(topology), workers);
     if (spec->n_workers) {
         memcpy(workers, spec->workers, spec->n_workers * sizeof *workers);
         n_workers = spec->n_workers;

@@ -39,7 +39,7 @@ struct xb_spec {
     const struct xb_model *models[XB_LIST_MAX];
     size_t n_models; /* 0: all */
     const struct xb_io_engine *engines[XB_LIST_MAX];
-    size_t n_engines; /* 0: all for I/O kernels, the plainest that fits for others */
+    size_t n_engines; /* 0: all for the I/O of coroutines, the plainest otherwise */
     uint32_t workers[XB_LIST_MAX];
     size_t n_workers; /* 0: auto */
     uint32_t lanes[XB_LIST_MAX];

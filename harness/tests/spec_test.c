@@ -163,8 +163,9 @@ XB_TEST(Spec, GlobsChooseKernelsAndOverlapDoublesNone)
     struct expansion e = expand(&spec, &world);
     XB_EXPECT_EQ(e.err, 0);
     XB_EXPECT_EQ(count_kernel(&e, &compute), 2); /* two models */
-    XB_EXPECT_EQ(count_kernel(&e, &socket_kernel), 6);
-    XB_EXPECT_EQ(count_kernel(&e, &file_kernel), 6);
+    XB_EXPECT_EQ(count_kernel(&e, &socket_kernel),
+                 4); /* three engines of the loop, one of threads */
+    XB_EXPECT_EQ(count_kernel(&e, &file_kernel), 4);
     XB_EXPECT_EQ(count_kernel(&e, &chase), 0);
     close_expansion(&e);
 }
@@ -375,6 +376,8 @@ XB_TEST(Spec, ComputeKernelsGetThePlainestEngineThatFitsTheModel)
 XB_TEST(Spec, IoKernelsGetEveryEngineAndImpossiblePairsSayWhy)
 {
     struct xb_spec spec = spec_of("io/*");
+    for (size_t i = 0; i < world.n_engines; i++)
+        spec.engines[spec.n_engines++] = world.engines[i];
     struct expansion e = expand(&spec, &world);
     XB_EXPECT_EQ(e.n, 2 * 2 * 3);
     XB_EXPECT_EQ(find_cell(&e, &socket_kernel, &threads, &plain)->skip.code, 0);
@@ -387,6 +390,31 @@ XB_TEST(Spec, IoKernelsGetEveryEngineAndImpossiblePairsSayWhy)
                   "epoll refuses regular files");
     XB_EXPECT_STREQ(find_cell(&e, &socket_kernel, &threads, &ring)->skip.text, "built without it");
     close_expansion(&e);
+}
+
+XB_TEST(Spec, ThreadsBlockUnlessToldOtherwiseAndALoopGetsEveryEngine)
+{
+    struct xb_spec spec = spec_of("io/socket");
+    struct expansion e = expand(&spec, &world);
+    XB_EXPECT_EQ(e.n, 1 + 3);
+    XB_EXPECT_EQ(find_cell(&e, &socket_kernel, &threads, &plain)->skip.code, 0);
+    XB_EXPECT_EQ(find_cell(&e, &socket_kernel, &loop, &epoll)->skip.code, 0);
+    close_expansion(&e);
+}
+
+XB_TEST(Spec, AQuickLookTakesFewerWorkers)
+{
+    struct xb_spec spec = spec_of("*/*");
+    size_t n[2];
+    for (int quick = 0; quick < 2; quick++) {
+        spec.quick = quick;
+        spec.n_workers = 0;
+        struct expansion e = expand(&spec, &world);
+        n[quick] = e.n;
+        XB_EXPECT(has_workers(&e, 1) && has_workers(&e, 16) && has_workers(&e, 64) == !quick);
+        close_expansion(&e);
+    }
+    XB_EXPECT(n[1] < n[0]);
 }
 
 XB_TEST(Spec, ARemarkOfAProbeThatPassesIsNoReasonToSkip)
