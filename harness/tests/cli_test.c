@@ -313,7 +313,7 @@ XB_TEST(Cli, DryRunShowsCellsAndWritesNothing)
     XB_EXPECT_HAS(ended->out,
                   "kernel,model,engine,workers,lanes,bytes_per_worker,depth,isa,skipped\n");
     XB_EXPECT_HAS(ended->out, "cpu/mix64,threads,blocking,1,");
-    XB_EXPECT_HAS(ended->out, "io/line_count,threads,epoll,1,1,16777216,1,base,epoll refuses");
+    XB_EXPECT_HAS(ended->out, "io/line_count,loop,epoll,1,1,16777216,1,base,epoll refuses");
     XB_EXPECT_EQ(count_entries(""), 0);
     free(ended);
 }
