@@ -85,6 +85,7 @@ struct shared {
     struct loop *loops; /* by lane */
     struct xb_barrier barrier;
     _Atomic bool broken; /* a lane cannot run its tasks, so none does */
+    bool joined;         /* all lanes have ended, well or not */
 };
 
 static int probe(struct xb_reason *why)
@@ -396,6 +397,7 @@ static int run_lanes(struct shared *shared)
             err = -ECANCELED; /* it has said why */
     }
     free(threads);
+    shared->joined = true;
     return err;
 }
 
@@ -426,7 +428,7 @@ static int run_team(struct xb_team *team, void *memory)
         loop->last = &loop->first;
     }
     err = run_lanes(shared);
-    if (err) /* lanes may still be at work with these: the cell's process ends with them */
+    if (!shared->joined) /* lanes may be at work with these: the cell's process ends with them */
         return err;
     for (uint32_t i = 0; i < team->n_lanes; i++) /* only now: they ring each other's */
         if (shared->loops[i].bell >= 0)
