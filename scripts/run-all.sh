@@ -8,7 +8,7 @@ usage() {
 Usage: scripts/run-all.sh [--quick] [-o DIR] [XBOUND RUN OPTION...]
 Installs what is missing, builds, measures every kernel under every model, sweeps the caches, and
 draws the charts into DIR/charts.
-  --quick   a shorter look, about two minutes on two cores
+  --quick   a shorter look: fewer numbers of workers, shorter cells
   -o DIR    a new or empty folder; default results/runs/<time>
 Anything else goes to 'xbound run'.
 TEXT

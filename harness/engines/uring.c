@@ -99,7 +99,7 @@ static bool on_file(const struct xb_io_op *op)
  * Taken all at once, they would all be answered with new operations at once. A device that reports a
  * batch by one interrupt then stands still while we look at the batch, and we while it works, and
  * batches stay together for ever: of 32 random reads in flight on a virtio disk 31 or 32 came at a
- * time. In quarters, or eighths, it did 1.2 times as many. Sockets gain nothing by it. */
+ * time. In quarters it did more in most of some ten noisy rounds. Sockets gain nothing by it. */
 static int reap(struct uring *uring, size_t needed)
 {
     struct io_uring_cqe *cqe;
@@ -261,7 +261,7 @@ static int init(struct io_uring *ring, unsigned entries)
     /* One submitter, and completions when it asks for them (DEFER_TASKRUN, Linux 6.1) or at least
      * without interrupts of running code (COOP_TASKRUN, 5.19); io_uring_setup(2). The first kind
      * arrives by io_uring_enter(2) with IORING_ENTER_GETEVENTS only, which every wait and every
-     * pump() here is. A thread that awaits 32 reads did a sixth more of them with it. */
+     * pump() here is. A thread that awaits 32 reads gained by it in a few noisy rounds. */
     static const unsigned flags[] = {
         IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
         IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_COOP_TASKRUN,
