@@ -9,11 +9,6 @@
 #include <time.h>
 #include <unistd.h>
 
-static int64_t or_errno(int64_t result)
-{
-    return result < 0 ? -errno : result;
-}
-
 /* The kernel may wake a sleeper late by the thread's timer slack, 50 us unless set otherwise
  * (prctl(2), PR_SET_TIMERSLACK), to spare wake-ups. That is left alone: it is what a deployed
  * program meets. It holds for the waits of epoll and uv too; uring's timeouts are timers of their own
@@ -34,28 +29,30 @@ static int64_t perform(const struct xb_io_op *op)
      * took 7.89 us a round trip instead of 7.95, the better in seven of nine pairs. Why was not
      * looked into; branch predictors that a context switch leaves cold would explain it. */
     if (op->kind == XB_IO_READ)
-        return or_errno(op->offset == XB_IO_STREAM ? read(op->fd, op->buf, op->len)
-                                                   : pread(op->fd, op->buf, op->len, op->offset));
+        return xb_or_errno(op->offset == XB_IO_STREAM
+                               ? read(op->fd, op->buf, op->len)
+                               : pread(op->fd, op->buf, op->len, op->offset));
     if (op->kind == XB_IO_WRITE)
-        return or_errno(op->offset == XB_IO_STREAM ? write(op->fd, op->buf, op->len)
-                                                   : pwrite(op->fd, op->buf, op->len, op->offset));
+        return xb_or_errno(op->offset == XB_IO_STREAM
+                               ? write(op->fd, op->buf, op->len)
+                               : pwrite(op->fd, op->buf, op->len, op->offset));
     switch (op->kind) {
     case XB_IO_FSYNC:
-        return or_errno(fsync(op->fd));
+        return xb_or_errno(fsync(op->fd));
     case XB_IO_SLEEP:
         return sleep_for(op->sleep_ns);
     case XB_IO_YIELD:
-        return or_errno(sched_yield());
+        return xb_or_errno(sched_yield());
     case XB_IO_ACCEPT:
-        return or_errno(accept4(op->fd, NULL, NULL, SOCK_CLOEXEC));
+        return xb_or_errno(accept4(op->fd, NULL, NULL, SOCK_CLOEXEC));
     case XB_IO_CONNECT:
-        return or_errno(connect(op->fd, op->addr, op->addr_len));
+        return xb_or_errno(connect(op->fd, op->addr, op->addr_len));
     case XB_IO_SEND:
-        return or_errno(send(op->fd, op->buf, op->len, MSG_NOSIGNAL));
+        return xb_or_errno(send(op->fd, op->buf, op->len, MSG_NOSIGNAL));
     case XB_IO_RECV:
-        return or_errno(recv(op->fd, op->buf, op->len, 0));
+        return xb_or_errno(recv(op->fd, op->buf, op->len, 0));
     case XB_IO_CLOSE:
-        return or_errno(close(op->fd));
+        return xb_or_errno(close(op->fd));
     default: /* READ and WRITE: above */
         return -EINVAL;
     }

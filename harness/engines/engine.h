@@ -5,6 +5,7 @@
 #include "../../kernels/io.h"
 #include "../base/reason.h"
 
+#include <errno.h>
 #include <sched.h>
 #include <stdbool.h>
 
@@ -16,6 +17,12 @@ struct xb_parker {
     void (*unpark)(struct xb_parker *parker, void *task); /* makes a task ready, once per park */
     void (*yield)(struct xb_parker *parker); /* unparks the running task and parks it */
 };
+
+/* What a system call returned, as operations have it: its result, or -errno. */
+static inline int64_t xb_or_errno(int64_t result)
+{
+    return result < 0 ? -errno : result;
+}
 
 /* One await() that waits for completions; lives on the awaiting worker's stack. */
 struct xb_waiting {

@@ -64,11 +64,6 @@ struct epoll {
 #define NEXT(op)    ((op)->engine[1].pointer) /* behind it in a queue */
 #define STARTED(op) ((op)->engine[2].number)  /* connect() is under way */
 
-static int64_t or_errno(int64_t result)
-{
-    return result < 0 ? -errno : result;
-}
-
 /* ---- deadlines ---- */
 
 static void swap(struct epoll *epoll, size_t a, size_t b)
@@ -131,7 +126,7 @@ static int64_t try_connect(struct xb_io_op *op)
 {
     if (!STARTED(op)) {
         STARTED(op) = 1;
-        int64_t err = or_errno(connect(op->fd, op->addr, op->addr_len));
+        int64_t err = xb_or_errno(connect(op->fd, op->addr, op->addr_len));
         /* unix(7): EAGAIN says that the listener's backlog is full. No event tells when it has
          * room again, so that is no reason to wait. */
         return err == -EINPROGRESS ? -EAGAIN : err == -EAGAIN ? -EBUSY : err;
@@ -148,17 +143,17 @@ static int64_t call(struct xb_io_op *op)
 {
     switch (op->kind) {
     case XB_IO_READ:
-        return op->offset == XB_IO_STREAM ? or_errno(read(op->fd, op->buf, op->len)) : -ESPIPE;
+        return op->offset == XB_IO_STREAM ? xb_or_errno(read(op->fd, op->buf, op->len)) : -ESPIPE;
     case XB_IO_WRITE:
-        return op->offset == XB_IO_STREAM ? or_errno(write(op->fd, op->buf, op->len)) : -ESPIPE;
+        return op->offset == XB_IO_STREAM ? xb_or_errno(write(op->fd, op->buf, op->len)) : -ESPIPE;
     case XB_IO_ACCEPT:
-        return or_errno(accept4(op->fd, NULL, NULL, SOCK_CLOEXEC));
+        return xb_or_errno(accept4(op->fd, NULL, NULL, SOCK_CLOEXEC));
     case XB_IO_CONNECT:
         return try_connect(op);
     case XB_IO_SEND:
-        return or_errno(send(op->fd, op->buf, op->len, MSG_NOSIGNAL | MSG_DONTWAIT));
+        return xb_or_errno(send(op->fd, op->buf, op->len, MSG_NOSIGNAL | MSG_DONTWAIT));
     case XB_IO_RECV:
-        return or_errno(recv(op->fd, op->buf, op->len, MSG_DONTWAIT));
+        return xb_or_errno(recv(op->fd, op->buf, op->len, MSG_DONTWAIT));
     case XB_IO_FSYNC: /* only files can be synced, and epoll_ctl(2) refuses files with EPERM */
         return -EPERM;
     default:
@@ -270,7 +265,7 @@ static int64_t close_fd(struct epoll *epoll, int fd)
                 complete(epoll, dequeue(epoll, &watched->waiting[direction]), -ECANCELED);
         *watched = (struct watched){ 0 };
     }
-    return or_errno(close(fd));
+    return xb_or_errno(close(fd));
 }
 
 /* Finishes the op at once where it can, or leaves it waiting. */

@@ -69,11 +69,6 @@ struct uv {
 #    define STARTED(op) ((op)->engine[2].number)  /* CONNECT: it is under way */
 #    define LEFT(op)    ((op)->engine[2].number)  /* CLOSE: requests that have to end first */
 
-static int64_t or_errno(int64_t result)
-{
-    return result < 0 ? -errno : result;
-}
-
 static void complete(struct uv *uv, struct xb_io_op *op, int64_t result)
 {
     op->result = result;
@@ -133,7 +128,7 @@ static void on_request(uv_fs_t *fs)
     uv->free_requests = request;
     complete(uv, op, result);
     if (closing && !--LEFT(closing))
-        complete(uv, closing, or_errno(close(closing->fd)));
+        complete(uv, closing, xb_or_errno(close(closing->fd)));
 }
 
 static int start_request(struct uv *uv, struct xb_io_op *op)
@@ -181,7 +176,7 @@ static int64_t try_connect(struct xb_io_op *op)
 {
     if (!STARTED(op)) {
         /* EAGAIN comes from a Unix socket whose listener has no room: to be called again. */
-        int64_t err = or_errno(connect(op->fd, op->addr, op->addr_len));
+        int64_t err = xb_or_errno(connect(op->fd, op->addr, op->addr_len));
         STARTED(op) = err == -EINPROGRESS;
         return err == -EINPROGRESS ? -EAGAIN : err;
     }
@@ -197,17 +192,17 @@ static int64_t try_once(struct xb_io_op *op)
 {
     switch (op->kind) {
     case XB_IO_READ:
-        return or_errno(read(op->fd, op->buf, op->len));
+        return xb_or_errno(read(op->fd, op->buf, op->len));
     case XB_IO_WRITE:
-        return or_errno(write(op->fd, op->buf, op->len));
+        return xb_or_errno(write(op->fd, op->buf, op->len));
     case XB_IO_ACCEPT:
-        return or_errno(accept4(op->fd, NULL, NULL, SOCK_CLOEXEC));
+        return xb_or_errno(accept4(op->fd, NULL, NULL, SOCK_CLOEXEC));
     case XB_IO_CONNECT:
         return try_connect(op);
     case XB_IO_SEND:
-        return or_errno(send(op->fd, op->buf, op->len, MSG_NOSIGNAL));
+        return xb_or_errno(send(op->fd, op->buf, op->len, MSG_NOSIGNAL));
     case XB_IO_RECV:
-        return or_errno(recv(op->fd, op->buf, op->len, 0));
+        return xb_or_errno(recv(op->fd, op->buf, op->len, 0));
     default:
         return -EINVAL;
     }
@@ -370,7 +365,7 @@ static int start_close(struct uv *uv, struct xb_io_op *op)
         LEFT(op)++;
     }
     if (!LEFT(op))
-        complete(uv, op, or_errno(close(op->fd)));
+        complete(uv, op, xb_or_errno(close(op->fd)));
     return 0;
 }
 
