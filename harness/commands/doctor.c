@@ -10,6 +10,7 @@
 #include "../core/picture.h"
 #include "../core/registry.h"
 #include "../core/row.h"
+#include "../core/topdown.h"
 #include "../core/topology.h"
 #include "../counters/source.h"
 #include "../models/model.h"
@@ -40,11 +41,6 @@ static const char help[] =
 
 /* Of events that are told apart, and how many sources there can be. */
 enum { NAMES = 128, SOURCES_MOST = 8 };
-
-struct names {
-    size_t n;
-    char text[NAMES][128];
-};
 
 static const char *const states[] = { "ok", "note", "warn" };
 
@@ -113,30 +109,25 @@ static void tell_counter(struct xb_findings *out, const char *group, const char 
 
 /* How each counter of a source stands: metrics, and the events that the source lists. */
 static void tell_counters(struct xb_findings *out, const struct xb_counter_source *source,
-                          const struct xb_audit *audit, struct names *names)
+                          const struct xb_audit *audit)
 {
-    struct xb_events events = { .set = 0 };
+    static const struct xb_events none = { .set = 0 };
+    char names[NAMES][XB_EVENT_BYTES];
     struct xb_audit more;
     struct xb_reason why;
     for (unsigned i = 0; i < XB_METRIC_COUNT; i++)
-        tell_counter(out, source->name, xb_audit_column(i, &events), &audit->counter[i]);
-    for (size_t n = 0, index = 0; source->list && names->n < NAMES;) {
-        char *name = names->text[names->n];
-        bool last = source->list(index++, name, sizeof names->text[0]) != 0;
-        if (!last) {
-            events.set |= 1u << (XB_METRIC_COUNT + n);
-            events.name[n++] = name;
-            names->n++;
+        tell_counter(out, source->name, xb_audit_column(i, &none), &audit->counter[i]);
+    size_t n = source->list ? source->list(names, NAMES) : 0;
+    for (size_t at = 0; at < n; at += XB_NAMED_MAX) {
+        struct xb_events some = { .set = 0 };
+        for (size_t i = 0; i < XB_NAMED_MAX && at + i < n; i++) {
+            some.set |= 1u << (XB_METRIC_COUNT + i);
+            some.name[i] = names[at + i];
         }
-        if (n && (last || n == XB_NAMED_MAX)) {
-            int err = xb_audit_run(source, &events, &more, &why);
-            for (size_t i = 0; i < n && !err; i++)
-                tell_counter(out, source->name, events.name[i], &more.counter[XB_METRIC_COUNT + i]);
-            n = 0;
-            events = (struct xb_events){ .set = 0 };
-        }
-        if (last)
-            break;
+        if (xb_audit_run(source, &some, &more, &why) != 0)
+            continue;
+        for (size_t i = 0; i < XB_NAMED_MAX && some.name[i]; i++)
+            tell_counter(out, source->name, some.name[i], &more.counter[XB_METRIC_COUNT + i]);
     }
 }
 
@@ -169,9 +160,27 @@ static int add_source(struct xb_findings *out, const struct xb_counter_source *s
     return metrics;
 }
 
-/* `names`: not NULL: tell each counter apart, and keep names there. */
-static void judge_sources(const struct xb_registry *registry, struct xb_findings *out,
-                          struct names *names)
+/* Whether this CPU's slots can be divided, by which source whose probe passed. */
+static void tell_topdown(struct xb_findings *out, const struct xb_counter_source *source)
+{
+    struct xb_reason why = { 0 };
+    const struct xb_topdown_family *family = xb_topdown_find(source, &why);
+    struct xb_finding *f;
+    if (!family) {
+        f = xb_finding_add(out, "counters", "top-down", "%s", why.text);
+        xb_finding_advise(f, XB_FITNESS_NOTE,
+                          "its columns stay empty; a newer PAPI may know this CPU, and "
+                          "core/topdown.c takes another line");
+    } else {
+        f = xb_finding_add(out, "counters", "top-down", "PAPI has the events of %s for level 1%s",
+                           family->pmu, family->n > family->level1 ? " and 2" : "");
+        xb_finding_advise(f, XB_FITNESS_NOTE, "not counted unless asked for: run --events %s",
+                          family->n > family->level1 ? "topdown2" : "topdown");
+    }
+}
+
+/* `each`: tell each counter apart. */
+static void judge_sources(const struct xb_registry *registry, struct xb_findings *out, bool each)
 {
     const struct xb_counter_source *chosen = NULL, *richest = NULL;
     int chosen_metrics = 0, most = 0;
@@ -194,9 +203,12 @@ static void judge_sources(const struct xb_registry *registry, struct xb_findings
     if (richest && chosen_metrics == 0)
         xb_finding_advise(f, XB_FITNESS_NOTE, "it counts nothing here: run with --counters %s",
                           richest->name);
-    for (size_t i = 0; i < n && names; i++)
+    for (size_t i = 0; i < n; i++)
+        if (audits[i].wanted && registry->sources[i]->find)
+            tell_topdown(out, registry->sources[i]);
+    for (size_t i = 0; i < n && each; i++)
         if (audits[i].wanted)
-            tell_counters(out, registry->sources[i], &audits[i], names);
+            tell_counters(out, registry->sources[i], &audits[i]);
 }
 
 static void judge_engines_and_models(const struct xb_registry *registry, struct xb_findings *out)
@@ -347,14 +359,13 @@ static int run(int argc, char **argv)
     }
     struct xb_machine machine;
     struct xb_findings findings = { 0 };
-    struct names names = { 0 };
     xb_machine_read("", &machine);
     if (counters) {
         xb_fitness_judge_counters(&machine, &findings);
-        judge_sources(&xb_builtin, &findings, &names);
+        judge_sources(&xb_builtin, &findings, true);
     } else {
         xb_fitness_judge(&machine, topology, &findings);
-        judge_sources(&xb_builtin, &findings, NULL);
+        judge_sources(&xb_builtin, &findings, false);
         judge_engines_and_models(&xb_builtin, &findings);
         judge_limit(&findings);
         judge_clock(&findings);

@@ -10,6 +10,8 @@
  *   XB_PMU_ERRNO     the kernel refuses events of the CPU with it
  *   XB_PMU_ONLY      ... only this one (low 16 bits of a raw event: umask and number)
  *   XB_PMU_STARVE    this one is opened for a CPU that the thread is not on
+ *   XB_PMU_CLOCK     this one counts ns too: what PAPI subtracts it from is then less than 0;
+ *                    0xffff: all that would stand still do
  *   XB_PMU_COUNTERS  as many as one group may have: one more is EINVAL, as from a real PMU */
 #include <dlfcn.h>
 #include <errno.h>
@@ -81,6 +83,7 @@ long syscall(long number, ...)
     unsigned event = number_of(asked);
     int leader = (int)argument[3]; /* passed as one: the upper half of the register is anyone's */
     long refusal = setting("XB_PMU_ERRNO"), only = setting("XB_PMU_ONLY");
+    long clock = setting("XB_PMU_CLOCK");
     if (refusal > 0 && (only < 0 || only == event)) {
         errno = (int)refusal;
         return -1;
@@ -94,6 +97,8 @@ long syscall(long number, ...)
     given.config = event == INSTRUCTIONS ? PERF_COUNT_SW_PAGE_FAULTS
                    : event == LOADS      ? PERF_COUNT_SW_PAGE_FAULTS_MIN
                    : event == CYCLES     ? PERF_COUNT_SW_TASK_CLOCK
+                   : clock == event      ? PERF_COUNT_SW_TASK_CLOCK
+                   : clock == 0xffff     ? PERF_COUNT_SW_TASK_CLOCK
                                          : PERF_COUNT_SW_DUMMY;
     given.config1 = given.config2 = 0;
     given.precise_ip = 0;
