@@ -160,12 +160,16 @@ static int add_source(struct xb_findings *out, const struct xb_counter_source *s
     return metrics;
 }
 
-/* Whether this CPU's slots can be divided, by which source whose probe passed. */
-static void tell_topdown(struct xb_findings *out, const struct xb_counter_source *source)
+/* Whether there are events to divide this CPU's slots by. `works`: what the source's probe says; where
+ * it fails, that is why there are none. */
+static void tell_topdown(struct xb_findings *out, const struct xb_counter_source *source,
+                         bool works)
 {
     struct xb_reason why = { 0 };
     const struct xb_topdown_family *family = xb_topdown_find(source, &why);
     struct xb_finding *f;
+    if (!family && !works)
+        return;
     if (!family) {
         f = xb_finding_add(out, "counters", "top-down", "%s", why.text);
         xb_finding_advise(f, XB_FITNESS_NOTE,
@@ -204,8 +208,8 @@ static void judge_sources(const struct xb_registry *registry, struct xb_findings
         xb_finding_advise(f, XB_FITNESS_NOTE, "it counts nothing here: run with --counters %s",
                           richest->name);
     for (size_t i = 0; i < n; i++)
-        if (audits[i].wanted && registry->sources[i]->find)
-            tell_topdown(out, registry->sources[i]);
+        if (registry->sources[i]->find)
+            tell_topdown(out, registry->sources[i], audits[i].wanted);
     for (size_t i = 0; i < n && each; i++)
         if (audits[i].wanted)
             tell_counters(out, registry->sources[i], &audits[i]);

@@ -8,8 +8,9 @@
  * still.
  * Told through the environment, numbers in C's notation:
  *   XB_PMU_ERRNO     the kernel refuses events of the CPU with it
- *   XB_PMU_ONLY      ... only this one (low 16 bits of a raw event: umask and number)
- *   XB_PMU_STARVE    this one is opened for a CPU that the thread is not on
+ *   XB_PMU_REFUSE    it refuses some, each with another: EVENT=ERRNO,EVENT=ERRNO (an event is the
+ *                    low 16 bits of a raw one: umask and number)
+ *   XB_PMU_STARVE    this event is opened for a CPU that the thread is not on
  *   XB_PMU_CLOCK     this one counts ns too: what PAPI subtracts it from is then less than 0;
  *                    0xffff: all that would stand still do
  *   XB_PMU_COUNTERS  as many as one group may have: one more is EINVAL, as from a real PMU */
@@ -51,6 +52,22 @@ static unsigned number_of(const struct perf_event_attr *attributes)
     return attributes->type == PERF_TYPE_RAW ? attributes->config & 0xffff : 0xffff;
 }
 
+/* With which errno an event is refused, or 0. */
+static int refusal_of(unsigned event)
+{
+    const char *list = getenv("XB_PMU_REFUSE");
+    long all = setting("XB_PMU_ERRNO");
+    while (list && *list) {
+        char *end;
+        bool this_one = strtol(list, &end, 0) == (long)event;
+        long err = *end == '=' ? strtol(end + 1, &end, 0) : 0;
+        if (this_one)
+            return (int)err;
+        list = *end ? end + 1 : end;
+    }
+    return all > 0 ? (int)all : 0;
+}
+
 /* Whether a group has no room left; counts members by their leader's descriptor. */
 static bool is_full(int leader)
 {
@@ -82,10 +99,10 @@ long syscall(long number, ...)
                     argument[5]);
     unsigned event = number_of(asked);
     int leader = (int)argument[3]; /* passed as one: the upper half of the register is anyone's */
-    long refusal = setting("XB_PMU_ERRNO"), only = setting("XB_PMU_ONLY");
     long clock = setting("XB_PMU_CLOCK");
-    if (refusal > 0 && (only < 0 || only == event)) {
-        errno = (int)refusal;
+    int refusal = refusal_of(event);
+    if (refusal) {
+        errno = refusal;
         return -1;
     }
     if (is_full(leader)) {
