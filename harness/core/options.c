@@ -453,33 +453,35 @@ void xb_request_init(struct xb_request *request, const struct xb_registry *regis
 static int check_names(struct xb_request *request, struct xb_reason *why)
 {
     struct xb_events *events = &request->events;
-    const char *first = request->topdown ? "topdown" : events->name[0];
     if (events->set <= XB_METRICS_ALL && !request->topdown)
         return 0;
     const struct xb_counter_source *source = xb_request_source(request);
     struct xb_reason said = { 0 };
+    char what[160] = "topdown:";
+    if (events->name[0])
+        snprintf(what, sizeof what, "unknown event '%.60s': no metric of xbound list, and",
+                 events->name[0]);
     for (size_t i = 0; i < request->registry->n_sources && !source->find; i++) {
         const struct xb_counter_source *other = request->registry->sources[i];
         if (other->find && (other->probe(&said) != 0))
-            return xb_because(why, -EINVAL,
-                              "--events: unknown event '%.60s': no metric of xbound list, and %s "
-                              "cannot look it up: %s",
-                              first, other->name, said.text);
+            return xb_because(why, -EINVAL, "--events: %s %s cannot look it up: %s", what,
+                              other->name, said.text);
     }
     if (!source->find)
-        return xb_because(why, -EINVAL,
-                          "--events: unknown event '%.60s': the source %s counts the metrics of "
-                          "xbound list only",
-                          first, source->name);
+        return xb_because(why, -EINVAL, "--events: %s the source %s has no events by name", what,
+                          source->name);
     for (size_t i = 0; i < XB_NAMED_MAX && events->name[i]; i++)
         if (source->find(events->name[i], &said) != 0)
-            return xb_because(why, -EINVAL, "--events: unknown event '%.60s': %s", events->name[i],
-                              said.text);
-    const struct xb_topdown_family *family =
-        request->topdown ? xb_topdown_find(source, &said) : NULL;
-    if (request->topdown && !family)
+            return xb_because(why, -EINVAL,
+                              "--events: unknown event '%.60s': %s; papi_avail and "
+                              "papi_native_avail list them",
+                              events->name[i], said.text);
+    if (!request->topdown)
+        return 0;
+    const struct xb_topdown_family *family = xb_topdown_find(source, &said);
+    if (!family)
         return xb_because(why, -EINVAL, "--events: topdown: %s", said.text);
-    if (family && xb_topdown_add(family, request->topdown, events) != 0)
+    if (xb_topdown_add(family, request->topdown, events) != 0)
         return xb_because(why, -EINVAL, "--events: topdown takes %u of the %d names there may be",
                           request->topdown > 1 ? family->n : family->level1, XB_NAMED_MAX);
     return 0;

@@ -277,7 +277,8 @@ void xb_topdown_write(FILE *out, const struct xb_counter_source *source,
     uint32_t fine = audit->counted & ~audit->doubtful;
     if (!family) {
         family = xb_topdown_find(source, &why);
-        xb_provenance_add(out, "topdown", "%s%s", family ? "not counted; --events topdown: " : "",
+        xb_provenance_add(out, "topdown", "%s%s",
+                          family ? "not counted; --events topdown: " : "not to be had: ",
                           family ? family->pmu : why.text);
         return;
     }
