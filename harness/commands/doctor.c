@@ -51,9 +51,11 @@ static void advise_plugin(struct xb_finding *f, const struct xb_reason *why, con
         xb_finding_advise(f, XB_FITNESS_NOTE,
                           "scripts/install-deps.sh, then configure and build again");
     else if (why->code == -EPERM || why->code == -EACCES)
-        xb_finding_advise(f, XB_FITNESS_NOTE,
-                          "sudo sysctl kernel.perf_event_paranoid=2 kernel.io_uring_disabled=0; in "
-                          "a container also --cap-add=PERFMON --security-opt seccomp=unconfined");
+        xb_finding_advise(f, XB_FITNESS_NOTE, "sudo sysctl kernel.%s; in a container also %s",
+                          strcmp(f->group, "engines") == 0 ? "io_uring_disabled=0"
+                                                           : "perf_event_paranoid=2",
+                          strcmp(f->group, "engines") == 0 ? "--security-opt seccomp=unconfined"
+                                                           : "--cap-add=PERFMON");
     else
         xb_finding_advise(f, XB_FITNESS_NOTE, "%s", otherwise);
 }
