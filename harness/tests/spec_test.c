@@ -239,6 +239,25 @@ XB_TEST(Spec, AutoWorkersOfIoAreAlso16And64WithoutDuplicates)
     expect_auto_workers("io/socket", true);
 }
 
+XB_TEST(Spec, WorkersThatMeetAreAlsoAPair)
+{
+    static const struct xb_kernel meeting = {
+        .name = "sync/meeting", .bound = XB_CLASS_SYNC, .fit = XB_FIT_OWN, .own_bytes = 8
+    };
+    static const struct xb_kernel *const only[] = { &meeting };
+    struct xb_registry registry = world;
+    registry.kernels = only;
+    registry.n_kernels = 1;
+    struct xb_spec spec = spec_of("sync/*");
+    spec.n_workers = 0;
+    spec.quick = true;
+    struct expansion e = expand(&spec, &registry);
+    XB_EXPECT_EQ(e.err, 0);
+    XB_EXPECT(has_workers(&e, 1) && has_workers(&e, 2) &&
+              has_workers(&e, xb_topology_pus(e.topology)));
+    close_expansion(&e);
+}
+
 XB_TEST(Spec, OneCpuMeansOneAndTwoWorkers)
 {
     struct xb_topology *topology = NULL;
@@ -411,7 +430,7 @@ XB_TEST(Spec, AQuickLookTakesFewerWorkers)
         spec.n_workers = 0;
         struct expansion e = expand(&spec, &world);
         n[quick] = e.n;
-        XB_EXPECT(has_workers(&e, 1) && has_workers(&e, 16) && has_workers(&e, 64) == !quick);
+        XB_EXPECT(has_workers(&e, 1) && has_workers(&e, 64) && has_workers(&e, 16) == !quick);
         close_expansion(&e);
     }
     XB_EXPECT(n[1] < n[0]);
