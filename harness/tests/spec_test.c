@@ -220,8 +220,8 @@ static void expect_auto_workers(const char *pattern, bool io)
     struct expansion e = expand(&spec, &world);
     uint32_t cpus = xb_topology_pus(e.topology);
     XB_EXPECT(has_workers(&e, 1) && has_workers(&e, cpus) && has_workers(&e, 2 * cpus));
-    XB_EXPECT_EQ(io, has_workers(&e, 64) || cpus == 64 || cpus == 32);
-    XB_EXPECT_EQ(io, has_workers(&e, 16) || cpus == 16 || cpus == 8);
+    XB_EXPECT_EQ(has_workers(&e, 64), io || cpus == 64 || cpus == 32);
+    XB_EXPECT_EQ(has_workers(&e, 16), io || cpus == 16 || cpus == 8);
     for (size_t i = 0; i < e.n; i++)
         for (size_t j = 0; j < i; j++)
             XB_EXPECT(e.cells[i].workers != e.cells[j].workers);
@@ -430,7 +430,8 @@ XB_TEST(Spec, AQuickLookTakesFewerWorkers)
         spec.n_workers = 0;
         struct expansion e = expand(&spec, &world);
         n[quick] = e.n;
-        XB_EXPECT(has_workers(&e, 1) && has_workers(&e, 64) && has_workers(&e, 16) == !quick);
+        XB_EXPECT(has_workers(&e, 1) && has_workers(&e, 64));
+        XB_EXPECT_EQ(has_workers(&e, 16), !quick || xb_topology_pus(e.topology) == 16);
         close_expansion(&e);
     }
     XB_EXPECT(n[1] < n[0]);
