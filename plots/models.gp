@@ -232,7 +232,7 @@ if (words(engines) > 0) {
 set multiplot
 do for [side = 1:sides] {
     plot_left = sides == 1 ? 170 : sides == 2 ? 150 + (side - 1) * 590 : 144 + (side - 1) * 396
-    plot_right = sides == 1 ? 1000 : plot_left + (sides == 2 ? 310 : 168)
+    plot_right = sides == 1 ? 1000 : plot_left + (sides == 2 ? 310 : 150)
     plot_top = top_at
     plot_bottom = top_at + rows_high
     below = sides == 3 ? "÷ throughput of ".base : \

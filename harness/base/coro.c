@@ -139,6 +139,7 @@ struct xb_coro {
     void *own_fake, *resumer_fake;
     const void *resumer_stack;
     size_t resumer_stack_bytes;
+    bool resumed; /* and has not arrived yet: what arrives otherwise was passed to */
 #endif
 #ifdef XB_TSAN
     void *own_fiber, *resumer_fiber;
@@ -188,9 +189,10 @@ static void arrive(struct xb_coro *coro)
     const void *stack;
     size_t bytes;
     __sanitizer_finish_switch_fiber(coro->own_fake, &stack, &bytes);
-    if (coro->base == coro) {
+    if (coro->resumed) {
         coro->resumer_stack = stack;
         coro->resumer_stack_bytes = bytes;
+        coro->resumed = false;
     }
 #endif
 }
@@ -377,6 +379,7 @@ void xb_coro_resume(struct xb_coro *coro)
     coro->base = coro;
 #ifdef XB_ASAN
     size_t page = page_bytes();
+    coro->resumed = true;
     __sanitizer_start_switch_fiber(&coro->resumer_fake, coro->stack + page,
                                    coro->stack_bytes - page);
 #endif

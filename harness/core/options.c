@@ -399,7 +399,8 @@ const struct xb_option xb_options[] = {
     { WHAT, "engine", "LIST", "I/O engines; all for the I/O of a loop, the plainest otherwise",
       read_engine },
     { WHAT, "workers", "LIST",
-      "or auto: 1, CPUs, 2 x CPUs, and for I/O also 16 and 64;\nfewer with --quick", read_workers },
+      "or auto: 1, CPUs, 2 x CPUs, for I/O also 16 and 64, for sync\nalso 2; fewer with --quick",
+      read_workers },
     { WHAT, "lanes", "LIST",
       "OS threads that host the workers of a loop; auto: 1, and where\n"
       "workers wait also one per CPU",

@@ -205,20 +205,28 @@ static int append(struct list *list, const struct xb_cell *cell)
     return 0;
 }
 
-/* 1, as many as CPUs, twice that; for I/O, where workers mostly wait, also many more. A quick look
- * takes one number of each kind: alone, a CPU each, and for I/O more than there are CPUs. */
-static size_t workers_auto(bool io, bool quick, uint32_t cpus, uint32_t *out)
+static size_t add_once(uint32_t value, uint32_t *list, size_t n)
 {
-    uint32_t wanted[] = { 1, cpus, quick ? 16 : 2 * cpus, 16, 64 };
-    size_t most = quick ? 2 + io : io ? 5 : 3, n = 0;
-    for (size_t i = 0; i < most; i++) {
-        bool known = false;
-        for (size_t j = 0; j < n; j++)
-            known |= out[j] == wanted[i];
-        if (!known)
-            out[n++] = wanted[i];
-    }
-    return n;
+    for (size_t i = 0; i < n; i++)
+        if (list[i] == value)
+            return n;
+    list[n] = value;
+    return n + 1;
+}
+
+/* 1, as many as CPUs, twice that. Workers that meet also as a pair, whose figures are the price of one
+ * meeting; those of I/O, which mostly wait, also many more. A quick look takes one number of each kind. */
+static size_t workers_auto(enum xb_class bound, bool quick, uint32_t cpus, uint32_t *out)
+{
+    size_t n = add_once(1, out, 0);
+    if (bound == XB_CLASS_SYNC)
+        n = add_once(2, out, n);
+    n = add_once(cpus, out, n);
+    if (!quick)
+        n = add_once(2 * cpus, out, n);
+    if (bound == XB_CLASS_IO && !quick)
+        n = add_once(16, out, n);
+    return bound == XB_CLASS_IO ? add_once(64, out, n) : n;
 }
 
 /* A model that shares lanes has one, and where workers wait also one for each CPU: whether a loop on
@@ -330,7 +338,7 @@ static int expand_kernel(struct list *list, const struct xb_kernel *kernel,
 {
     bool io = kernel->bound == XB_CLASS_IO;
     uint32_t workers[XB_LIST_MAX];
-    size_t n_workers = workers_auto(io, spec->quick, xb_topology_pus(topology), workers);
+    size_t n_workers = workers_auto(kernel->bound, spec->quick, xb_topology_pus(topology), workers);
     if (spec->n_workers) {
         memcpy(workers, spec->workers, spec->n_workers * sizeof *workers);
         n_workers = spec->n_workers;
