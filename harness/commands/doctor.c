@@ -10,6 +10,7 @@
 #include "../core/picture.h"
 #include "../core/registry.h"
 #include "../core/row.h"
+#include "../core/topdown.h"
 #include "../core/topology.h"
 #include "../counters/source.h"
 #include "../models/model.h"
@@ -41,11 +42,6 @@ static const char help[] =
 /* Of events that are told apart, and how many sources there can be. */
 enum { NAMES = 128, SOURCES_MOST = 8 };
 
-struct names {
-    size_t n;
-    char text[NAMES][128];
-};
-
 static const char *const states[] = { "ok", "note", "warn" };
 
 /* Says what would let a plug-in work whose probe failed. */
@@ -55,9 +51,11 @@ static void advise_plugin(struct xb_finding *f, const struct xb_reason *why, con
         xb_finding_advise(f, XB_FITNESS_NOTE,
                           "scripts/install-deps.sh, then configure and build again");
     else if (why->code == -EPERM || why->code == -EACCES)
-        xb_finding_advise(f, XB_FITNESS_NOTE,
-                          "sudo sysctl kernel.perf_event_paranoid=2 kernel.io_uring_disabled=0; in "
-                          "a container also --cap-add=PERFMON --security-opt seccomp=unconfined");
+        xb_finding_advise(f, XB_FITNESS_NOTE, "sudo sysctl kernel.%s; in a container also %s",
+                          strcmp(f->group, "engines") == 0 ? "io_uring_disabled=0"
+                                                           : "perf_event_paranoid=2",
+                          strcmp(f->group, "engines") == 0 ? "--security-opt seccomp=unconfined"
+                                                           : "--cap-add=PERFMON");
     else
         xb_finding_advise(f, XB_FITNESS_NOTE, "%s", otherwise);
 }
@@ -74,18 +72,22 @@ static void add_plugin(struct xb_findings *out, const char *group, const char *n
         advise_plugin(f, why, otherwise);
 }
 
-/* What the user can do about a counter that is not fine. */
-static void advise_counter(struct xb_finding *f, const struct xb_audited *one)
+/* What the user can do about a counter that is not fine. `names`: some source has events by name. */
+static void advise_counter(struct xb_finding *f, const struct xb_audited *one, bool names)
 {
     switch (one->trust) {
     case XB_TRUST_OK:
         break;
     case XB_TRUST_LIES:
         xb_finding_advise(f, XB_FITNESS_NOTE,
-                          "left out, its column stays empty; on real hardware it may count");
+                          "left out, its column stays empty; ask the host for a whole PMU, or "
+                          "measure on real hardware");
         break;
     case XB_TRUST_UNPROVEN:
-        xb_finding_advise(f, XB_FITNESS_NOTE, "its column is written, but nothing follows from it");
+        xb_finding_advise(
+            f, XB_FITNESS_NOTE,
+            "its column is written, but nothing follows from it: hold it against work "
+            "that you know");
         break;
     case XB_TRUST_SCALED:
         xb_finding_advise(f, XB_FITNESS_NOTE, "ask for fewer at once: --events");
@@ -97,63 +99,62 @@ static void advise_counter(struct xb_finding *f, const struct xb_audited *one)
         break;
     case XB_TRUST_ABSENT:
         advise_plugin(f, &one->why,
-                      "its column stays empty; see what papi_native_avail offers for --events");
+                      names
+                          ? "its column stays empty; see what papi_native_avail offers for --events"
+                          : "its column stays empty; hardware events need a PMU");
         break;
     }
 }
 
 static void tell_counter(struct xb_findings *out, const char *group, const char *name,
-                         const struct xb_audited *one)
+                         const struct xb_audited *one, bool names)
 {
     if (one->trust == XB_TRUST_ABSENT && !one->why.text[0])
         return; /* not this source's business */
     advise_counter(
-        xb_finding_add(out, group, name, "%s: %s", xb_trust_name(one->trust), one->why.text), one);
+        xb_finding_add(out, group, name, "%s: %s", xb_trust_name(one->trust), one->why.text), one,
+        names);
 }
 
 /* How each counter of a source stands: metrics, and the events that the source lists. */
 static void tell_counters(struct xb_findings *out, const struct xb_counter_source *source,
-                          const struct xb_audit *audit, struct names *names)
+                          const struct xb_audit *audit, bool by_name)
 {
-    struct xb_events events = { .set = 0 };
+    static const struct xb_events none = { .set = 0 };
+    char names[NAMES][XB_EVENT_BYTES];
     struct xb_audit more;
     struct xb_reason why;
     for (unsigned i = 0; i < XB_METRIC_COUNT; i++)
-        tell_counter(out, source->name, xb_audit_column(i, &events), &audit->counter[i]);
-    for (size_t n = 0, index = 0; source->list && names->n < NAMES;) {
-        char *name = names->text[names->n];
-        bool last = source->list(index++, name, sizeof names->text[0]) != 0;
-        if (!last) {
-            events.set |= 1u << (XB_METRIC_COUNT + n);
-            events.name[n++] = name;
-            names->n++;
+        tell_counter(out, source->name, xb_audit_column(i, &none), &audit->counter[i], by_name);
+    size_t n = source->list ? source->list(names, NAMES) : 0;
+    for (size_t at = 0; at < n; at += XB_NAMED_MAX) {
+        struct xb_events some = { .set = 0 };
+        for (size_t i = 0; i < XB_NAMED_MAX && at + i < n; i++) {
+            some.set |= 1u << (XB_METRIC_COUNT + i);
+            some.name[i] = names[at + i];
         }
-        if (n && (last || n == XB_NAMED_MAX)) {
-            int err = xb_audit_run(source, &events, &more, &why);
-            for (size_t i = 0; i < n && !err; i++)
-                tell_counter(out, source->name, events.name[i], &more.counter[XB_METRIC_COUNT + i]);
-            n = 0;
-            events = (struct xb_events){ .set = 0 };
-        }
-        if (last)
-            break;
+        if (xb_audit_run(source, &some, &more, &why) != 0)
+            continue;
+        for (size_t i = 0; i < XB_NAMED_MAX && some.name[i]; i++)
+            tell_counter(out, source->name, some.name[i], &more.counter[XB_METRIC_COUNT + i],
+                         by_name);
     }
 }
 
 /* Adds a source and returns how many metrics it counts; negative when its probe fails. A probe says
  * that a source can work, only the audit says what it counts: PAPI, for one, trusts an AMD guest's
- * processor and reports six counters where the kernel has no PMU (PAPI 7.0). */
+ * processor and reports six counters where the kernel has no PMU (PAPI 7.0).
+ * `each`: its counters are told apart further on. */
 static int add_source(struct xb_findings *out, const struct xb_counter_source *source,
-                      struct xb_audit *audit)
+                      struct xb_audit *audit, bool each)
 {
     static const struct xb_events all = { .set = XB_METRICS_ALL };
     struct xb_reason why = { 0 };
     char value[96] = "";
-    int metrics = -1, rc = source->probe(&why);
+    int metrics = -1, lies = 0, rc = source->probe(&why);
     *audit = (struct xb_audit){ 0 };
     if (!rc) {
         rc = xb_audit_run(source, &all, audit, &why);
-        int lies = 0;
         for (int i = 0; i < XB_METRIC_COUNT; i++)
             lies += audit->counter[i].trust == XB_TRUST_LIES;
         metrics = __builtin_popcount(audit->counted);
@@ -166,12 +167,38 @@ static int add_source(struct xb_findings *out, const struct xb_counter_source *s
     }
     add_plugin(out, "counters", source->name, value, rc, &why,
                "hardware events need a PMU; the rest is counted without one");
+    if (lies && out->n)
+        xb_finding_advise(&out->list[out->n - 1], XB_FITNESS_NOTE, "%s",
+                          each ? "each is told apart below"
+                               : "which and why: xbound doctor --counters");
     return metrics;
 }
 
-/* `names`: not NULL: tell each counter apart, and keep names there. */
-static void judge_sources(const struct xb_registry *registry, struct xb_findings *out,
-                          struct names *names)
+/* Whether there are events to divide this CPU's slots by. `works`: what the source's probe says; where
+ * it fails, that is why there are none. */
+static void tell_topdown(struct xb_findings *out, const struct xb_counter_source *source,
+                         bool works)
+{
+    struct xb_reason why = { 0 };
+    const struct xb_topdown_family *family = xb_topdown_find(source, &why);
+    struct xb_finding *f;
+    if (!family && !works)
+        return;
+    if (!family) {
+        f = xb_finding_add(out, "counters", "top-down", "%s", why.text);
+        xb_finding_advise(f, XB_FITNESS_NOTE,
+                          "its columns stay empty; a newer PAPI may know this CPU, and "
+                          "core/topdown.c takes another line");
+    } else {
+        f = xb_finding_add(out, "counters", "top-down", "PAPI has the events of %s for level 1%s",
+                           family->pmu, family->n > family->level1 ? " and 2" : "");
+        xb_finding_advise(f, XB_FITNESS_NOTE, "not counted unless asked for: run --events %s",
+                          family->n > family->level1 ? "topdown2" : "topdown");
+    }
+}
+
+/* `each`: tell each counter apart. */
+static void judge_sources(const struct xb_registry *registry, struct xb_findings *out, bool each)
 {
     const struct xb_counter_source *chosen = NULL, *richest = NULL;
     int chosen_metrics = 0, most = 0;
@@ -179,7 +206,7 @@ static void judge_sources(const struct xb_registry *registry, struct xb_findings
     size_t n = registry->n_sources < SOURCES_MOST ? registry->n_sources : SOURCES_MOST;
     for (size_t i = 0; i < n; i++) {
         const struct xb_counter_source *source = registry->sources[i];
-        int metrics = add_source(out, source, &audits[i]);
+        int metrics = add_source(out, source, &audits[i], each);
         if (metrics >= 0 && (!chosen || source->rank > chosen->rank)) {
             chosen = source;
             chosen_metrics = metrics;
@@ -194,9 +221,15 @@ static void judge_sources(const struct xb_registry *registry, struct xb_findings
     if (richest && chosen_metrics == 0)
         xb_finding_advise(f, XB_FITNESS_NOTE, "it counts nothing here: run with --counters %s",
                           richest->name);
-    for (size_t i = 0; i < n && names; i++)
+    bool by_name = false;
+    for (size_t i = 0; i < n; i++)
+        by_name |= registry->sources[i]->find && audits[i].wanted;
+    for (size_t i = 0; i < n; i++)
+        if (registry->sources[i]->find)
+            tell_topdown(out, registry->sources[i], audits[i].wanted);
+    for (size_t i = 0; i < n && each; i++)
         if (audits[i].wanted)
-            tell_counters(out, registry->sources[i], &audits[i], names);
+            tell_counters(out, registry->sources[i], &audits[i], by_name);
 }
 
 static void judge_engines_and_models(const struct xb_registry *registry, struct xb_findings *out)
@@ -347,14 +380,13 @@ static int run(int argc, char **argv)
     }
     struct xb_machine machine;
     struct xb_findings findings = { 0 };
-    struct names names = { 0 };
     xb_machine_read("", &machine);
     if (counters) {
         xb_fitness_judge_counters(&machine, &findings);
-        judge_sources(&xb_builtin, &findings, &names);
+        judge_sources(&xb_builtin, &findings, true);
     } else {
         xb_fitness_judge(&machine, topology, &findings);
-        judge_sources(&xb_builtin, &findings, NULL);
+        judge_sources(&xb_builtin, &findings, false);
         judge_engines_and_models(&xb_builtin, &findings);
         judge_limit(&findings);
         judge_clock(&findings);

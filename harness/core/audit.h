@@ -38,6 +38,19 @@ const char *xb_trust_name(enum xb_trust trust);
 int xb_audit_run(const struct xb_counter_source *source, const struct xb_events *events,
                  struct xb_audit *out, struct xb_reason *why);
 
+/* The verdict on a counter of which it is known exactly what it has to count. Least counts of two
+ * windows of which one does twice the work of the other: `due` is what the shorter one has to count
+ * at least, and the difference exactly. `spread`: how far counts of a window lay apart. Fewer than
+ * were due are named as such, and are a lie from 1/1000 on, as is such a difference. Pure. */
+void xb_audit_judge_exact(double due, double once, double twice, double spread,
+                          struct xb_audited *out);
+
+/* The verdict on an event of which only its name is known: `once` and `twice` counted over `rounds`
+ * and 2 x `rounds` of the mixture (core/exercise.h). Where PAPI's preset of that name is due, less is
+ * a lie; where none is, 0 may be true and proves nothing. Pure. */
+void xb_audit_judge_named(const char *name, double rounds, double once, double twice,
+                          struct xb_audited *out);
+
 /* Writes provenance lines: audit_<column>, and counters_cost_ns. Leaves out what is absent without
  * a reason: the kernel's accounts fill those columns. */
 void xb_audit_write(FILE *out, const struct xb_audit *audit, const struct xb_events *events);

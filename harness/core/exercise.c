@@ -17,7 +17,8 @@
 enum {
     LINE = 64,
     DATA_BYTES = XB_EXERCISE_LOADS_MOST * LINE,
-    CODE_BYTES = 1 << 20,
+    MIXED_LINES = 4096, /* of data and of code: 256 KiB, more than any L1 holds */
+    CODE_BYTES = MIXED_LINES * LINE,
     PAGE = 65536, /* the largest base page of either architecture */
     PAGES_BYTES = XB_EXERCISE_PAGES_MOST * PAGE
 };
@@ -156,13 +157,23 @@ bool xb_exercise_possible(enum xb_exercise_kind kind)
     return kind != XB_EXERCISE_CHASE || FLUSHES;
 }
 
+static void flush_all(const char *memory, size_t bytes)
+{
+    for (size_t at = 0; at < bytes; at += LINE)
+        flush(memory + at);
+}
+
 int xb_exercise_prepare(struct xb_exercise *exercise, enum xb_exercise_kind kind, uint64_t n)
 {
     (void)n;
     if (kind == XB_EXERCISE_PAGES && madvise(exercise->pages, PAGES_BYTES, MADV_DONTNEED) != 0)
         return -errno;
-    for (size_t at = 0; kind == XB_EXERCISE_CHASE && at < DATA_BYTES; at += LINE)
-        flush(exercise->data + at);
+    if (kind == XB_EXERCISE_CHASE)
+        flush_all(exercise->data, DATA_BYTES);
+    if (kind == XB_EXERCISE_MIXTURE)
+        flush_all(exercise->data, (size_t)MIXED_LINES * LINE);
+    if (kind == XB_EXERCISE_MIXTURE && exercise->code)
+        flush_all(exercise->code, CODE_BYTES);
     atomic_thread_fence(memory_order_seq_cst);
     return 0;
 }
@@ -216,9 +227,11 @@ static void mix(struct xb_exercise *exercise, uint64_t n)
     uint64_t random = exercise->random;
     for (uint64_t i = 0; i < n; i++) {
         random = xb_mix64(random + i);
-        char *line = exercise->data + random % XB_EXERCISE_LOADS_MOST * LINE;
-        /* The first word of a line is its link. */
+        /* The first word of a line is its link. One line is read first, the other one written. */
+        char *line = exercise->data + random % MIXED_LINES * LINE;
         volatile uint64_t *word = (volatile uint64_t *)(void *)(line + 8);
+        line = exercise->data + (random >> 32) % MIXED_LINES * LINE;
+        *(volatile uint64_t *)(void *)(line + 16) = random;
         *word = *word + random;
         number = number * 1.0000001 + 0.5;
         vector = vector * factor + factor;
@@ -226,7 +239,7 @@ static void mix(struct xb_exercise *exercise, uint64_t n)
         if (*word & 64)
             exercise->sink += *word;
         if (exercise->code)
-            call(exercise->code + random % (CODE_BYTES / LINE) * LINE);
+            call(exercise->code + (random >> 16) % MIXED_LINES * LINE);
         if (i % 16 == 0)
             atomic_fetch_add(&counter, 1);
     }

@@ -13,8 +13,9 @@ enum xb_exercise_kind {
     XB_EXERCISE_PAGES,   /* first writes to pages; each a page fault */
     XB_EXERCISE_SLEEP,   /* sleeps; each a switch away from the thread */
     XB_EXERCISE_MOVE,    /* moves to another CPU */
-    XB_EXERCISE_MIXTURE, /* of all that a program does: arithmetic in floating point and vectors,
-                          * loads, stores, branches, code and data from many pages, atomics */
+    XB_EXERCISE_MIXTURE, /* rounds of all that a program does: loads and stores, also of lines that no
+                          * cache holds, calls of code that none holds, random branches, floating
+                          * point in double precision, vectors, atomics */
 };
 
 enum { XB_EXERCISE_PAGES_MOST = 256, XB_EXERCISE_LOADS_MOST = 16384 };

@@ -11,6 +11,7 @@
 #include "runner.h"
 #include "sink.h"
 #include "summary.h"
+#include "topdown.h"
 
 #include <errno.h>
 #include <math.h>
@@ -265,10 +266,12 @@ static int write_start(struct run *run, struct xb_reason *why)
     xb_provenance_begin(draft.out, experiment->run_id, experiment->topology);
     xb_about_settings(draft.out, experiment, limit_of(run));
     xb_audit_write(draft.out, &run->audit, &experiment->events);
+    xb_topdown_write(draft.out, experiment->source, &experiment->events, &run->audit);
     if (run->unaudited.code)
         xb_provenance_add(draft.out, "audit", "%s", run->unaudited.text);
     xb_overhead_write(draft.out, experiment->registry, experiment->topology, experiment->source,
-                      &run->events, experiment->spec->bind, experiment->stop);
+                      &run->events, experiment->spec->bind, experiment->spec->quick,
+                      experiment->stop);
     return xb_draft_commit(&draft, &run->provenance, why);
 }
 

@@ -8,6 +8,7 @@
 #include "isa.h"
 #include "metrics.h"
 #include "pace.h"
+#include "topdown.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -259,10 +260,15 @@ static int read_events(struct xb_request *request, const char *text, struct xb_r
     int err = cut(&list, "events", text, why);
     size_t named = 0;
     *events = (struct xb_events){ .set = 0 };
+    request->topdown = 0;
     if (!err)
         memcpy(request->names, list.text, sizeof list.text);
     for (int i = 0; i < list.n && !err; i++) {
         int metric = 0;
+        if (strcmp(list.pieces[i], "topdown") == 0 || strcmp(list.pieces[i], "topdown2") == 0) {
+            request->topdown = list.pieces[i][strlen("topdown")] ? 2 : 1;
+            continue;
+        }
         while (metric < XB_METRIC_COUNT &&
                strcmp(xb_metric_name((enum xb_metric)metric), list.pieces[i]) != 0)
             metric++;
@@ -430,8 +436,9 @@ const struct xb_option xb_options[] = {
       "counting lengthens every switch",
       read_counters },
     { COUNT, "events", "LIST",
-      "only these metrics (see xbound list); with papi also up to 8 of\n"
-      "PAPI's events by name, such as PAPI_FP_OPS, in columns of their own",
+      "only these metrics (see xbound list); with papi also up to 12 of\n"
+      "PAPI's events by name, such as PAPI_FP_OPS, in columns of their own;\n"
+      "topdown: those that say where a core's slots went; topdown2: why",
       read_events },
 };
 
@@ -444,30 +451,40 @@ void xb_request_init(struct xb_request *request, const struct xb_registry *regis
 }
 
 /* Events by name are a matter for one kind of source, so where there are any it is named. */
-static int check_names(const struct xb_request *request, struct xb_reason *why)
+static int check_names(struct xb_request *request, struct xb_reason *why)
 {
-    const struct xb_events *events = &request->events;
-    if (events->set <= XB_METRICS_ALL)
+    struct xb_events *events = &request->events;
+    if (events->set <= XB_METRICS_ALL && !request->topdown)
         return 0;
     const struct xb_counter_source *source = xb_request_source(request);
     struct xb_reason said = { 0 };
+    char what[160] = "topdown:";
+    if (events->name[0])
+        snprintf(what, sizeof what, "unknown event '%.60s': no metric of xbound list, and",
+                 events->name[0]);
     for (size_t i = 0; i < request->registry->n_sources && !source->find; i++) {
         const struct xb_counter_source *other = request->registry->sources[i];
         if (other->find && (other->probe(&said) != 0))
-            return xb_because(why, -EINVAL,
-                              "--events: unknown event '%.60s': no metric of xbound list, and %s "
-                              "cannot look it up: %s",
-                              events->name[0], other->name, said.text);
+            return xb_because(why, -EINVAL, "--events: %s %s cannot look it up: %s", what,
+                              other->name, said.text);
     }
     if (!source->find)
-        return xb_because(why, -EINVAL,
-                          "--events: unknown event '%.60s': the source %s counts the metrics of "
-                          "xbound list only",
-                          events->name[0], source->name);
+        return xb_because(why, -EINVAL, "--events: %s the source %s has no events by name", what,
+                          source->name);
     for (size_t i = 0; i < XB_NAMED_MAX && events->name[i]; i++)
         if (source->find(events->name[i], &said) != 0)
-            return xb_because(why, -EINVAL, "--events: unknown event '%.60s': %s", events->name[i],
-                              said.text);
+            return xb_because(why, -EINVAL,
+                              "--events: unknown event '%.60s': %s; papi_avail and "
+                              "papi_native_avail list them",
+                              events->name[i], said.text);
+    if (!request->topdown)
+        return 0;
+    const struct xb_topdown_family *family = xb_topdown_find(source, &said);
+    if (!family)
+        return xb_because(why, -EINVAL, "--events: topdown: %s", said.text);
+    if (xb_topdown_add(family, request->topdown, events) != 0)
+        return xb_because(why, -EINVAL, "--events: topdown takes %u of the %d names there may be",
+                          request->topdown > 1 ? family->n : family->level1, XB_NAMED_MAX);
     return 0;
 }
 

@@ -12,7 +12,7 @@
 #include <errno.h>
 #include <math.h>
 
-enum { SAMPLES = 101, MANY = 1000000, SLICES = 10 };
+enum { SAMPLES = 101, SAMPLES_QUICK = 11, MANY = 1000000, SLICES = 10 };
 #define LIMIT_NS UINT64_C(20000000000)
 
 static int run(struct xb_run *run, void *state, uint64_t iters, struct xb_work *did)
@@ -80,7 +80,7 @@ static void add(FILE *out, const char *what, const char *model, const char *suff
 
 int xb_overhead_write(FILE *out, const struct xb_registry *registry,
                       const struct xb_topology *topology, const struct xb_counter_source *source,
-                      const struct xb_events *events, enum xb_bind bind,
+                      const struct xb_events *events, enum xb_bind bind, bool quick,
                       const volatile sig_atomic_t *stop)
 {
     for (size_t i = 0; i < registry->n_models; i++) {
@@ -97,7 +97,7 @@ int xb_overhead_write(FILE *out, const struct xb_registry *registry,
             .bind = bind,
             .events = *events,
             .params = { .bytes = 1, .depth = 1, .seed = 1 },
-            .samples = SAMPLES,
+            .samples = quick ? SAMPLES_QUICK : SAMPLES,
         };
         double one = measure(&plan, 1, 1, stop);
         double all = measure(&plan, xb_topology_pus(topology), 1, stop);

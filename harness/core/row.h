@@ -103,6 +103,30 @@
     X(REAL, branch_mpki, "1/1000", "mispredicted branches per 1000 instructions")                 \
     X(REAL, llc_miss_gb_per_s, "GB/s",                                                            \
       "10^9 bytes of the lines that missed the last level, per second")                           \
+    X(REAL, topdown_retiring, "ratio",                                                            \
+      "issue slots whose operation retired, of all; with --events topdown")                       \
+    X(REAL, topdown_bad_speculation, "ratio",                                                     \
+      "issue slots that a wrong guess wasted, of all; with --events topdown")                     \
+    X(REAL, topdown_frontend, "ratio",                                                            \
+      "issue slots that got no operation to issue, of all; with --events topdown")                \
+    X(REAL, topdown_backend, "ratio",                                                             \
+      "issue slots for which there was no room behind, of all; with --events topdown")            \
+    X(REAL, topdown_light, "ratio",                                                               \
+      "part of retiring: instructions of one operation; with --events topdown2")                  \
+    X(REAL, topdown_heavy, "ratio",                                                               \
+      "part of retiring: instructions of several; with --events topdown2")                        \
+    X(REAL, topdown_mispredicts, "ratio",                                                         \
+      "part of bad speculation: branches; with --events topdown2")                                \
+    X(REAL, topdown_clears, "ratio",                                                              \
+      "part of bad speculation: all else that empties the pipeline; topdown2")                    \
+    X(REAL, topdown_fetch_latency, "ratio",                                                       \
+      "part of frontend: cycles without any operation; with --events topdown2")                   \
+    X(REAL, topdown_fetch_bandwidth, "ratio",                                                     \
+      "part of frontend: cycles with too few; with --events topdown2")                            \
+    X(REAL, topdown_memory, "ratio",                                                              \
+      "part of backend: loads and full store buffers; with --events topdown2")                    \
+    X(REAL, topdown_core, "ratio",                                                                \
+      "part of backend: all else, such as busy ports; with --events topdown2")                    \
     X(REAL, rss_bytes_per_worker, "bytes",                                                        \
       "memory by which a worker grew the cell before its set-up; empty below 64 workers")         \
     X(REAL, kernel_bytes_per_worker, "bytes",                                                     \

@@ -5,6 +5,7 @@
 #include "../stats/median.h"
 #include "isa.h"
 #include "metrics.h"
+#include "topdown.h"
 
 #include <errno.h>
 #include <math.h>
@@ -215,6 +216,26 @@ static void fill_ratios(struct xb_summary_row *row, const struct xb_evidence *ev
             line_bytes * (double)evidence->reading.value[XB_METRIC_LLC_MISSES] / wall_ns;
 }
 
+/* Where the run counted the events for it. */
+static void fill_topdown(struct xb_summary_row *row, const struct xb_events *events,
+                         const struct xb_reading *reading)
+{
+    double share[XB_TOPDOWN_PARTS];
+    xb_topdown_shares(events, reading, share);
+    row->topdown_retiring = share[XB_TOPDOWN_RETIRING];
+    row->topdown_bad_speculation = share[XB_TOPDOWN_BAD_SPECULATION];
+    row->topdown_frontend = share[XB_TOPDOWN_FRONTEND];
+    row->topdown_backend = share[XB_TOPDOWN_BACKEND];
+    row->topdown_light = share[XB_TOPDOWN_LIGHT];
+    row->topdown_heavy = share[XB_TOPDOWN_HEAVY];
+    row->topdown_mispredicts = share[XB_TOPDOWN_MISPREDICTS];
+    row->topdown_clears = share[XB_TOPDOWN_CLEARS];
+    row->topdown_fetch_latency = share[XB_TOPDOWN_FETCH_LATENCY];
+    row->topdown_fetch_bandwidth = share[XB_TOPDOWN_FETCH_BANDWIDTH];
+    row->topdown_memory = share[XB_TOPDOWN_MEMORY];
+    row->topdown_core = share[XB_TOPDOWN_CORE];
+}
+
 /* What no figure can say, then the claims and what they were held against. */
 static void fill_verdict(struct xb_summary_row *row, const struct xb_kernel *kernel,
                          const struct xb_evidence *evidence, char *text)
@@ -325,6 +346,7 @@ void xb_summary_fill(struct xb_summary_row *row, const struct xb_identity *ident
     row->concurrency = totals.in_flight_ns / totals.wall_ns;
     row->parallelism = totals.cpu_ns / totals.wall_ns;
     fill_ratios(row, &totals.evidence, totals.wall_ns);
+    fill_topdown(row, identity->events, &totals.evidence.reading);
     fill_latency(row, kernel, &result->latency);
     fill_footprint(row, identity->cell, identity->pus, result);
     row->stop = stops[result->stop];

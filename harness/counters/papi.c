@@ -399,25 +399,19 @@ static int find(const char *event, struct xb_reason *why)
 }
 
 /* The presets that this CPU has. */
-static int list(size_t index, char *name, size_t bytes)
+static size_t list(char (*names)[XB_EVENT_BYTES], size_t most)
 {
     int code = 0 | PAPI_PRESET_MASK;
-    size_t at = 0;
-    int err = -ENOENT;
+    size_t n = 0;
     if (init_library(NULL) == 0)
-        for (int next = PAPI_enum_event(&code, PAPI_ENUM_FIRST); next == PAPI_OK;
+        for (int next = PAPI_enum_event(&code, PAPI_ENUM_FIRST); next == PAPI_OK && n < most;
              next = PAPI_enum_event(&code, PAPI_PRESET_ENUM_AVAIL)) {
             PAPI_event_info_t info;
-            if (PAPI_query_event(code) != PAPI_OK || PAPI_get_event_info(code, &info) != PAPI_OK)
-                continue;
-            if (at++ == index) {
-                snprintf(name, bytes, "%s", info.symbol);
-                err = 0;
-                break;
-            }
+            if (PAPI_query_event(code) == PAPI_OK && PAPI_get_event_info(code, &info) == PAPI_OK)
+                snprintf(names[n++], XB_EVENT_BYTES, "%.*s", XB_EVENT_BYTES - 1, info.symbol);
         }
     PAPI_shutdown();
-    return err;
+    return n;
 }
 
 #else
@@ -435,12 +429,11 @@ static int find(const char *event, struct xb_reason *why)
     return probe(why);
 }
 
-static int list(size_t index, char *name, size_t bytes)
+static size_t list(char (*names)[XB_EVENT_BYTES], size_t most)
 {
-    (void)index;
-    (void)name;
-    (void)bytes;
-    return -ENOENT;
+    (void)names;
+    (void)most;
+    return 0;
 }
 
 static int open_set(const struct xb_events *wanted, uint32_t *granted, struct xb_counters **out,

@@ -36,7 +36,8 @@ enum xb_metric {
 
 /* What is counted has a number below XB_COUNTERS: that of a metric, or XB_METRIC_COUNT + i for the
  * i-th event that the user named. */
-enum { XB_NAMED_MAX = 8, XB_COUNTERS = XB_METRIC_COUNT + XB_NAMED_MAX };
+enum { XB_NAMED_MAX = 12, XB_COUNTERS = XB_METRIC_COUNT + XB_NAMED_MAX };
+enum { XB_EVENT_BYTES = 128 }; /* of an event's name that a source lists */
 _Static_assert(XB_COUNTERS <= 32, "a bit for each");
 
 /* What to count. */
@@ -67,9 +68,9 @@ struct xb_counter_source {
      * `why`. That it exists does not mean that it counts: core/audit finds out. Main thread. NULL:
      * this source counts metrics only. */
     int (*find)(const char *event, struct xb_reason *why);
-    /* Names the events that find() would take and that mean the same on all machines, the
-     * index-th of them: 0, or -ENOENT behind the last. Main thread. May be NULL. */
-    int (*list)(size_t index, char *name, size_t bytes);
+    /* Names the events that find() would take and that mean the same on all machines: as many of
+     * them as fit `most` names; returns how many. Main thread. May be NULL. */
+    size_t (*list)(char (*names)[XB_EVENT_BYTES], size_t most);
     /* Opens what it can of `wanted` on the calling thread; `granted` (bit set as wanted->set) says
      * which, `why` (one clause) why the rest is missing. Granting nothing is success: *out may
      * then be NULL. Close on the same thread. 0 or -errno. */

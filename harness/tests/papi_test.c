@@ -146,32 +146,36 @@ XB_TEST(Papi, EachLaneCountsItsOwnEventsInThreadsForksAndLoops)
     xb_table_close(&table);
 }
 
+/* Each event is refused with another error, but for the last. */
 XB_TEST(Papi, ARefusedEventIsAnEmptyColumnWithPapisReasonAndTheOthersCount)
 {
     static const struct {
-        int err;
-        const char *reason;
+        const char *event, *reason;
     } refusals[] = {
-        { EPERM, "Permission level does not permit operation (lower kernel.perf_event_paranoid)" },
-        { EACCES, "Permission level does not permit operation" },
-        { EMFILE, "Too many events or attributes (raise ulimit -n)" },
-        { EBUSY, "A System/C library call failed (Device or resource busy)" },
-        { EINVAL, "Invalid argument" },
-        { ENOENT, "Event does not exist" },
+        { FAULTS, "Permission level does not permit operation (lower kernel.perf_event_paranoid)" },
+        { "BR_INST_RETIRED:CONDITIONAL", "Permission level does not permit operation" },
+        { "UOPS_ISSUED:ANY", "Too many events or attributes (raise ulimit -n)" },
+        { "UOPS_RETIRED:RETIRE_SLOTS", "A System/C library call failed (Device or resource busy)" },
+        { "INT_MISC:RECOVERY_CYCLES", "Invalid argument" },
+        { "CYCLE_ACTIVITY:STALLS_TOTAL", "Event does not exist" },
     };
+    char errors[256], events[512] = "";
+    const char *const settings[] = { "XB_PMU_REFUSE", errors, NULL };
+    snprintf(errors, sizeof errors, "0xc0=%d,0x1c4=%d,0x10e=%d,0x2c2=%d,0x10d=%d,0x4a3=%d", EPERM,
+             EACCES, EMFILE, EBUSY, EINVAL, ENOENT);
+    for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++)
+        snprintf(events + strlen(events), sizeof events - strlen(events), "%s,", refusals[i].event);
+    char args[1024];
+    snprintf(args, sizeof args, RUN BRIEF "--counters papi --events page_faults,%s" MINOR, events);
+    if (!went_well(run_with_pmu(args, settings)))
+        return;
+    expect_exact(2, minor_only);
     for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++) {
-        char number[16];
-        snprintf(number, sizeof number, "%d", refusals[i].err);
-        const char *const settings[] = { "XB_PMU_ERRNO", number, "XB_PMU_ONLY", "0xc0", NULL };
-        char folder[4200];
-        snprintf(folder, sizeof folder, "rm -rf '%s/out'", xb_test_folder());
-        XB_EXPECT_EQ(system(folder), 0);
-        if (!went_well(run_with_pmu(BOTH BRIEF, settings)))
-            return;
-        expect_empty(FAULTS);
-        expect_exact(2, minor_only);
-        expect_about("audit_" FAULTS, refusals[i].reason);
-        expect_about("audit_" FAULTS, "absent: ");
+        char key[128];
+        expect_empty(refusals[i].event);
+        snprintf(key, sizeof key, "audit_%s", refusals[i].event);
+        expect_about(key, refusals[i].reason);
+        expect_about(key, "absent: ");
     }
 }
 
@@ -218,17 +222,57 @@ XB_TEST(Papi, CountersThatStandStillAreCalledLiesAndNothingFollowsFromThem)
     if (!ended)
         return;
     XB_EXPECT_EQ(ended->code, 0);
-    XB_EXPECT_HAS(ended->out, "papi: instructions,note,lies: 0 over ");
-    XB_EXPECT_HAS(ended->out, "papi: branch_misses,note,lies: 0 over ");
-    XB_EXPECT_HAS(ended->out, "papi: PAPI_LD_INS,note,\"lies: 0 over ");
+    XB_EXPECT_HAS(ended->out,
+                  "papi: instructions,note,lies: reads 0 where at least 2000000 were due");
+    XB_EXPECT_HAS(ended->out,
+                  "papi: branch_misses,note,lies: reads 0 where at least 40000 were due");
+    XB_EXPECT_HAS(ended->out, "papi: PAPI_LD_INS,note,lies: reads 0 where at least 5000 were due");
     free(ended);
-    if (!went_well(run_with_pmu(RUN BRIEF "--counters papi", NULL)))
+    if (!went_well(run_with_pmu(RUN BRIEF "--counters papi --events "
+                                          "cycles,instructions,l1d_misses,topdown",
+                                NULL)))
         return;
     expect_empty("instructions");
     expect_empty("l1d_misses");
-    expect_about("audit_instructions", "lies: 0 over ");
+    expect_about("audit_instructions", "lies: reads 0 where ");
+    expect_about("topdown", "level 1 of skx; what needs it is empty: skx::");
     struct xb_table table = read_table("out/summary.csv");
     XB_EXPECT_EQ(xb_table_count(&table, "ipc", ""), table.rows);
+    XB_EXPECT_EQ(xb_table_count(&table, "topdown_retiring", ""), table.rows);
+    XB_EXPECT_EQ(xb_table_count(&table, "topdown_backend", ""), table.rows);
+    xb_table_close(&table);
+}
+
+/* PAPI_BR_UCN is all branches less the conditional ones, which alone are counted here. */
+XB_TEST(Papi, APresetThatReadsLessThanNothingIsAnEmptyColumnAndAReason)
+{
+    static const char *const settings[] = { "XB_PMU_CLOCK", "0x01c4", NULL };
+    if (!went_well(
+            run_with_pmu(RUN BRIEF "--counters papi --events PAPI_BR_UCN,page_faults", settings)))
+        return;
+    expect_empty("PAPI_BR_UCN");
+    expect_about("audit_PAPI_BR_UCN", "absent: it opens and runs, but cannot be counted");
+}
+
+/* All of Skylake's events count ns of one clock: a fourth of the slots retires, and so on. */
+XB_TEST(Papi, SlotsAreDividedWhereTheCpuHasTheEvents)
+{
+    static const char *const settings[] = { "XB_PMU_CLOCK", "0xffff", NULL };
+    if (!went_well(run_with_pmu(RUN BRIEF "--counters papi --events topdown2", settings)))
+        return;
+    expect_about("topdown", "level 2 of skx");
+    struct xb_table table = read_table("out/summary.csv");
+    XB_EXPECT_EQ(table.rows, 1);
+    double sum = 0;
+    static const char *const parts[] = { "topdown_retiring", "topdown_bad_speculation",
+                                         "topdown_frontend", "topdown_backend" };
+    for (size_t i = 0; i < 4; i++) {
+        XB_EXPECT(xb_table_get(&table, 0, parts[i])[0]);
+        sum += strtod(xb_table_get(&table, 0, parts[i]), NULL);
+    }
+    XB_EXPECT_NEAR(sum, 1, 1e-6);
+    XB_EXPECT(xb_table_get(&table, 0, "topdown_memory")[0]);
+    XB_EXPECT_STREQ(xb_table_get(&table, 0, "topdown_clears"), "");
     xb_table_close(&table);
 }
 
@@ -241,10 +285,15 @@ XB_TEST(Papi, EventsThatCannotBeCountedByLaneAreRefusedInOneLine)
                    "'sde:::any::NOPE'");
     expect_refusal(RUN "--counters papi --events \"cycles\"", NULL, "unknown event '\"cycles\"'");
     expect_refusal(RUN "--counters papi --events " FAULTS ",", NULL, "is not a list");
-    expect_refusal(RUN "--counters papi --events A,B,C,D,E,F,G,H,I", NULL,
-                   "'I' is one too many: 8 beside metrics");
+    expect_refusal(RUN "--counters papi --events A,B,C,D,E,F,G,H,I,J,K,L,M", NULL,
+                   "'M' is one too many: 12 beside metrics");
+    expect_refusal(RUN "--counters papi --events topdown2,A,B", NULL, "unknown event 'A'");
+    expect_refusal(RUN "--counters papi --events topdown2," FAULTS "," MINOR, NULL,
+                   "topdown takes 11 of the 12 names there may be");
+    expect_refusal(RUN "--counters perf --events topdown", NULL,
+                   "topdown: the source perf has no events by name");
     expect_refusal(RUN "--counters perf --events " FAULTS, NULL,
-                   "the source perf counts the metrics");
+                   "the source perf has no events by name");
     expect_refusal(RUN "--counters none --events " FAULTS, NULL,
-                   "the source none counts the metrics");
+                   "the source none has no events by name");
 }

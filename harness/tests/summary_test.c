@@ -3,6 +3,7 @@
 #include "xbtest.h"
 
 #include "../core/summary.h"
+#include "../core/topdown.h"
 #include "../models/model.h"
 
 #include <errno.h>
@@ -232,6 +233,34 @@ XB_TEST(Summary, NothingFollowsFromACounterThatIsDoubted)
     s->identity.audit = &audit;
     XB_EXPECT(isnan(summarise(s)->ipc));
     s->identity.audit = NULL;
+    close_scene(s);
+}
+
+XB_TEST(Summary, SlotsAreDividedUnlessACountThatTheyNeedIsDoubted)
+{
+    struct scene *s = open_scene(2);
+    const struct xb_topdown_family *family = &xb_topdown_families[0];
+    struct xb_events events = { .set = 0 };
+    struct xb_audit audit = { .doubtful = 0 };
+    XB_EXPECT_EQ(xb_topdown_add(family, 2, &events), 0);
+    for (uint32_t i = 0; i < 2; i++)
+        for (unsigned k = 0; k < family->n; k++) {
+            s->result->samples[i].reading.present |= 1u << (XB_METRIC_COUNT + k);
+            s->result->samples[i].reading.value[XB_METRIC_COUNT + k] = 100;
+        }
+    XB_EXPECT(isnan(summarise(s)->topdown_retiring)); /* the run has no such events */
+    s->identity.events = &events;
+    s->identity.audit = &audit;
+    XB_EXPECT_NEAR(summarise(s)->topdown_retiring, 0.25, 1e-12);
+    XB_EXPECT_NEAR(s->row.topdown_fetch_latency, 1, 1e-12);
+    audit.doubtful = 1u << (XB_METRIC_COUNT + 5); /* cycles without any operation */
+    XB_EXPECT_NEAR(summarise(s)->topdown_retiring, 0.25, 1e-12);
+    XB_EXPECT(isnan(s->row.topdown_fetch_latency));
+    audit.doubtful = 1u << XB_METRIC_COUNT; /* cycles */
+    XB_EXPECT(isnan(summarise(s)->topdown_retiring));
+    XB_EXPECT(isnan(s->row.topdown_backend));
+    s->identity.audit = NULL;
+    s->identity.events = NULL;
     close_scene(s);
 }
 

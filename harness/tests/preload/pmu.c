@@ -8,8 +8,11 @@
  * still.
  * Told through the environment, numbers in C's notation:
  *   XB_PMU_ERRNO     the kernel refuses events of the CPU with it
- *   XB_PMU_ONLY      ... only this one (low 16 bits of a raw event: umask and number)
- *   XB_PMU_STARVE    this one is opened for a CPU that the thread is not on
+ *   XB_PMU_REFUSE    it refuses some, each with another: EVENT=ERRNO,EVENT=ERRNO (an event is the
+ *                    low 16 bits of a raw one: umask and number)
+ *   XB_PMU_STARVE    this event is opened for a CPU that the thread is not on
+ *   XB_PMU_CLOCK     this one counts ns too: what PAPI subtracts it from is then less than 0;
+ *                    0xffff: all that would stand still do
  *   XB_PMU_COUNTERS  as many as one group may have: one more is EINVAL, as from a real PMU */
 #include <dlfcn.h>
 #include <errno.h>
@@ -49,6 +52,22 @@ static unsigned number_of(const struct perf_event_attr *attributes)
     return attributes->type == PERF_TYPE_RAW ? attributes->config & 0xffff : 0xffff;
 }
 
+/* With which errno an event is refused, or 0. */
+static int refusal_of(unsigned event)
+{
+    const char *list = getenv("XB_PMU_REFUSE");
+    long all = setting("XB_PMU_ERRNO");
+    while (list && *list) {
+        char *end;
+        bool this_one = strtol(list, &end, 0) == (long)event;
+        long err = *end == '=' ? strtol(end + 1, &end, 0) : 0;
+        if (this_one)
+            return (int)err;
+        list = *end ? end + 1 : end;
+    }
+    return all > 0 ? (int)all : 0;
+}
+
 /* Whether a group has no room left; counts members by their leader's descriptor. */
 static bool is_full(int leader)
 {
@@ -80,9 +99,10 @@ long syscall(long number, ...)
                     argument[5]);
     unsigned event = number_of(asked);
     int leader = (int)argument[3]; /* passed as one: the upper half of the register is anyone's */
-    long refusal = setting("XB_PMU_ERRNO"), only = setting("XB_PMU_ONLY");
-    if (refusal > 0 && (only < 0 || only == event)) {
-        errno = (int)refusal;
+    long clock = setting("XB_PMU_CLOCK");
+    int refusal = refusal_of(event);
+    if (refusal) {
+        errno = refusal;
         return -1;
     }
     if (is_full(leader)) {
@@ -94,6 +114,8 @@ long syscall(long number, ...)
     given.config = event == INSTRUCTIONS ? PERF_COUNT_SW_PAGE_FAULTS
                    : event == LOADS      ? PERF_COUNT_SW_PAGE_FAULTS_MIN
                    : event == CYCLES     ? PERF_COUNT_SW_TASK_CLOCK
+                   : clock == event      ? PERF_COUNT_SW_TASK_CLOCK
+                   : clock == 0xffff     ? PERF_COUNT_SW_TASK_CLOCK
                                          : PERF_COUNT_SW_DUMMY;
     given.config1 = given.config2 = 0;
     given.precise_ip = 0;
