@@ -31,7 +31,7 @@ enum xb_fit {
 enum xb_need {
     XB_NEED_NOTHING = 0,
     XB_NEED_BYTES = 1u << 0,      /* obeys params.bytes; the others have a size of their own */
-    XB_NEED_FILES = 1u << 1,      /* awaits operations on regular files; obeys params.file */
+    XB_NEED_FILES = 1u << 1,      /* awaits operations on regular files */
     XB_NEED_DEPTH = 1u << 2,      /* keeps up to params.depth operations in flight */
     XB_NEED_URL = 1u << 3,        /* obeys params.url */
     XB_SHOWS_LATENCY = 1u << 4,   /* ns per item is one dependent load: sizes show the caches */
@@ -39,6 +39,7 @@ enum xb_need {
     XB_NEED_LIMIT = 1u << 6,      /* outgrows --memory-limit with a file, and then waits for it */
     XB_NEED_TEAM = 1u << 7,       /* awaits operations of sync.h */
     XB_AWAITS_OTHERS = 1u << 8,   /* class sync: waits for other workers through descriptors */
+    XB_TAKES_FILE = 1u << 9,      /* obeys params.file */
 };
 
 /* Instruction set variants, in rising order within one architecture. */

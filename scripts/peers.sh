@@ -62,9 +62,18 @@ figure() {
 # ours WHAT COMMAND..., peer WHAT COMMAND...: a candidate of the figure just begun. The command takes
 # one reading: it prints one number in the figure's unit, or says why not and fails. It finds
 # $cpu_list and $n_cpus (where to run), $reading_s (how long to measure, in seconds) and $work (a
-# scratch folder, on a disk unless the user's TMPDIR is not). Of several candidates a first round picks the best.
-ours() { ours_of[$now]+="$1"$'\t'"$(printf '%q ' "${@:2}")"$'\n'; }
-peer() { peer_of[$now]+="$1"$'\t'"$(printf '%q ' "${@:2}")"$'\n'; }
+# scratch folder, on a disk unless the user's TMPDIR is not). Of several candidates a first round picks
+# the best.
+ours() {
+    local line
+    printf -v line '%q ' "${@:2}"
+    ours_of[$now]+=$1$'\t'$line$'\n'
+}
+peer() {
+    local line
+    printf -v line '%q ' "${@:2}"
+    peer_of[$now]+=$1$'\t'$line$'\n'
+}
 
 # like FIGURE: candidates that fell far behind when that figure chose are left out, and the rest get
 # one trial only.
@@ -87,10 +96,10 @@ needs() {
 }
 
 # has KERNEL: this xbound has it.
-has() { grep -qxF -- "$1" <<<"$known"; }
+has() { [[ $'\n'$known$'\n' = *$'\n'"$1"$'\n'* ]]; }
 
-# ours_kernels METRIC KERNEL... [-- OPTION...]: candidates from these kernels, in every instruction
-# set variant where the program can be told which. Kernels that it does not have are left out.
+# ours_kernels METRIC KERNEL... [-- OPTION...]: candidates from these kernels, in every instruction set
+# variant that can run here. Kernels that this xbound does not have are left out.
 ours_kernels() {
     local metric=$1 kernel isa kernels=()
     shift
@@ -99,22 +108,11 @@ ours_kernels() {
         shift
     done
     for kernel in "${kernels[@]}"; do
-        has "$kernel" || continue
-        if [[ -z $isas ]]; then
-            ours "$kernel" xbound_reads "$metric" "$kernel" "${@:2}"
-        else
-            for isa in $isas; do
-                variant_exists "$kernel" "$isa" &&
-                    ours "$kernel $isa" xbound_reads "$metric" "$kernel" --isa "$isa" "${@:2}"
-            done
-        fi
+        for isa in ${isas_of[$kernel]:-}; do
+            ours "$kernel $isa" xbound_reads "$metric" "$kernel" --isa "$isa" "${@:2}"
+        done
     done
     [[ -n ${ours_of[$now]} || -n ${skip[$now]} ]] || skip[$now]="xbound has no ${kernels[*]}"
-}
-
-# Of the cells that a dry run shows, the last column says why one cannot be.
-variant_exists() {
-    "$xbound" run "$1" --isa "$2" --model threads --workers 1 --dry-run | grep -q ',$'
 }
 
 # pinned COMMAND...: on the figure's CPUs, and not for ever.
@@ -190,15 +188,21 @@ xbound=$top/build/release/xbound
 cd "$top"
 
 if [[ $list = no ]]; then
+    [[ ! -e $directory || (-d $directory && -z $(ls -A -- "$directory")) ]] ||
+        refuse "-o: $directory is not an empty folder"
     scripts/install-deps.sh --peers
     cmake --preset release >/dev/null
     cmake --build --preset release -j "$(nproc)" | grep -i warning || true
 fi
 known=
-isas=
+declare -A isas_of=() # by kernel
 if [[ -x $xbound ]]; then
     known=$("$xbound" list --names)
-    "$xbound" run --help | grep -q -- '--isa' && isas='base avx2 avx512'
+    # A dry run for all: one for each kernel and variant took most of --list's five seconds.
+    while read -r kernel isa; do
+        isas_of[$kernel]+=" $isa"
+    done < <("$xbound" run --isa base,avx2,avx512 --model threads --workers 1 --dry-run |
+        awk -f "$here/csv.awk" -f <(echo 'field("skipped") == "" { print field("kernel"), field("isa") }'))
 fi
 
 # The CPUs that we may run on, one by one.
@@ -385,8 +389,7 @@ measure() {
 }
 
 directory=${directory:-$top/results/runs/$(date -u +%Y%m%dT%H%M%SZ)-peers}
-mkdir -p -- "$directory" || exit 2
-[[ -z $(ls -A -- "$directory") ]] || refuse "$directory: not empty"
+said=$(mkdir -p -- "$directory" 2>&1) || refuse "-o: ${said#mkdir: }"
 # Not /tmp, which is memory on many machines: files to read from a disk lie here too.
 mkdir -p -- "$top/results/runs"
 work=$(mktemp -d "${TMPDIR:-$top/results/runs}/xbound-peers.XXXXXX")

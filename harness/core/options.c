@@ -508,7 +508,7 @@ int xb_request_check(const struct xb_request *request, const struct xb_cell *cel
         needs |= cells[i].kernel->needs;
     if (request->spec.url && !(needs & XB_NEED_URL))
         return xb_because(why, -EINVAL, "--url: none of these kernels asks a server");
-    if (request->spec.file && !(needs & XB_NEED_FILES))
+    if (request->spec.file && !(needs & XB_TAKES_FILE))
         return xb_because(why, -EINVAL, "--file: none of these kernels reads a file");
     return 0;
 }

@@ -265,7 +265,7 @@ static uint64_t own_size(const struct xb_kernel *kernel, const struct xb_spec *s
     struct stat status;
     if (spec->url && kernel->needs & XB_NEED_URL)
         return 0;
-    if (spec->file && kernel->needs & XB_NEED_FILES && stat(spec->file, &status) == 0)
+    if (spec->file && kernel->needs & XB_TAKES_FILE && stat(spec->file, &status) == 0)
         return (uint64_t)status.st_size;
     if (spec->memory_limit && kernel->needs & XB_NEED_LIMIT)
         return 2 * spec->memory_limit;
@@ -277,7 +277,7 @@ static uint64_t own_size(const struct xb_kernel *kernel, const struct xb_spec *s
 static bool size_is_fixed(const struct xb_kernel *kernel, const struct xb_spec *spec)
 {
     return !(kernel->needs & XB_NEED_BYTES) || (spec->url && kernel->needs & XB_NEED_URL) ||
-           (spec->file && kernel->needs & XB_NEED_FILES);
+           (spec->file && kernel->needs & XB_TAKES_FILE);
 }
 
 static int expand_isas(struct list *list, struct xb_cell *cell, const struct xb_spec *spec,

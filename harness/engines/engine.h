@@ -41,6 +41,41 @@ static inline bool xb_waiting_complete(struct xb_waiting *waiting, struct xb_par
     return true;
 }
 
+/* Who waits for an operation in flight: what engines keep in its first scratch word. */
+#define XB_WAITING(op) ((op)->engine[0].pointer)
+
+/* The second half of an await(), after starting: returns once `at_least` of the ops are done. Parks
+ * the task; where nobody parks, or the lane's pump() broke, it calls `wait`, which is told how many
+ * completions are still needed, returns when there is at least one or after a signal, and negative
+ * when none can come. 0 or that -errno. */
+static inline int xb_engine_wait(struct xb_io *io, struct xb_parker *parker, struct xb_io_op *ops,
+                                 size_t n, size_t at_least,
+                                 int (*wait)(struct xb_io *io, size_t needed))
+{
+    /* Counted only now: while one of them yielded, others may have come to their end. */
+    size_t done = 0;
+    for (size_t i = 0; i < n; i++)
+        done += ops[i].state == XB_IO_DONE;
+    if (done >= at_least)
+        return 0;
+    struct xb_waiting waiting = { .needed = at_least - done };
+    for (size_t i = 0; i < n; i++)
+        if (ops[i].state == XB_IO_IN_FLIGHT)
+            XB_WAITING(&ops[i]) = &waiting;
+    if (parker) {
+        waiting.task = parker->current(parker);
+        parker->park(parker);
+    }
+    int err = 0;
+    while (waiting.needed && err >= 0)
+        err = wait(io, waiting.needed);
+    /* `waiting` is about to go: ops still in flight must not point to it. */
+    for (size_t i = 0; i < n; i++)
+        if (ops[i].state == XB_IO_IN_FLIGHT)
+            XB_WAITING(&ops[i]) = NULL;
+    return err < 0 ? err : 0;
+}
+
 /* Lets other workers go first: those of this lane, or without a parker whoever the scheduler
  * chooses. */
 static inline void xb_engine_yield(struct xb_parker *parker)

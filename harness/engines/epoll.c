@@ -60,7 +60,6 @@ struct epoll {
     struct epoll_event events[EVENTS_PER_WAIT]; /* not on the stack, which may be a coroutine's */
 };
 
-#define WAITING(op) ((op)->engine[0].pointer)
 #define NEXT(op)    ((op)->engine[1].pointer) /* behind it in a queue */
 #define STARTED(op) ((op)->engine[2].number)  /* connect() is under way */
 
@@ -233,7 +232,7 @@ static bool complete(struct epoll *epoll, struct xb_io_op *op, int64_t result)
 {
     op->result = result;
     op->state = XB_IO_DONE;
-    return xb_waiting_complete(WAITING(op), epoll->parker);
+    return xb_waiting_complete(XB_WAITING(op), epoll->parker);
 }
 
 static void enqueue(struct epoll *epoll, struct queue *queue, struct xb_io_op *op)
@@ -271,7 +270,7 @@ static int64_t close_fd(struct epoll *epoll, int fd)
 /* Finishes the op at once where it can, or leaves it waiting. */
 static void start(struct epoll *epoll, struct xb_io_op *op)
 {
-    WAITING(op) = NULL;
+    XB_WAITING(op) = NULL;
     STARTED(op) = 0;
     op->state = XB_IO_IN_FLIGHT;
     if (op->kind == XB_IO_YIELD) {
@@ -361,33 +360,19 @@ static int pump(struct xb_io *io, int64_t timeout_ns)
     return satisfied;
 }
 
+static int wait_for(struct xb_io *io, size_t needed)
+{
+    (void)needed; /* epoll_wait(2) knows no least number */
+    return pump(io, -1);
+}
+
 __attribute__((noinline)) static int await_all(struct epoll *epoll, struct xb_io_op *ops, size_t n,
                                                size_t at_least)
 {
-    size_t done = 0;
     for (size_t i = 0; i < n; i++)
         if (ops[i].state == XB_IO_NEW)
             start(epoll, &ops[i]);
-    for (size_t i = 0; i < n; i++)
-        done += ops[i].state == XB_IO_DONE;
-    if (done >= at_least)
-        return 0;
-    struct xb_waiting waiting = { .needed = at_least - done };
-    for (size_t i = 0; i < n; i++)
-        if (ops[i].state == XB_IO_IN_FLIGHT)
-            WAITING(&ops[i]) = &waiting;
-    int err = 0;
-    if (epoll->parker) {
-        waiting.task = epoll->parker->current(epoll->parker);
-        epoll->parker->park(epoll->parker);
-    }
-    while (waiting.needed && err >= 0)
-        err = pump(&epoll->io, -1);
-    /* `waiting` is about to go: ops still in flight must not point to it. */
-    for (size_t i = 0; i < n; i++)
-        if (ops[i].state == XB_IO_IN_FLIGHT)
-            WAITING(&ops[i]) = NULL;
-    return err < 0 ? err : 0;
+    return xb_engine_wait(&epoll->io, epoll->parker, ops, n, at_least, wait_for);
 }
 
 static int await(struct xb_io *io, struct xb_io_op *ops, size_t n, size_t at_least)

@@ -36,9 +36,6 @@ struct uring {
     int broken;       /* -errno after which no await can succeed */
 };
 
-/* What an op's scratch word holds: who waits. */
-#    define WAITING(op) ((op)->engine[0].pointer)
-
 static void prepare(struct uring *uring, struct io_uring_sqe *sqe, struct xb_io_op *op)
 {
     struct __kernel_timespec *timeout = &uring->timeouts[sqe - uring->ring.sq.sqes];
@@ -119,7 +116,7 @@ static int reap(struct uring *uring, size_t needed)
         op->result = op->kind == XB_IO_SLEEP && cqe->res == -ETIME ? 0 : cqe->res;
         op->state = XB_IO_DONE;
         of_files += on_file(op);
-        satisfied += xb_waiting_complete(WAITING(op), uring->parker);
+        satisfied += xb_waiting_complete(XB_WAITING(op), uring->parker);
     }
     io_uring_cq_advance(&uring->ring, seen);
     return satisfied;
@@ -159,10 +156,18 @@ static int queue(struct uring *uring, struct xb_io_op *op)
     return 0;
 }
 
+static int wait_for(struct xb_io *io, size_t needed)
+{
+    struct uring *uring = (struct uring *)io;
+    if (uring->broken)
+        return uring->broken;
+    int err = io_uring_submit_and_wait(&uring->ring, (unsigned)needed);
+    return err < 0 && err != -EINTR ? err : reap(uring, needed);
+}
+
 static int await(struct xb_io *io, struct xb_io_op *ops, size_t n, size_t at_least)
 {
     struct uring *uring = (struct uring *)io;
-    size_t done = 0;
     if (uring->broken)
         return uring->broken;
     if (xb_engine_yields(uring->parker, ops, n))
@@ -176,42 +181,21 @@ static int await(struct xb_io *io, struct xb_io_op *ops, size_t n, size_t at_lea
             ops[i].result = -EINVAL; /* the team's, not an engine's */
             ops[i].state = XB_IO_DONE;
         } else if (ops[i].state == XB_IO_NEW) {
-            WAITING(&ops[i]) = NULL; /* set below, should this call have to wait */
+            XB_WAITING(&ops[i]) = NULL;
             int err = queue(uring, &ops[i]);
             if (err)
                 return err;
         }
     }
-    /* Only now: while one of them yielded, others may have come to their end. */
-    for (size_t i = 0; i < n; i++)
-        done += ops[i].state == XB_IO_DONE;
-    struct xb_waiting waiting = { 0 };
-    if (done < at_least) {
-        waiting.needed = at_least - done;
-        for (size_t i = 0; i < n; i++)
-            if (ops[i].state == XB_IO_IN_FLIGHT)
-                WAITING(&ops[i]) = &waiting;
-        if (uring->parker) {
-            waiting.task = uring->parker->current(uring->parker);
-            uring->parker->park(uring->parker);
-        }
-        while (waiting.needed && !uring->broken) {
-            int err = io_uring_submit_and_wait(&uring->ring, (unsigned)waiting.needed);
-            if (err < 0 && err != -EINTR)
-                return err;
-            reap(uring, waiting.needed);
-        }
-        /* `waiting` is about to go: ops still in flight must not point to it. */
-        for (size_t i = 0; i < n; i++)
-            if (ops[i].state == XB_IO_IN_FLIGHT)
-                WAITING(&ops[i]) = NULL;
-    } else if (!uring->parker && io_uring_sq_ready(&uring->ring)) {
-        /* Started as promised; with a parker pump() does it, for all workers together. */
-        int err = io_uring_submit(&uring->ring);
-        if (err < 0 && err != -EINTR && err != -EAGAIN && err != -EBUSY)
-            return err;
+    int err = xb_engine_wait(io, uring->parker, ops, n, at_least, wait_for);
+    /* Started as promised, where none had to be waited for; with a parker pump() does it, for all
+     * workers together. */
+    if (!err && !uring->parker && io_uring_sq_ready(&uring->ring)) {
+        int submitted = io_uring_submit(&uring->ring);
+        if (submitted < 0 && submitted != -EINTR && submitted != -EAGAIN && submitted != -EBUSY)
+            err = submitted;
     }
-    return uring->broken;
+    return err ? err : uring->broken;
 }
 
 /* Registers a buffer: its pages are looked up and pinned once instead of for each operation, which is

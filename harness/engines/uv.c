@@ -64,7 +64,6 @@ struct uv {
     int satisfied; /* awaits, since the pump began */
 };
 
-#    define WAITING(op) ((op)->engine[0].pointer)
 #    define NEXT(op)    ((op)->engine[1].pointer) /* in a descriptor's queue */
 #    define STARTED(op) ((op)->engine[2].number)  /* CONNECT: it is under way */
 #    define LEFT(op)    ((op)->engine[2].number)  /* CLOSE: requests that have to end first */
@@ -74,7 +73,7 @@ static void complete(struct uv *uv, struct xb_io_op *op, int64_t result)
     op->result = result;
     op->state = XB_IO_DONE;
     uv->in_flight--;
-    uv->satisfied += xb_waiting_complete(WAITING(op), uv->parker);
+    uv->satisfied += xb_waiting_complete(XB_WAITING(op), uv->parker);
 }
 
 /* ---- sleeps ---- */
@@ -375,7 +374,7 @@ static int start_close(struct uv *uv, struct xb_io_op *op)
 static void start(struct uv *uv, struct xb_io_op *op)
 {
     int err = 0;
-    WAITING(op) = NULL;
+    XB_WAITING(op) = NULL;
     STARTED(op) = 0;
     op->state = XB_IO_IN_FLIGHT;
     uv->in_flight++;
@@ -426,34 +425,19 @@ static int pump(struct xb_io *io, int64_t timeout_ns)
     return uv->satisfied;
 }
 
+static int wait_for(struct xb_io *io, size_t needed)
+{
+    (void)needed; /* a turn of libuv's loop ends with the first */
+    return pump(io, -1);
+}
+
 static int await(struct xb_io *io, struct xb_io_op *ops, size_t n, size_t at_least)
 {
     struct uv *uv = (struct uv *)io;
-    size_t done = 0;
     for (size_t i = 0; i < n; i++)
         if (ops[i].state == XB_IO_NEW)
             start(uv, &ops[i]);
-    /* Only now: while one of them yielded, others may have come to their end. */
-    for (size_t i = 0; i < n; i++)
-        done += ops[i].state == XB_IO_DONE;
-    if (done >= at_least)
-        return 0;
-    struct xb_waiting waiting = { .needed = at_least - done };
-    for (size_t i = 0; i < n; i++)
-        if (ops[i].state == XB_IO_IN_FLIGHT)
-            WAITING(&ops[i]) = &waiting;
-    int err = 0;
-    if (uv->parker) {
-        waiting.task = uv->parker->current(uv->parker);
-        uv->parker->park(uv->parker);
-    }
-    while (waiting.needed && err >= 0)
-        err = pump(io, -1);
-    /* `waiting` is about to go: ops still in flight must not point to it. */
-    for (size_t i = 0; i < n; i++)
-        if (ops[i].state == XB_IO_IN_FLIGHT)
-            WAITING(&ops[i]) = NULL;
-    return err < 0 ? err : 0;
+    return xb_engine_wait(io, uv->parker, ops, n, at_least, wait_for);
 }
 
 /* Asks for what a loop is made of, not for a loop: the first one in a process leaves two

@@ -300,6 +300,7 @@ XB_TEST(Cli, AnOptionWithoutItsValueIsNamed)
 XB_TEST(Cli, AnOptionThatNoChosenKernelObeysIsRefused)
 {
     expect_error(QUICK "cpu/mix64 --file /etc/passwd", 2, "--file");
+    expect_error(QUICK "io/fsync_log --file /etc/passwd", 2, "none of these kernels reads a file");
     expect_error(QUICK "cpu/mix64 --url http://127.0.0.1/", 2, "--url");
 }
 
@@ -630,6 +631,18 @@ XB_TEST(Cli, AFileOnAnEngineThatRefusesFilesIsSkipped)
     XB_EXPECT_EQ(ended->code, 77);
     XB_EXPECT_STREQ(ended->err, "");
     expect_all_rows("skipped", "epoll refuses regular files");
+    free(ended);
+}
+
+XB_TEST(Cli, AFileIsForTheKernelsThatReadOneAndLeavesTheOthersTheirSize)
+{
+    write_file("lines", "line\n", 10);
+    struct xb_ended *ended =
+        run_program("run io/line_count io/fsync_log --model threads --engine blocking --workers 1 "
+                    "--file lines --dry-run");
+    XB_EXPECT_EQ(ended->code, 0);
+    XB_EXPECT_HAS(ended->out, "io/line_count,threads,blocking,1,1,50,");
+    XB_EXPECT_HAS(ended->out, "io/fsync_log,threads,blocking,1,1,1048576,");
     free(ended);
 }
 

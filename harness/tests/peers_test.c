@@ -30,8 +30,18 @@ XB_TEST(Peers, ListShowsFiguresAndHelpTheOptions)
 XB_TEST(Peers, WrongOptionsAreRefusedBeforeAnythingIsDone)
 {
     static const char *const wrong[] = {
-        "--frobnicate", "--pairs", "--pairs 4 --list",      "--pairs many --list", "--pairs 100",
-        "--only",       "-o",      "--only nothing --list", "figure_by_itself",    "--pairs '' -o x"
+        "--frobnicate",
+        "--pairs",
+        "--pairs 4 --list",
+        "--pairs many --list",
+        "--pairs 100",
+        "--only",
+        "-o",
+        "--only nothing --list",
+        "figure_by_itself",
+        "--pairs '' -o x",
+        "-o /etc/passwd",
+        "-o /etc",
     };
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         char command[256];
@@ -40,6 +50,7 @@ XB_TEST(Peers, WrongOptionsAreRefusedBeforeAnythingIsDone)
         if (code != 2)
             XB_FAIL("'peers.sh %s' ends with %d", wrong[i], code);
         XB_EXPECT_EQ(shell("test ! -s out && grep -q '^peers.sh: ' err && test ! -e x"), 0);
+        XB_EXPECT_EQ(shell("test $(wc -l <err) = 1"), 0);
     }
 }
 

@@ -25,11 +25,9 @@ struct state {
 
 static int team_setup(const struct xb_params *params, struct xb_memory *memory, void **team)
 {
+    (void)params;
     (void)memory;
     *team = NULL; /* shared is the device only */
-    if (params->file)
-        return xb_explain(params, -ENOTSUP,
-                          "writes, and would not over --file; name a folder with -o instead");
     return 0;
 }
 
