@@ -72,8 +72,8 @@ static void add_plugin(struct xb_findings *out, const char *group, const char *n
         advise_plugin(f, why, otherwise);
 }
 
-/* What the user can do about a counter that is not fine. `names`: some source has events by name. */
-static void advise_counter(struct xb_finding *f, const struct xb_audited *one, bool names)
+/* What the user can do about a counter that is not fine; `absent`: where it cannot be had. */
+static void advise_counter(struct xb_finding *f, const struct xb_audited *one, const char *absent)
 {
     switch (one->trust) {
     case XB_TRUST_OK:
@@ -98,25 +98,23 @@ static void advise_counter(struct xb_finding *f, const struct xb_audited *one, b
                           "kernel.nmi_watchdog=0");
         break;
     case XB_TRUST_ABSENT:
-        advise_plugin(f, &one->why,
-                      names
-                          ? "its column stays empty; see what papi_native_avail offers for --events"
-                          : "its column stays empty; hardware events need a PMU");
+        advise_plugin(f, &one->why, absent);
         break;
     }
 }
 
 static void tell_counter(struct xb_findings *out, const char *group, const char *name,
-                         const struct xb_audited *one, bool names)
+                         const struct xb_audited *one, const char *absent)
 {
     if (one->trust == XB_TRUST_ABSENT && !one->why.text[0])
         return; /* not this source's business */
     advise_counter(
         xb_finding_add(out, group, name, "%s: %s", xb_trust_name(one->trust), one->why.text), one,
-        names);
+        absent);
 }
 
-/* How each counter of a source stands: metrics, and the events that the source lists. */
+/* How each counter of a source stands: metrics, and the events that the source lists. `by_name`: some
+ * source has events by name. */
 static void tell_counters(struct xb_findings *out, const struct xb_counter_source *source,
                           const struct xb_audit *audit, bool by_name)
 {
@@ -124,8 +122,13 @@ static void tell_counters(struct xb_findings *out, const struct xb_counter_sourc
     char names[NAMES][XB_EVENT_BYTES];
     struct xb_audit more;
     struct xb_reason why;
+    const uint32_t hardware = XB_METRIC_BIT(CYCLES) | XB_METRIC_BIT(INSTRUCTIONS);
+    const char *absent =
+        by_name ? "its column stays empty; see what papi_native_avail offers for --events"
+        : audit->counted & hardware ? "its column stays empty: this PMU does not count it"
+                                    : "its column stays empty; hardware events need a PMU";
     for (unsigned i = 0; i < XB_METRIC_COUNT; i++)
-        tell_counter(out, source->name, xb_audit_column(i, &none), &audit->counter[i], by_name);
+        tell_counter(out, source->name, xb_audit_column(i, &none), &audit->counter[i], absent);
     size_t n = source->list ? source->list(names, NAMES) : 0;
     for (size_t at = 0; at < n; at += XB_NAMED_MAX) {
         struct xb_events some = { .set = 0 };
@@ -137,7 +140,7 @@ static void tell_counters(struct xb_findings *out, const struct xb_counter_sourc
             continue;
         for (size_t i = 0; i < XB_NAMED_MAX && some.name[i]; i++)
             tell_counter(out, source->name, some.name[i], &more.counter[XB_METRIC_COUNT + i],
-                         by_name);
+                         absent);
     }
 }
 
