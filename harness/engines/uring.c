@@ -96,7 +96,11 @@ static bool on_file(const struct xb_io_op *op)
  * Taken all at once, they would all be answered with new operations at once. A device that reports a
  * batch by one interrupt then stands still while we look at the batch, and we while it works, and
  * batches stay together for ever: of 32 random reads in flight on a virtio disk 31 or 32 came at a
- * time. In quarters it did more in most of some ten noisy rounds. Sockets gain nothing by it. */
+ * time. One at a time, each costs a system call and a doorbell of its own. Of the reads per second in
+ * quarters, all at once made 0.77 [0.71, 0.82], halves 0.82 [0.78, 0.97], sixths 0.98 [0.82, 1.02],
+ * eighths 0.99 [0.94, 1.12] and single ones 0.72 [0.62, 0.77] (medians and 95 % intervals of 13 to 26
+ * interleaved rounds); system calls per read were 0.08 all at once, 0.16, eighths 0.28, single 1.
+ * Sockets gain nothing by it. */
 static int reap(struct uring *uring, size_t needed)
 {
     struct io_uring_cqe *cqe;
@@ -156,6 +160,8 @@ static int queue(struct uring *uring, struct xb_io_op *op)
     return 0;
 }
 
+/* For no more than is needed: to wait for 8 of 32 reads, for the sake of fuller batches, made 0.88
+ * [0.81, 0.90] of the reads per second (see reap()). */
 static int wait_for(struct xb_io *io, size_t needed)
 {
     struct uring *uring = (struct uring *)io;
@@ -245,7 +251,8 @@ static int init(struct io_uring *ring, unsigned entries)
     /* One submitter, and completions when it asks for them (DEFER_TASKRUN, Linux 6.1) or at least
      * without interrupts of running code (COOP_TASKRUN, 5.19); io_uring_setup(2). The first kind
      * arrives by io_uring_enter(2) with IORING_ENTER_GETEVENTS only, which every wait and every
-     * pump() here is. A thread that awaits 32 reads gained by it in a few noisy rounds. */
+     * pump() here is. Of a thread's reads with 32 in flight COOP_TASKRUN alone made 0.90 [0.78, 0.98]
+     * as many, and no flag 0.87 [0.74, 0.91], in 12 interleaved rounds. */
     static const unsigned flags[] = {
         IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
         IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_COOP_TASKRUN,
