@@ -45,7 +45,10 @@ static inline void xb_mutex_init(struct xb_mutex *mutex, char letter, uint32_t n
 
 /* Where `parties` workers wait until all have come. */
 struct xb_barrier_point {
-    uint32_t parties, arrived;
+    uint32_t parties;
+    _Atomic uint32_t arrived;
+    _Atomic uint32_t gate; /* where workers wait whom the kernel wakes all at once */
+    /* Where others wait, who are resumed one by one. */
     _Atomic uint32_t guard;
     struct xb_waitlist waiting;
 } __attribute__((aligned(128)));

@@ -34,7 +34,7 @@ struct counting {
     struct shard *shard; /* this worker's */
     uint32_t index;
     uint64_t next, first; /* of the stream that the checksum is made of: one number an iteration */
-    struct xb_io_op op;
+    struct xb_io_op take, give; /* of the lock; set up once, as only their state changes */
 };
 
 /* Adds 1 to the total, INCREMENTS times. 0 or -errno. */
@@ -74,6 +74,10 @@ static int setup(const struct xb_params *params, void *team, void **state)
     s->index = params->index;
     s->shard = &s->tally->shard[params->index];
     s->first = xb_prng_of(params->seed, params->index);
+    s->take = (struct xb_io_op){ .kind = XB_IO_LOCK,
+                                 .on = &s->tally->lock,
+                                 .marks = XB_IO_BEGINS | XB_IO_ENDS };
+    s->give = (struct xb_io_op){ .kind = XB_IO_UNLOCK, .on = &s->tally->lock };
     begin(s);
     return 0;
 }

@@ -35,7 +35,7 @@ stats='harness/stats/[a-z0-9_]+\.h'
 core='harness/core/[a-z0-9_]+\.h'
 source='harness/counters/source\.h'
 engine='harness/engines/engine\.h'
-model='harness/models/model\.h'
+model='harness/models/(model|preemptive)\.h'
 command='harness/commands/command\.h'
 
 allow 'kernels/*.[ch]' "$kernel"

@@ -7,11 +7,10 @@
 
 /* Begin with xb_barrier_init(). */
 struct xb_barrier {
-    uint32_t parties;          /* >= 1 */
-    uint32_t spins;            /* how often to look before sleeping; 0 where CPUs are short */
-    _Atomic uint32_t arrived;  /* of this round */
-    _Atomic uint32_t round;    /* futex word */
-    _Atomic uint32_t sleepers; /* so that the last one knows whether to wake anybody */
+    uint32_t parties;         /* >= 1 */
+    uint32_t spins;           /* how often to look before sleeping; 0 where CPUs are short */
+    _Atomic uint32_t arrived; /* of this round */
+    _Atomic uint32_t gate;    /* opened once all have arrived: gate.h */
 };
 
 /* `parties` >= 1. They look before they sleep only where each can have a CPU of its own: with more
@@ -19,8 +18,7 @@ struct xb_barrier {
 void xb_barrier_init(struct xb_barrier *barrier, uint32_t parties);
 
 /* Returns when all parties have called it; reusable at once. Everything written before by any
- * party is visible after. Waits forever for a party that died: its model must end the others.
- * futex(2), without FUTEX_PRIVATE_FLAG because parties may be processes. */
+ * party is visible after. Waits forever for a party that died: its model must end the others. */
 void xb_barrier_wait(struct xb_barrier *barrier);
 
 #endif

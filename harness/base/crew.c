@@ -2,29 +2,56 @@
  * Creates and joins threads. */
 #include "crew.h"
 
+#include "gate.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+
+struct crew {
+    void *(*live)(void *element);
+    _Atomic uint32_t gate; /* opened when all exist, or will never */
+    bool complete;
+};
+
+struct member {
+    struct crew *crew;
+    void *element;
+    pthread_t thread;
+};
+
+static void *live_in_crew(void *argument)
+{
+    struct member *member = argument;
+    xb_gate_wait(&member->crew->gate, 0, 0, true);
+    return member->crew->complete ? member->crew->live(member->element) : NULL;
+}
 
 int xb_crew_run(uint32_t n, size_t stack_bytes, void *(*live)(void *element), void *first,
                 size_t element_bytes, uint32_t *created)
 {
     pthread_attr_t attributes;
-    pthread_t *threads = calloc(n, sizeof *threads);
-    int err = threads ? pthread_attr_init(&attributes) : ENOMEM;
+    struct crew crew = { .live = live };
+    struct member *members = calloc(n, sizeof *members);
+    int err = members ? pthread_attr_init(&attributes) : ENOMEM;
     *created = 0;
     if (err) {
-        free(threads);
+        free(members);
         return -err;
     }
     err = pthread_attr_setstacksize(&attributes, stack_bytes);
-    for (; *created < n && !err; *created += !err)
-        err = pthread_create(&threads[*created], &attributes, live,
-                             (char *)first + *created * element_bytes);
+    for (; *created < n && !err; *created += !err) {
+        struct member *member = &members[*created];
+        member->crew = &crew;
+        member->element = (char *)first + *created * element_bytes;
+        err = pthread_create(&member->thread, &attributes, live_in_crew, member);
+    }
     pthread_attr_destroy(&attributes);
-    for (uint32_t i = 0; i < n && !err; i++)
-        pthread_join(threads[i], NULL);
-    free(threads);
+    crew.complete = !err;
+    xb_gate_open(&crew.gate, 0, true);
+    for (uint32_t i = 0; i < *created; i++)
+        pthread_join(members[i].thread, NULL);
+    free(members);
     return -err;
 }
 

@@ -6,10 +6,10 @@
 #include <stdint.h>
 
 /* Calls live() in `n` new OS threads, with the address of element 0 .. n-1 of the array `first`,
- * whose elements are `element_bytes` apart, and returns 0 when all have returned. `stack_bytes`: of
- * each thread, at least PTHREAD_STACK_MIN. Where one cannot be created: -errno of
- * pthread_create(3), or -ENOMEM, and *created says how many there are; these are left to themselves,
- * as they may wait for a full crew that will never be, so the process should end. */
+ * whose elements are `element_bytes` apart, once all of them exist, and returns 0 when all have
+ * returned. `stack_bytes`: of each thread, at least PTHREAD_STACK_MIN. Where one cannot be created:
+ * -errno of pthread_create(3), or -ENOMEM, *created says how many there were, and live() is called in none
+ * of them: they would wait for a full crew that will never be. */
 int xb_crew_run(uint32_t n, size_t stack_bytes, void *(*live)(void *element), void *first,
                 size_t element_bytes, uint32_t *created);
 

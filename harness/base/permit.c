@@ -14,12 +14,13 @@ enum { NONE, GIVEN, SLEEPING };
 
 enum { LOOKS = 100 };
 
-void xb_permit_init(struct xb_permit *permit, uint32_t threads)
+void xb_permit_init(struct xb_permit *permit, uint32_t threads, bool one_process)
 {
     cpu_set_t usable;
     CPU_ZERO(&usable);
     int cpus = sched_getaffinity(0, sizeof usable, &usable) == 0 ? CPU_COUNT(&usable) : 1;
-    *permit = (struct xb_permit){ .looks = threads <= (uint32_t)cpus ? LOOKS : 0 };
+    *permit = (struct xb_permit){ .looks = threads <= (uint32_t)cpus ? LOOKS : 0,
+                                  .one_process = one_process };
 }
 
 void xb_permit_wait(struct xb_permit *permit)
@@ -35,13 +36,15 @@ void xb_permit_wait(struct xb_permit *permit)
         atomic_store(&permit->state, NONE); /* given in between */
         return;
     }
+    int wait = permit->one_process ? FUTEX_WAIT_PRIVATE : FUTEX_WAIT;
     while (atomic_load(&permit->state) == SLEEPING)
-        syscall(SYS_futex, &permit->state, FUTEX_WAIT, SLEEPING, NULL, NULL, 0);
+        syscall(SYS_futex, &permit->state, wait, SLEEPING, NULL, NULL, 0);
     atomic_store(&permit->state, NONE);
 }
 
 void xb_permit_give(struct xb_permit *permit)
 {
+    int wake = permit->one_process ? FUTEX_WAKE_PRIVATE : FUTEX_WAKE;
     if (atomic_exchange(&permit->state, GIVEN) == SLEEPING)
-        syscall(SYS_futex, &permit->state, FUTEX_WAKE, 1, NULL, NULL, 0);
+        syscall(SYS_futex, &permit->state, wake, 1, NULL, NULL, 0);
 }

@@ -7,6 +7,7 @@
 #include "sync.h"
 
 #include "../base/clock.h"
+#include "../base/gate.h"
 #include "../base/guard.h"
 #include "../base/relax.h"
 
@@ -59,6 +60,13 @@ enum { LOOKS = 10, PAUSES = 30 }; /* some microseconds in all: less than waking 
 static uint32_t holder_of(uint32_t word)
 {
     return word & ~XB_MUTEX_WAITED;
+}
+
+/* Sets it if it is as expected. */
+static bool swap_word(struct xb_mutex *mutex, uint32_t from, uint32_t to, memory_order order)
+{
+    return atomic_compare_exchange_strong_explicit(&mutex->word, &from, to, order,
+                                                   memory_order_relaxed);
 }
 
 /* Takes it if it is free, whoever may be waiting for it. */
@@ -123,11 +131,8 @@ static void wait_for_lock(const struct xb_sync_io *sync, struct xb_mutex *mutex)
 
 static int lock(const struct xb_sync_io *sync, struct xb_mutex *mutex)
 {
-    /* Most find it free and nobody waiting. To look before would cost more than it saves. */
-    uint32_t number = sync->number, word = 0;
-    if (atomic_compare_exchange_strong_explicit(&mutex->word, &word, number, memory_order_acquire,
-                                                memory_order_relaxed) ||
-        try_lock(mutex, number))
+    uint32_t number = sync->number;
+    if (try_lock(mutex, number))
         return 0;
     if (holder_of(atomic_load_explicit(&mutex->word, memory_order_relaxed)) == number)
         return -EDEADLK;
@@ -137,11 +142,10 @@ static int lock(const struct xb_sync_io *sync, struct xb_mutex *mutex)
 
 static int unlock(const struct xb_sync_io *sync, struct xb_mutex *mutex)
 {
-    uint32_t number = sync->number, word = number;
-    if (atomic_compare_exchange_strong_explicit(&mutex->word, &word, 0, memory_order_release,
-                                                memory_order_relaxed))
+    uint32_t number = sync->number;
+    if (swap_word(mutex, number, 0, memory_order_release))
         return 0;
-    if (holder_of(word) != number)
+    if (holder_of(atomic_load_explicit(&mutex->word, memory_order_relaxed)) != number)
         return -EPERM;
     xb_guard_take(&mutex->guard);
     uint32_t next = take_first(sync, &mutex->waiting);
@@ -154,13 +158,29 @@ static int unlock(const struct xb_sync_io *sync, struct xb_mutex *mutex)
 
 /* ---- barriers and queues ---- */
 
-static int meet(const struct xb_sync_io *sync, struct xb_barrier_point *barrier)
+static int meet_at_gate(const struct xb_sync_io *sync, struct xb_barrier_point *barrier)
+{
+    struct xb_worker *self = sync->worker;
+    const struct xb_model *model = self->team->model;
+    uint32_t seen = xb_gate_seen(&barrier->gate);
+    if (atomic_fetch_add(&barrier->arrived, 1) + 1 < barrier->parties) {
+        model->wait_at(self, &barrier->gate, seen);
+        return 0;
+    }
+    /* Nobody of the next round can arrive before the gate opens. */
+    atomic_store_explicit(&barrier->arrived, 0, memory_order_relaxed);
+    model->open_gate(self, &barrier->gate, seen);
+    return 1;
+}
+
+static int meet_in_list(const struct xb_sync_io *sync, struct xb_barrier_point *barrier)
 {
     xb_guard_take(&barrier->guard);
-    bool last = ++barrier->arrived >= barrier->parties;
+    uint32_t arrived = atomic_load_explicit(&barrier->arrived, memory_order_relaxed) + 1;
+    bool last = arrived >= barrier->parties;
+    atomic_store_explicit(&barrier->arrived, last ? 0 : arrived, memory_order_relaxed);
     uint32_t next = 0;
     if (last) {
-        barrier->arrived = 0;
         next = barrier->waiting.first;
         barrier->waiting = (struct xb_waitlist){ 0 };
     } else {
@@ -175,6 +195,12 @@ static int meet(const struct xb_sync_io *sync, struct xb_barrier_point *barrier)
         resume(sync, number);
     }
     return last;
+}
+
+static int meet(const struct xb_sync_io *sync, struct xb_barrier_point *barrier)
+{
+    return sync->worker->team->model->wait_at ? meet_at_gate(sync, barrier)
+                                              : meet_in_list(sync, barrier);
 }
 
 static char *slot_of(const struct xb_queue *queue, uint32_t position)
@@ -264,11 +290,6 @@ static int join(const struct xb_sync_io *sync, struct xb_io_op *op)
 
 static int64_t perform(struct xb_sync_io *sync, struct xb_io_op *op)
 {
-    /* The two that take no longer than to find out which one is asked for. */
-    if (op->kind == XB_IO_LOCK && op->on)
-        return lock(sync, op->on);
-    if (op->kind == XB_IO_UNLOCK && op->on)
-        return unlock(sync, op->on);
     if (op->kind == XB_IO_TICK)
         return tick(sync, op->sleep_ns);
     if (op->kind == XB_IO_SPAWN)
@@ -276,8 +297,12 @@ static int64_t perform(struct xb_sync_io *sync, struct xb_io_op *op)
     if (!op->on)
         return -EINVAL;
     switch (op->kind) {
+    case XB_IO_LOCK:
+        return lock(sync, op->on);
     case XB_IO_TRYLOCK:
         return try_lock(op->on, sync->number) ? 0 : -EBUSY;
+    case XB_IO_UNLOCK:
+        return unlock(sync, op->on);
     case XB_IO_BARRIER:
         return meet(sync, op->on);
     case XB_IO_PUT:
@@ -291,9 +316,9 @@ static int64_t perform(struct xb_sync_io *sync, struct xb_io_op *op)
     }
 }
 
-static int await(struct xb_io *io, struct xb_io_op *ops, size_t n, size_t at_least)
+static __attribute__((noinline)) int await_any(struct xb_sync_io *sync, struct xb_io_op *ops,
+                                               size_t n, size_t at_least)
 {
-    struct xb_sync_io *sync = (struct xb_sync_io *)io;
     if (n == 1 && ops->kind >= XB_IO_TICK) {
         if (ops->state == XB_IO_NEW) {
             ops->result = perform(sync, ops);
@@ -308,6 +333,30 @@ static int await(struct xb_io *io, struct xb_io_op *ops, size_t n, size_t at_lea
         }
     }
     return sync->inner->await(sync->inner, ops, n, at_least);
+}
+
+/* A lock that nobody else wants is taken and given back here, in a function that saves no
+ * registers: a locked instruction waits until all stores before it have left the store buffer, those of
+ * saved registers too. */
+static __attribute__((aligned(64))) int await(struct xb_io *io, struct xb_io_op *ops, size_t n,
+                                              size_t at_least)
+{
+    struct xb_sync_io *sync = (struct xb_sync_io *)io;
+    struct xb_mutex *mutex = n == 1 && ops->state == XB_IO_NEW ? ops->on : NULL;
+    if (!mutex)
+        return await_any(sync, ops, n, at_least);
+    if (ops->kind == XB_IO_LOCK) {
+        if (!swap_word(mutex, 0, sync->number, memory_order_acquire))
+            return await_any(sync, ops, n, at_least);
+    } else if (ops->kind == XB_IO_UNLOCK) {
+        if (!swap_word(mutex, sync->number, 0, memory_order_release))
+            return await_any(sync, ops, n, at_least);
+    } else {
+        return await_any(sync, ops, n, at_least);
+    }
+    ops->result = 0;
+    ops->state = XB_IO_DONE;
+    return 0;
 }
 
 void xb_sync_wrap(struct xb_sync_io *sync, struct xb_io *inner, struct xb_worker *worker,

@@ -17,17 +17,13 @@
  * socketmodule.c, on non-blocking sockets too, and time.sleep(), sleep(0) included, which is what
  * a thread of Python yields with. So there is no kind here that keeps it. An await of several
  * operations is one call. */
-#include "model.h"
+#include "preemptive.h"
 
-#include "../base/barrier.h"
 #include "../base/clock.h"
 #include "../base/crew.h"
 
-#include <errno.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 /* CPython's default, sys.getswitchinterval(). */
@@ -48,9 +44,9 @@ struct dropping {
 };
 
 struct gil {
-    struct xb_barrier barrier;
-    struct dropping *dropping; /* by worker */
-    pthread_mutex_t mutex;     /* of all below, but for what is said */
+    struct xb_preemptive common; /* first */
+    struct dropping *dropping;   /* by worker */
+    pthread_mutex_t mutex;       /* of all below, but for what is said */
     pthread_cond_t dropped;
     bool locked;
     uint64_t switches; /* how often it came to another one than before */
@@ -180,8 +176,7 @@ static int run_team(struct xb_team *team, void *memory)
 {
     struct gil *gil = memory;
     uint32_t n = team->n_workers, created;
-    team->model_state = gil;
-    xb_barrier_init(&gil->barrier, n);
+    xb_preemptive_begin(team, &gil->common, true);
     gil->dropping = calloc(n, sizeof *gil->dropping);
     if (!gil->dropping)
         return team->fail(team, -ENOMEM, "gil: out of memory");
@@ -189,30 +184,12 @@ static int run_team(struct xb_team *team, void *memory)
     int err = open_lock(gil);
     if (err)
         return team->fail(team, err, "gil: %s", strerror(-err));
-    for (uint32_t i = 0; i < n; i++)
-        team->workers[i].lane = &team->lanes[i];
     err = xb_crew_run(n, STACK_BYTES, live, team->workers, sizeof team->workers[0], &created);
-    if (err) /* those that exist go on to use `dropping` */
-        return team->fail(team, err, "pthread_create of worker %u: %s%s", created, strerror(-err),
-                          err == -EAGAIN
-                              ? "; see ulimit -u, the cgroup's pids.max and sysctl vm.max_map_count"
-                              : "");
     free(gil->dropping);
-    return 0;
+    return err ? xb_preemptive_fail(team, err, created) : 0;
 }
 
-/* Nobody holds the lock here: begin_work() takes it and end_work() drops it. */
-static void rendezvous(struct xb_worker *worker, void (*arrived)(struct xb_lane *lane),
-                       void (*released)(struct xb_lane *lane))
-{
-    struct gil *gil = worker->team->model_state;
-    if (arrived)
-        arrived(worker->lane);
-    xb_barrier_wait(&gil->barrier);
-    if (released)
-        released(worker->lane);
-}
-
+/* Nobody holds the lock at a rendezvous: this takes it and end_work() drops it. */
 static void begin_work(struct xb_worker *worker)
 {
     take(worker->team->model_state, worker);
@@ -237,13 +214,16 @@ static void suspend(struct xb_worker *self)
 {
     struct gil *gil = self->team->model_state;
     drop(gil, self);
-    xb_permit_wait(&self->permit);
+    xb_preemptive_suspend(self);
     take(gil, self);
 }
 
-static void resume(struct xb_worker *worker)
+static void wait_at(struct xb_worker *self, _Atomic uint32_t *gate, uint32_t seen)
 {
-    xb_permit_give(&worker->permit);
+    struct gil *gil = self->team->model_state;
+    drop(gil, self);
+    xb_preemptive_wait_at(self, gate, seen);
+    take(gil, self);
 }
 
 struct child {
@@ -296,12 +276,14 @@ const struct xb_model xb_model_gil = {
     .state_bytes = sizeof(struct gil),
     .probe = probe,
     .run_team = run_team,
-    .rendezvous = rendezvous,
+    .rendezvous = xb_preemptive_rendezvous,
     .begin_work = begin_work,
     .end_work = end_work,
     .checkpoint = checkpoint,
     .suspend = suspend,
-    .resume = resume,
+    .resume = xb_preemptive_resume,
+    .wait_at = wait_at,
+    .open_gate = xb_preemptive_open_gate,
     .spawn = spawn,
     .join = join,
 };

@@ -85,6 +85,11 @@ struct xb_model {
      * lane it is on. */
     void (*suspend)(struct xb_worker *self);
     void (*resume)(struct xb_worker *worker);
+    /* Where one call can wake all who wait (base/gate.h): the calling worker waits while a gate is as
+     * it was `seen`, and open_gate() lets all through. Both or none; without, those who wait are
+     * resumed one by one. */
+    void (*wait_at)(struct xb_worker *self, _Atomic uint32_t *gate, uint32_t seen);
+    void (*open_gate)(struct xb_worker *by, _Atomic uint32_t *gate, uint32_t seen);
     /* Has entry(argument) called by a further instance of what workers are here (a thread, a
      * process, a coroutine), which is no worker: it meets nobody and only ends. *child: to be
      * joined once, by the worker that spawned it. 0 or -errno. */

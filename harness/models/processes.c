@@ -1,20 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Processes: each worker is a forked process, scheduled preemptively, its memory its own. */
-#include "model.h"
+#include "preemptive.h"
 
-#include "../base/barrier.h"
-
-#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-struct shared {
-    struct xb_barrier barrier;
-};
 
 static int probe(struct xb_reason *why)
 {
@@ -84,11 +76,9 @@ static int join(struct xb_team *team, struct forked *forked, uint32_t created)
     return err;
 }
 
-static int run_team(struct xb_team *team, void *memory)
+static int run_team(struct xb_team *team, void *shared)
 {
-    struct shared *shared = memory;
-    team->model_state = shared;
-    xb_barrier_init(&shared->barrier, team->n_workers);
+    xb_preemptive_begin(team, shared, false);
     struct forked *forked = calloc(team->n_workers, sizeof *forked);
     if (!forked)
         return team->fail(team, -ENOMEM, "processes: out of memory");
@@ -96,12 +86,9 @@ static int run_team(struct xb_team *team, void *memory)
     uint32_t created = 0;
     pid_t parent = getpid();
     for (; created < team->n_workers; created++) {
-        struct xb_worker *worker = &team->workers[created];
-        worker->lane = &team->lanes[created];
-        xb_permit_init(&worker->permit, team->n_workers);
         forked[created] = (struct forked){ .pid = fork(), .index = created };
         if (forked[created].pid == 0)
-            live(worker, parent);
+            live(&team->workers[created], parent);
         if (forked[created].pid < 0) {
             err = team->fail(team, -errno, "fork of worker %u: %s%s", created, strerror(errno),
                              errno == EAGAIN ? "; raise ulimit -u or the cgroup's pids.max" : "");
@@ -112,27 +99,6 @@ static int run_team(struct xb_team *team, void *memory)
     int join_err = join(team, forked, created);
     free(forked);
     return err ? err : join_err;
-}
-
-static void rendezvous(struct xb_worker *worker, void (*arrived)(struct xb_lane *lane),
-                       void (*released)(struct xb_lane *lane))
-{
-    struct shared *shared = worker->team->model_state;
-    if (arrived)
-        arrived(worker->lane);
-    xb_barrier_wait(&shared->barrier);
-    if (released)
-        released(worker->lane);
-}
-
-static void suspend(struct xb_worker *self)
-{
-    xb_permit_wait(&self->permit);
-}
-
-static void resume(struct xb_worker *worker)
-{
-    xb_permit_give(&worker->permit);
 }
 
 static int spawn(struct xb_worker *by, void (*entry)(void *argument), void *argument, void **child)
@@ -165,12 +131,14 @@ const struct xb_model xb_model_processes = {
     .rank = 1,
     .parks = false,
     .worker_bytes = 256 << 10,
-    .state_bytes = sizeof(struct shared),
+    .state_bytes = sizeof(struct xb_preemptive),
     .probe = probe,
     .run_team = run_team,
-    .rendezvous = rendezvous,
-    .suspend = suspend,
-    .resume = resume,
+    .rendezvous = xb_preemptive_rendezvous,
+    .suspend = xb_preemptive_suspend,
+    .resume = xb_preemptive_resume,
+    .wait_at = xb_preemptive_wait_at,
+    .open_gate = xb_preemptive_open_gate,
     .spawn = spawn,
     .join = join_child,
 };

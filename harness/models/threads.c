@@ -1,19 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Threads: each worker is an OS thread of one process, scheduled preemptively, sharing memory. */
-#include "model.h"
+#include "preemptive.h"
 
-#include "../base/barrier.h"
 #include "../base/crew.h"
-
-#include <errno.h>
-#include <string.h>
 
 /* Kernels promise to stay under 16 KiB; set-up and verification run here too. */
 enum { STACK_BYTES = 512 << 10 };
-
-struct shared {
-    struct xb_barrier barrier;
-};
 
 static int probe(struct xb_reason *why)
 {
@@ -32,43 +24,13 @@ static void *live(void *argument)
     return NULL;
 }
 
-static int run_team(struct xb_team *team, void *memory)
+static int run_team(struct xb_team *team, void *shared)
 {
-    struct shared *shared = memory;
-    uint32_t n = team->n_workers, created;
-    team->model_state = shared;
-    xb_barrier_init(&shared->barrier, n);
-    for (uint32_t i = 0; i < n; i++) {
-        team->workers[i].lane = &team->lanes[i];
-        xb_permit_init(&team->workers[i].permit, n);
-    }
-    int err = xb_crew_run(n, STACK_BYTES, live, team->workers, sizeof team->workers[0], &created);
-    if (!err)
-        return 0;
-    return team->fail(
-        team, err, "pthread_create of worker %u: %s%s", created, strerror(-err),
-        err == -EAGAIN ? "; see ulimit -u, the cgroup's pids.max and sysctl vm.max_map_count" : "");
-}
-
-static void rendezvous(struct xb_worker *worker, void (*arrived)(struct xb_lane *lane),
-                       void (*released)(struct xb_lane *lane))
-{
-    struct shared *shared = worker->team->model_state;
-    if (arrived)
-        arrived(worker->lane);
-    xb_barrier_wait(&shared->barrier);
-    if (released)
-        released(worker->lane);
-}
-
-static void suspend(struct xb_worker *self)
-{
-    xb_permit_wait(&self->permit);
-}
-
-static void resume(struct xb_worker *worker)
-{
-    xb_permit_give(&worker->permit);
+    uint32_t created;
+    xb_preemptive_begin(team, shared, true);
+    int err = xb_crew_run(team->n_workers, STACK_BYTES, live, team->workers,
+                          sizeof team->workers[0], &created);
+    return err ? xb_preemptive_fail(team, err, created) : 0;
 }
 
 static int spawn(struct xb_worker *by, void (*entry)(void *argument), void *argument, void **child)
@@ -89,12 +51,14 @@ const struct xb_model xb_model_threads = {
     .rank = 0,
     .parks = false,
     .worker_bytes = 48 << 10,
-    .state_bytes = sizeof(struct shared),
+    .state_bytes = sizeof(struct xb_preemptive),
     .probe = probe,
     .run_team = run_team,
-    .rendezvous = rendezvous,
-    .suspend = suspend,
-    .resume = resume,
+    .rendezvous = xb_preemptive_rendezvous,
+    .suspend = xb_preemptive_suspend,
+    .resume = xb_preemptive_resume,
+    .wait_at = xb_preemptive_wait_at,
+    .open_gate = xb_preemptive_open_gate,
     .spawn = spawn,
     .join = join,
 };

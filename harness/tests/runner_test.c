@@ -397,18 +397,22 @@ static void checksum_tells_workers_apart(const void *model)
 
 /* ---- when to stop ---- */
 
+/* How many they are is the machine's affair. But as many take the time that was asked for, to one
+ * iteration, by what the search itself saw: arithmetic, whatever the clock says. */
 static void calibration_finds_the_iterations(const void *model)
 {
     stage(NULL);
     struct xb_plan plan = xb_cell_plan(&actor_kernel, model, 1);
     plan.iters = 1;
-    plan.calibrate_ns = 30000000; /* a machine that stands still for half of it misleads us */
+    plan.calibrate_ns = 30000000;
     struct xb_cell_run ran;
     xb_cell_run(&plan, XB_CELL_LIMIT_NS, NULL, &ran);
     XB_EXPECT_EQ(ran.code, 0);
     XB_EXPECT_EQ(ran.samples, 0);
-    XB_EXPECT(ran.result->iters > 1);
-    XB_EXPECT_NEAR((double)ran.result->calibrated_ns, 30e6, 1e6);
+    double iters = (double)ran.result->iters, took_ns = (double)ran.result->calibrated_ns;
+    XB_EXPECT(iters >= 1);
+    XB_EXPECT(took_ns + took_ns / iters + 1 >= 30e6);
+    XB_EXPECT(iters < 2 || took_ns <= 30e6 + 1);
     xb_cell_run_close(&ran);
 }
 
