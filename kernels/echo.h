@@ -72,10 +72,7 @@ static inline int xb_echo_setup(const struct xb_params *params, void *team, void
         return -ENOMEM;
     xb_fill_bytes(s->message, params->bytes, xb_prng_of(params->seed, params->index));
     s->fd = xb_peer_connect(&peer->address.any, peer->address_len, 0, params->index);
-    if (s->fd < 0)
-        return xb_explain(params, s->fd, "echo server: connect: %s%s", strerror(-s->fd),
-                          xb_peer_remedy(-s->fd));
-    return 0;
+    return s->fd < 0 ? xb_peer_unreached(params, "echo server", s->fd) : 0;
 }
 
 /* Receives exactly `len` bytes, with room for one more: so an echo that is too long is noticed, and
@@ -97,9 +94,10 @@ static inline int xb_echo_receive(struct xb_io *io, struct xb_io_op *op, unsigne
     return have == len ? 0 : -EPROTO;
 }
 
-static inline int xb_echo_round_trip(struct xb_io *io, const struct xb_echo *s, struct xb_io_op *op)
+/* `begins`: XB_IO_BEGINS, or 0 if something awaited before has begun the item. */
+static inline int xb_echo_round_trip(struct xb_io *io, const struct xb_echo *s, struct xb_io_op *op,
+                                     unsigned begins)
 {
-    unsigned begins = XB_IO_BEGINS;
     size_t left = s->bytes;
     for (size_t at = 0; left;) {
         size_t piece = left < XB_ECHO_OUTSTANDING_BYTES ? left : XB_ECHO_OUTSTANDING_BYTES;
@@ -117,23 +115,31 @@ static inline int xb_echo_round_trip(struct xb_io *io, const struct xb_echo *s, 
     return 0;
 }
 
+/* One round trip and its account. `op`: fd and offset are set. `begins`: as above. */
+static inline int xb_echo_say(struct xb_run *run, struct xb_echo *s, struct xb_io_op *op,
+                              unsigned begins, struct xb_work *did)
+{
+    /* Makes each message another one, so that an echo left over from before cannot pass. */
+    s->message[0] = s->stamp++;
+    int err = xb_echo_round_trip(run->io, s, op, begins);
+    if (err)
+        return xb_explain(run->params, err, "echo server: %s: %s",
+                          op->kind == XB_IO_SEND ? "send" : "recv", strerror(-err));
+    did->checksum += xb_sum_words(s->echo, s->bytes);
+    did->items++;
+    did->bytes_read += s->bytes;
+    did->bytes_written += s->bytes;
+    return 0;
+}
+
 static inline int xb_echo_run(struct xb_run *run, void *state, uint64_t iters, struct xb_work *did)
 {
     struct xb_echo *s = state;
     struct xb_io_op op = { .fd = s->fd, .offset = XB_IO_STREAM };
-    for (uint64_t k = 0; k < iters; k++) {
-        /* Makes each message another one, so that an echo left over from before cannot pass. */
-        s->message[0] = s->stamp++;
-        int err = xb_echo_round_trip(run->io, s, &op);
-        if (err)
-            return xb_explain(run->params, err, "echo server: %s: %s",
-                              op.kind == XB_IO_SEND ? "send" : "recv", strerror(-err));
-        did->checksum += xb_sum_words(s->echo, s->bytes);
-        did->items++;
-        did->bytes_read += s->bytes;
-        did->bytes_written += s->bytes;
-    }
-    return 0;
+    int err = 0;
+    for (uint64_t k = 0; k < iters && !err; k++)
+        err = xb_echo_say(run, s, &op, XB_IO_BEGINS, did);
+    return err;
 }
 
 /* Straight from the generator, byte by byte: no message, no socket, no echo. */

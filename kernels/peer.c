@@ -162,6 +162,15 @@ uint64_t xb_peer_raise_files(uint64_t wanted)
     return getrlimit(RLIMIT_NOFILE, &files) == 0 ? files.rlim_cur : 0;
 }
 
+/* Not a failure: raising the limit was tried, and this machine does not have so many. */
+static int refuse_files(const struct xb_params *params, const char *name)
+{
+    return xb_explain(params, -ENOTSUP,
+                      "%.60s: %u connections exceed the %llu files of a process; raise ulimit -Hn, "
+                      "or take fewer workers",
+                      name, (unsigned)params->workers, (unsigned long long)xb_peer_raise_files(0));
+}
+
 int xb_peer_start(struct xb_peer *peer, const struct xb_params *params,
                   const struct xb_peer_service *service)
 {
@@ -173,9 +182,7 @@ int xb_peer_start(struct xb_peer *peer, const struct xb_params *params,
     /* The server holds all connections, also where each worker process holds only its own. */
     uint64_t wanted = (uint64_t)service->links * params->workers + 8;
     if (xb_peer_raise_files(wanted) < wanted)
-        return xb_explain(params, -EMFILE,
-                          "a server for %u workers opens %llu files; raise ulimit -Hn",
-                          (unsigned)params->workers, (unsigned long long)wanted);
+        return refuse_files(params, "a server");
     const char *step = "socket";
     int code = 0;
     int listener = socket(service->family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -273,4 +280,12 @@ const char *xb_peer_remedy(int code)
     default:
         return "";
     }
+}
+
+int xb_peer_unreached(const struct xb_params *params, const char *name, int code)
+{
+    if (code == -EMFILE)
+        return refuse_files(params, name);
+    return xb_explain(params, code, "%.80s: connect: %s%s", name, strerror(-code),
+                      xb_peer_remedy(-code));
 }

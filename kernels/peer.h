@@ -72,4 +72,9 @@ uint64_t xb_peer_raise_files(uint64_t wanted);
 /* What a user can do about `code` (an errno value): "; raise ulimit -n" or "". */
 const char *xb_peer_remedy(int code);
 
+/* Says why a connection to `name` could not be had: `code`, -errno from xb_peer_connect(), and what a
+ * user can do. Returns `code`, but -ENOTSUP where it is a limit on files, which this process has tried
+ * to raise: the cell is then skipped. */
+int xb_peer_unreached(const struct xb_params *params, const char *name, int code);
+
 #endif

@@ -88,10 +88,7 @@ int xb_web_connect(const struct xb_web *web, const struct xb_params *params, uns
 {
     int fd = xb_peer_connect((const struct sockaddr *)&web->address, web->address_len, limit_s,
                              params->index);
-    if (fd < 0)
-        return xb_explain(params, fd, "%.80s: connect: %s%s", web->name, strerror(-fd),
-                          xb_peer_remedy(-fd));
-    return fd;
+    return fd < 0 ? xb_peer_unreached(params, web->name, fd) : fd;
 }
 
 void xb_web_close(struct xb_web *web)

@@ -760,6 +760,29 @@ XB_TEST(Cli, TooFewOpenFilesEndInRowsWithReasons)
     free(ended);
 }
 
+/* As somebody who may not lift the hard limit. */
+static int limit_open_files_for_good(void)
+{
+    int err = limit_open_files();
+    return err ? err : become_somebody();
+}
+
+XB_TEST(Cli, MoreConnectionsThanAProcessMayHaveFilesAreSkippedAndTheRowSaysWhatToDo)
+{
+    chmod(xb_test_folder(), 0777);
+    /* For 60 the server has files enough, and the client does not. */
+    struct xb_ended *ended = run_prepared(
+        QUICK "io/idle_connections --model loop --engine epoll --workers 60,64,20000 --lanes 1",
+        limit_open_files_for_good);
+    if (!unprepared(ended)) {
+        XB_EXPECT_EQ(ended->code, 77);
+        expect_all_rows("skipped",
+                        " connections exceed the 64 files of a process; raise ulimit -Hn, "
+                        "or take fewer workers");
+    }
+    free(ended);
+}
+
 static int limit_processes_to(rlim_t most)
 {
     struct rlimit limit = { most, most };
