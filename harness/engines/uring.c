@@ -13,7 +13,7 @@
 #ifdef XB_HAVE_LIBRARY
 
 #    include "../base/clock.h"
-#    include "look.h"
+#    include "../base/look.h"
 
 #    include <liburing.h>
 
