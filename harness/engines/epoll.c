@@ -7,10 +7,12 @@
  * would only say EAGAIN is never made. So a request and its reply cost a send(), a recv() and a
  * share of one epoll_wait(). Registering sets O_NONBLOCK, which sits on the open file description:
  * whoever shares the pipe sees it too.
+ * Before a wait that may last it looks again: base/look.h.
  * Sleeps are a heap of deadlines that bound the wait; epoll(7), epoll_pwait2(2). */
 #include "engine.h"
 
 #include "../base/clock.h"
+#include "../base/look.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -56,7 +58,8 @@ struct epoll {
     size_t n_watched;
     struct sleeper *sleeping; /* binary heap, earliest deadline first */
     size_t n_sleeping, room_sleeping;
-    size_t n_blocked;                           /* ops waiting for a descriptor */
+    size_t n_blocked; /* ops waiting for a descriptor */
+    struct xb_look look;
     struct epoll_event events[EVENTS_PER_WAIT]; /* not on the stack, which may be a coroutine's */
 };
 
@@ -336,6 +339,21 @@ static int wait_events(int fd, struct epoll_event *events, int64_t timeout_ns)
     return n < 0 ? -errno : n;
 }
 
+/* Events that come before it would be worth to sleep, or 0, or -errno: base/look.h. */
+static int look(struct epoll *epoll, int64_t timeout_ns)
+{
+    bool short_of_time = timeout_ns >= 0 && timeout_ns < XB_LOOK_NS;
+    if (!epoll->parker || short_of_time || !xb_look_is_due(&epoll->look, epoll->n_blocked))
+        return 0;
+    int n = wait_events(epoll->fd, epoll->events, 0);
+    if (n) /* there already: that says nothing of looking */
+        return n;
+    for (uint64_t until_ns = xb_now_ns() + XB_LOOK_NS; !n && xb_now_ns() < until_ns;)
+        n = wait_events(epoll->fd, epoll->events, 0);
+    xb_look_ended(&epoll->look, n > 0);
+    return n;
+}
+
 static int pump(struct xb_io *io, int64_t timeout_ns)
 {
     struct epoll *epoll = (struct epoll *)io;
@@ -348,7 +366,9 @@ static int pump(struct xb_io *io, int64_t timeout_ns)
             timeout_ns = left;
     }
     int satisfied = 0;
-    int n = wait_events(epoll->fd, epoll->events, timeout_ns);
+    int n = look(epoll, timeout_ns);
+    if (!n)
+        n = wait_events(epoll->fd, epoll->events, timeout_ns);
     if (n < 0 && n != -EINTR)
         return n;
     for (int i = 0; i < n; i++)

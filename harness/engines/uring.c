@@ -12,6 +12,9 @@
 
 #ifdef XB_HAVE_LIBRARY
 
+#    include "../base/clock.h"
+#    include "../base/look.h"
+
 #    include <liburing.h>
 
 enum { ENTRIES_MIN = 8, ENTRIES_MAX = 4096 };
@@ -31,6 +34,8 @@ struct uring {
      * sleepers in a PVM guest that took 8 us, of 14. */
     struct __kernel_timespec *timeouts;
     size_t in_flight;
+    size_t n_streams; /* of these: on sockets and pipes */
+    struct xb_look look;
     bool has_slots;   /* the ring was asked for a table of buffers */
     uint32_t n_slots; /* of it that are in use */
     int broken;       /* -errno after which no await can succeed */
@@ -93,6 +98,12 @@ static bool on_file(const struct xb_io_op *op)
     return (op->kind == XB_IO_READ || op->kind == XB_IO_WRITE) && op->offset != XB_IO_STREAM;
 }
 
+static bool on_stream(const struct xb_io_op *op)
+{
+    return op->kind == XB_IO_SEND || op->kind == XB_IO_RECV || op->kind == XB_IO_ACCEPT ||
+           ((op->kind == XB_IO_READ || op->kind == XB_IO_WRITE) && op->offset == XB_IO_STREAM);
+}
+
 /* Takes the completions that are there, but of those of files at most a quarter of what is in
  * flight, or `needed` if that is more. Returns how many awaits they satisfied.
  *
@@ -116,6 +127,7 @@ static int reap(struct uring *uring, size_t needed)
         if (!op) /* a cancellation ahead of a close */
             continue;
         uring->in_flight--;
+        uring->n_streams -= on_stream(op);
         op->result = op->kind == XB_IO_SLEEP && cqe->res == -ETIME ? 0 : cqe->res;
         op->state = XB_IO_DONE;
         of_files += on_file(op);
@@ -156,6 +168,7 @@ static int queue(struct uring *uring, struct xb_io_op *op)
     prepare(uring, sqe, op);
     op->state = XB_IO_IN_FLIGHT;
     uring->in_flight++;
+    uring->n_streams += on_stream(op);
     return 0;
 }
 
@@ -233,6 +246,21 @@ static uint32_t keep(struct xb_io *io, void *buf, size_t len)
     return ++uring->n_slots;
 }
 
+/* Submits, and waits for completions for less than it would be worth to sleep: base/look.h. 0 or -errno. */
+static int look(struct uring *uring)
+{
+    if (!xb_look_is_due(&uring->look, uring->n_streams))
+        return 0;
+    int err = io_uring_submit_and_get_events(&uring->ring);
+    if (err < 0 || io_uring_cq_ready(&uring->ring)) /* at once: that says nothing of looking */
+        return err < 0 ? err : 0;
+    uint64_t until_ns = xb_now_ns() + XB_LOOK_NS;
+    while (err >= 0 && !io_uring_cq_ready(&uring->ring) && xb_now_ns() < until_ns)
+        err = io_uring_get_events(&uring->ring);
+    xb_look_ended(&uring->look, io_uring_cq_ready(&uring->ring) > 0);
+    return err < 0 ? err : 0;
+}
+
 static int pump(struct xb_io *io, int64_t timeout_ns)
 {
     struct uring *uring = (struct uring *)io;
@@ -240,9 +268,11 @@ static int pump(struct xb_io *io, int64_t timeout_ns)
         return timeout_ns < 0 ? -EDEADLK : 0;
     if (!io_uring_sq_ready(&uring->ring) && io_uring_cq_ready(&uring->ring))
         return reap(uring, 1); /* what was left of the last time */
-    int err;
     struct io_uring_cqe *cqe;
-    if (timeout_ns < 0) {
+    int err = timeout_ns < 0 || timeout_ns >= XB_LOOK_NS ? look(uring) : 0;
+    if (err || io_uring_cq_ready(&uring->ring)) {
+        ; /* what was found by looking */
+    } else if (timeout_ns < 0) {
         err = io_uring_submit_and_wait(&uring->ring, 1);
     } else if (timeout_ns == 0) {
         err = io_uring_submit_and_get_events(&uring->ring);

@@ -42,9 +42,9 @@ static int team_setup(const struct xb_params *params, struct xb_memory *memory, 
     *team = t;
     int err = xb_web_open(&t->web, params);
     /* No longer than its parts: 1024 + 272 bytes and the words between. */
-    t->n_request = (size_t)snprintf(t->request, sizeof t->request,
-                                    "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: xbound\r\n\r\n",
-                                    t->web.url.target, t->web.url.authority);
+    t->n_request =
+        (size_t)snprintf(t->request, sizeof t->request, "GET %s HTTP/1.1\r\nHost: %s\r\n\r\n",
+                         t->web.url.target, t->web.url.authority);
     return err;
 }
 
@@ -166,7 +166,7 @@ static int fetch(const struct xb_params *params, const struct team *team, uint64
     char *part = malloc(PART_BYTES);
     char request[2048];
     int n_request = snprintf(request, sizeof request,
-                             "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: xbound\r\n"
+                             "GET %s HTTP/1.1\r\nHost: %s\r\n"
                              "Connection: close\r\n\r\n",
                              team->web.url.target, team->web.url.authority);
     int err = part ? 0 : -ENOMEM;
@@ -213,8 +213,8 @@ static int verify(const struct xb_params *params, void *team, void *state, uint6
     if (err)
         return xb_explain(params, err, "%.60s: one more request, to check the others: %s",
                           t->web.name, strerror(-err));
-    uint64_t request = strlen("GET  HTTP/1.1\r\nHost: \r\nUser-Agent: xbound\r\n\r\n") +
-                       strlen(t->web.url.target) + strlen(t->web.url.authority);
+    uint64_t request = strlen("GET  HTTP/1.1\r\nHost: \r\n\r\n") + strlen(t->web.url.target) +
+                       strlen(t->web.url.authority);
     if (params->url && (did->checksum != iters * sum || did->bytes_read != iters * bytes))
         return xb_explain(
             params, -EBADMSG,
