@@ -4,25 +4,31 @@
 # xb-peer: nginx (Debian: nginx-light)
 #
 # The server has the last CPU that we may use and the client the first, so it takes two. It is started
-# for each reading and killed by its process id, as peers.sh takes readings in subshells.
+# for each reading, as peers.sh takes readings in subshells, and killed by its process id. Should the
+# subshell die first, by whatever signal, the kernel ends it: PR_SET_PDEATHSIG of prctl(2).
+# Both clients send the same bytes: a request line and Host.
+
+answers() { (: <"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
 # with_nginx COMMAND...: runs it with $url set, while nginx serves a file of 1 KiB.
 with_nginx() {
-    local place=$work/nginx port server status=0
+    local place=$work/nginx port server='' status=0
     mkdir -p "$place/www"
     head -c 1024 /dev/zero | tr '\0' x >"$place/www/kib"
     chmod 755 "$work" "$place" "$place/www" # nginx's worker may be another user
     for _ in 1 2 3 4 5; do
         port=$((20000 + RANDOM % 10000))
+        ! answers "$port" || continue # somebody else's
         sed "s|@PORT@|$port|; s|@WORK@|$place|" "$here/peers/nginx.conf" >"$place/nginx.conf"
-        taskset -c "${allowed[-1]}" nginx -p "$place" -c "$place/nginx.conf" 2>"$place/said" &
+        taskset -c "${allowed[-1]}" setpriv --pdeathsig TERM \
+            nginx -p "$place" -c "$place/nginx.conf" 2>"$place/said" &
         server=$!
         # shellcheck disable=SC2064 # the id as of now
         trap "kill $server 2>/dev/null" EXIT
         url=http://127.0.0.1:$port/kib
         for _ in 1 2 3 4 5 6 7 8 9 10; do
             sleep 0.1
-            ! (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null || break 2
+            ! answers "$port" || break 2
             kill -0 "$server" 2>/dev/null || break # the port was taken, perhaps
         done
         kill "$server" 2>/dev/null || true
