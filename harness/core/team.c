@@ -7,6 +7,7 @@
 #include "team.h"
 
 #include "../base/clock.h"
+#include "../base/vectors.h"
 #include "latency.h"
 #include "metrics.h"
 
@@ -335,6 +336,7 @@ static void body(struct xb_worker *worker)
         if (!failed(cell) && kernel->begin)
             kernel->begin(state);
         cell->team.model->rendezvous(worker, NULL, begin);
+        xb_vectors_forget();
         part->begin_ns = xb_now_ns();
         if (!failed(cell)) {
             err = take_turn(cell, worker, state, &part->did);

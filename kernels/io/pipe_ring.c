@@ -28,7 +28,8 @@ struct state {
     struct affine change; /* what this worker does to the token */
     int from, to;
     size_t words, piece_bytes;
-    uint64_t *token; /* worker 0 holds the token between iterations; others hold a stale copy */
+    uint64_t seen;    /* sum of the tokens that came in */
+    uint64_t token[]; /* worker 0 holds the token between iterations; others hold a stale copy */
 };
 
 static int team_setup(const struct xb_params *params, struct xb_memory *memory, void **team)
@@ -73,7 +74,8 @@ static void begin(void *state)
 static int setup(const struct xb_params *params, void *team, void **state)
 {
     const struct team *ring = team;
-    struct state *s = calloc(1, sizeof *s);
+    size_t words = params->bytes / 8 + (params->bytes % 8 != 0);
+    struct state *s = calloc(1, sizeof *s + words * sizeof s->token[0]);
     if (!s)
         return -ENOMEM;
     *state = s;
@@ -82,14 +84,11 @@ static int setup(const struct xb_params *params, void *team, void **state)
     s->change = affine_of(params->seed, params->index);
     s->from = ring->pipe[params->index].read;
     s->to = ring->pipe[(params->index + 1) % params->workers].write;
-    s->words = params->bytes / 8 + (params->bytes % 8 != 0);
+    s->words = words;
     /* Alone, a worker must take out of the pipe what it put in before the pipe is full. With a
      * neighbour the neighbour does that: whoever lacks the token is reading. */
     size_t token_bytes = s->words * 8;
     s->piece_bytes = params->workers > 1 || token_bytes < PIECE_BYTES ? token_bytes : PIECE_BYTES;
-    s->token = calloc(s->words, 8);
-    if (!s->token)
-        return -ENOMEM;
     xb_fill_bytes(s->token, s->words * 8, params->seed);
     begin(s);
     return 0;
@@ -127,36 +126,40 @@ static int send_round(struct xb_io *io, struct state *s, struct xb_io_op *op)
         at += piece;
         left -= piece;
     }
+    s->seen += change(s);
     return 0;
+}
+
+static int receive_and_pass(struct xb_io *io, struct state *s, struct xb_io_op *op)
+{
+    op->fd = s->from;
+    int err = xb_stream_move(io, op, XB_IO_READ, s->token, s->words * 8, XB_IO_BEGINS);
+    if (err)
+        return err;
+    s->seen += change(s);
+    op->fd = s->to;
+    return xb_stream_move(io, op, XB_IO_WRITE, s->token, s->words * 8, XB_IO_ENDS);
 }
 
 static int run(struct xb_run *run, void *state, uint64_t iters, struct xb_work *did)
 {
     struct state *s = state;
-    size_t token_bytes = s->words * 8;
     struct xb_io_op op = { .offset = XB_IO_STREAM };
+    struct xb_io *io = run->io;
+    uint64_t done = 0;
     int err = 0;
-    for (uint64_t k = 0; k < iters; k++) {
-        if (s->starts) {
-            err = send_round(run->io, s, &op);
-            if (err)
-                break;
-            did->checksum += change(s);
-        } else {
-            op.fd = s->from;
-            err = xb_stream_move(run->io, &op, XB_IO_READ, s->token, token_bytes, XB_IO_BEGINS);
-            if (err)
-                break;
-            did->checksum += change(s);
-            op.fd = s->to;
-            err = xb_stream_move(run->io, &op, XB_IO_WRITE, s->token, token_bytes, XB_IO_ENDS);
-            if (err)
-                break;
-        }
-        did->items++;
-        did->bytes_read += token_bytes;
-        did->bytes_written += token_bytes;
+    s->seen = 0;
+    if (s->starts) {
+        for (; done < iters && !err; done += !err)
+            err = send_round(io, s, &op);
+    } else {
+        for (; done < iters && !err; done += !err)
+            err = receive_and_pass(io, s, &op);
     }
+    did->checksum += s->seen;
+    did->items += done;
+    did->bytes_read += done * s->words * 8;
+    did->bytes_written += done * s->words * 8;
     if (err)
         return xb_explain(run->params, err, "ring of pipes: %s: %s",
                           op.kind == XB_IO_READ ? "read" : "write", strerror(-err));
@@ -176,11 +179,7 @@ static int verify(const struct xb_params *params, void *team, void *state, uint6
 
 static void teardown(void *state)
 {
-    struct state *s = state;
-    if (!s)
-        return;
-    free(s->token);
-    free(s);
+    free(state);
 }
 
 /* The value is copied and multiplied once per hop; the rest is system calls and waiting. */
