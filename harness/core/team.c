@@ -98,6 +98,11 @@ static int fail(struct xb_team *team, int code, const char *format, ...)
     return xb_result_fail(result, code, "%s", text);
 }
 
+static bool team_failed(const struct xb_team *team)
+{
+    return failed((const struct cell *)team);
+}
+
 /* A kernel's callback failed: its own words, or else what the code means. */
 static int fail_kernel(struct cell *cell, int code, const char *step, const char *why)
 {
@@ -422,7 +427,8 @@ static struct cell *lay_out(const struct xb_plan *plan, struct xb_arena *arena,
                   .enter = enter,
                   .leave = leave,
                   .body = body,
-                  .fail = fail },
+                  .fail = fail,
+                  .failed = team_failed },
         .plan = plan,
         .result = result,
         .hands = hand,

@@ -68,6 +68,7 @@ struct loop {
     struct task *first, **last; /* ready for the next round, in order */
     uint32_t n_workers, alive, arrived;
     int pumped;        /* what the engine said last */
+    bool abandoned;    /* with operations in flight */
     struct task *idle; /* children to be had again */
     uint32_t n_idle;
     /* Where there are several: tasks that other lanes resumed, the last one first, and how this one
@@ -254,11 +255,16 @@ static void live(void *argument)
     task->worker->team->body(task->worker);
 }
 
-/* Waits for the engine where no task is ready. */
+/* Waits for the engine where no task is ready. Not once the team has failed: what the others wait for
+ * may be the one that has. */
 static int pump(struct loop *loop)
 {
     struct xb_team *team = loop->shared->team;
     int n = loop->pumped;
+    if (n >= 0 && is_alone(loop) && !loop->first && team->failed(team)) {
+        loop->abandoned = true;
+        return -ECANCELED;
+    }
     if (n >= 0)
         n = team->engine->pump(loop->lane->io, fall_asleep(loop) ? -1 : 0);
     if (!is_alone(loop))
@@ -359,6 +365,9 @@ static int run_lane(struct loop *loop)
     /* After an error the tasks stay suspended for good: the cell's process ends with them. */
     if (!atomic_load(&shared->broken))
         err = run_tasks(loop);
+    /* Neither the engine nor stacks may go while operations are in flight: the process will. */
+    if (loop->abandoned)
+        return err;
     if (!err && xb_coro_slab_overflowed(loop->slab))
         err = team->fail(team, -EOVERFLOW, "a worker needed more than %d KiB of stack",
                          MANY_STACK_BYTES >> 10);
@@ -428,7 +437,8 @@ static int run_team(struct xb_team *team, void *memory)
         loop->last = &loop->first;
     }
     err = run_lanes(shared);
-    if (!shared->joined) /* lanes may be at work with these: the cell's process ends with them */
+    /* Lanes may be at work with these, or were abandoned: the cell's process ends with them. */
+    if (!shared->joined || shared->loops[0].abandoned)
         return err;
     for (uint32_t i = 0; i < team->n_lanes; i++) /* only now: they ring each other's */
         if (shared->loops[i].bell >= 0)

@@ -39,12 +39,14 @@ struct xb_team {
 
     /* Supplied by the harness, called by the model. enter() and leave() on the lane itself,
      * around all bodies of that lane; when enter() fails the team fails and no body runs there.
-     * body() once in each worker. fail() from anywhere: the first one wins. */
+     * body() once in each worker. fail() from anywhere: the first one wins; and failed() says whether
+     * somebody called it, or a worker's kernel has failed. */
     int (*enter)(struct xb_lane *lane, struct xb_parker *parker);
     void (*leave)(struct xb_lane *lane);
     void (*body)(struct xb_worker *worker);
     int (*fail)(struct xb_team *team, int code, const char *format, ...)
         __attribute__((format(printf, 3, 4)));
+    bool (*failed)(const struct xb_team *team);
 };
 
 /* A model file defines one of these, const, named xb_model_<file stem>. */

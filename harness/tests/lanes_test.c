@@ -67,6 +67,11 @@ static int fail(struct xb_team *team, int code, const char *format, ...)
     return code;
 }
 
+static bool failed(const struct xb_team *team)
+{
+    return atomic_load(&((const struct crew *)team)->failures) > 0;
+}
+
 static void arrived(struct xb_lane *lane)
 {
     struct crew *crew = crew_of(lane);
@@ -158,6 +163,7 @@ static struct crew *run(const char *engine, uint32_t workers, uint32_t lanes, ui
         .leave = leave,
         .body = body,
         .fail = fail,
+        .failed = failed,
     };
     for (uint32_t i = 0; i < workers; i++)
         crew->workers[i] = (struct xb_worker){ .team = &crew->team, .index = i };

@@ -540,6 +540,21 @@ static void a_failed_run_ends_those_who_wait_for_it(const void *model)
         -EACCES, "the stage door is locked", 2);
 }
 
+/* A loop knows that nobody can go on, where threads have to be killed: team_teardown is called. */
+XB_TEST(Runner, ALoopWhoseWorkerFailedEndsByItself)
+{
+    stage(&(struct script){
+        .step = RUN, .worker = 1, .window = 3, .act = fail_with_words, .others_wait = true });
+    struct xb_plan plan = xb_cell_plan(&actor_kernel, xb_find_model(&xb_builtin, "loop"), 3);
+    plan.samples = 5;
+    struct xb_cell_run ran;
+    xb_cell_run(&plan, XB_CELL_LIMIT_NS, NULL, &ran);
+    XB_EXPECT_EQ(ran.code, -EACCES);
+    XB_EXPECT_HAS(ran.why, "the stage door is locked");
+    XB_EXPECT(ran.result->ended);
+    xb_cell_run_close(&ran);
+}
+
 static void a_killed_worker_fails_the_cell(const void *model)
 {
     expect_failure(model,

@@ -2,8 +2,9 @@
  * Has one more worker made, waits for its end, and makes the next: a thread, a process, a coroutine.
  *
  * The child does next to nothing: it answers one question in shared memory, so that it is certain to
- * have run. Under processes a child is a fork of a worker, whose few pages are copied when written
- * to; a larger program pays for its page tables too. */
+ * have run. Under processes a child is a fork of a worker, whose pages are copied when written to, and
+ * whose page tables are copied at once: with PAPI linked in, 1 of 1.4 MiB of them are tables that
+ * libpfm's relocations have written to, so that xbound is a larger program than it looks. */
 #include "../kernel.h"
 #include "../prng.h"
 #include "../sync.h"

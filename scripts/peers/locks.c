@@ -16,12 +16,18 @@
 
 enum { THREADS_MAX = 256 };
 
+/* As in sync/barrier: what a thread leaves for the one before it, so that lines travel here too. */
+struct numbers {
+    uint64_t at[2];
+} __attribute__((aligned(128)));
+
 static struct {
     pthread_mutex_t lock __attribute__((aligned(128)));
     uint64_t locked __attribute__((aligned(128)));
     _Atomic uint64_t total __attribute__((aligned(128)));
     pthread_barrier_t meeting __attribute__((aligned(128)));
     pthread_barrier_t edge __attribute__((aligned(128))); /* of a lap */
+    struct numbers left_by[THREADS_MAX];
     uint64_t items;
     double begin[THREADS_MAX], end[THREADS_MAX];
     int threads;
@@ -48,7 +54,7 @@ static void bind_to(int place)
     sched_setaffinity(0, sizeof one, &one);
 }
 
-static void work(void)
+static void work(int index)
 {
     uint64_t n = all.items;
     switch (all.kind) {
@@ -65,9 +71,20 @@ static void work(void)
             __asm__ volatile("" : "+r"(ticket));
         }
         break;
-    default:
-        for (uint64_t i = 0; i < n; i++)
+    default: {
+        struct numbers *mine = &all.left_by[index];
+        const struct numbers *neighbours = &all.left_by[(index + 1) % all.threads];
+        uint64_t sum = 0;
+        for (uint64_t i = 0; i < n; i++) {
+            mine->at[i % 2] = i;
             pthread_barrier_wait(&all.meeting);
+            sum += neighbours->at[i % 2];
+        }
+        if (sum != n * (n - 1) / 2) {
+            fprintf(stderr, "a thread passed the barrier too early\n");
+            exit(1);
+        }
+    }
     }
 }
 
@@ -81,7 +98,7 @@ static void *live(void *argument)
         if (!all.items)
             return NULL;
         all.begin[index] = now();
-        work();
+        work(index);
         all.end[index] = now();
         pthread_barrier_wait(&all.edge);
     }

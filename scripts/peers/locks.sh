@@ -1,6 +1,7 @@
 # shellcheck shell=bash disable=SC2154 # sourced by peers.sh, which says what its words mean
 # Locks and barriers of the C library, and an atomic counter, in a loop written by hand: what ours
-# cost beside them when nobody else wants the lock, and when two or sixteen do.
+# cost beside them when nobody else wants the lock, and when two or sixteen do. Both sides of the
+# barrier leave each other numbers, as a meeting is for that.
 
 # locks mutex|atomic|barrier THREADS: nanoseconds per item of all threads.
 locks() {
@@ -10,7 +11,7 @@ locks() {
 
 # lock_figure NAME KIND CPUS THREADS KERNEL PEER
 lock_figure() {
-    figure "$1" ns lower "$3" - 0.98
+    figure "$1" ns lower "$3" - 1
     pairs 15
     ours_kernels ns_per_item "$5" -- --workers "$4"
     peer "$6" locks "$2" "$4"
