@@ -264,11 +264,11 @@ XB_TEST(Verdict, NoiseIsInconclusiveAndSaysWhatItCouldSee)
     double values[48];
     struct xb_rule rule = usual(48);
     for (size_t i = 0; i < 48; i++)
-        values[i] = (i % 2 ? 1 : -1) * 0.1 * (double)(48 - i) / 48;
+        values[i] = 0.4 * (draw(i) - 0.5);
     struct xb_effect effect = { .log_ratios = values, .n = 48 };
     XB_EXPECT_EQ(xb_judge(&rule, &effect, 1), 0);
     XB_EXPECT_EQ(effect.verdict, XB_INCONCLUSIVE);
-    XB_EXPECT(effect.detectable > 0.02 && effect.detectable < 0.1);
+    XB_EXPECT(effect.detectable > 0.05 && effect.detectable < 0.1);
     XB_EXPECT(effect.shift.lo < 0 && effect.shift.hi > 0);
 }
 
@@ -326,8 +326,10 @@ XB_TEST(Verdict, ErrorRatesAreThoseOfThePlan)
         XB_EXPECT_EQ(xb_judge(&rule, &effect, 1), 0);
         proven += effect.verdict == XB_PROVEN;
     }
-    /* Looks are correlated, so what is spent is less than the sum, and not by much. */
-    XB_EXPECT(regressed <= XB_ALPHA_MOVED * SUITES && regressed >= 0.3 * XB_ALPHA_MOVED * SUITES);
-    XB_EXPECT(proven <= XB_ALPHA_PROVEN * SUITES && proven >= 0.3 * XB_ALPHA_PROVEN * SUITES);
+    /* Looks are correlated, so what is spent is less than the sum, and not by much. Upper bounds: two
+     * standard errors above the sum. */
+    printf("regressed %u, proven %u, missed %u of %d\n", regressed, proven, missed, SUITES);
+    XB_EXPECT(regressed <= 29 && regressed >= 6);
+    XB_EXPECT(proven <= 228 && proven >= 60);
     XB_EXPECT_NEAR((double)missed / SUITES, 0.049, 0.01);
 }
