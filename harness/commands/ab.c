@@ -9,6 +9,7 @@
 #include "../core/metrics.h"
 #include "../core/provenance.h"
 #include "../core/registry.h"
+#include "../core/replay.h"
 #include "../core/serve.h"
 #include "../core/sink.h"
 #include "../core/spec.h"
@@ -38,6 +39,7 @@ static void print_help(void)
 {
     puts(
         "Usage: xbound ab [OPTION...] OLD NEW [KERNEL...]\n"
+        "       xbound ab [OPTION...] --replay SLICES.CSV...\n"
         "Compares two builds of xbound on this machine, block by block with fresh processes, and\n"
         "gives a verdict on each kernel (names or globs; all of cpu, cache and memory when none "
         "is\n"
@@ -60,6 +62,9 @@ static void print_help(void)
         "  --quartets N       of slices (ABBA or BAAB) in a block, 1 to 64; default 8\n"
         "  --cpu N            where single workers run; default the last CPU there is\n"
         "  --slowdown PERCENT spin so much longer in NEW's slices: to see what the gate does\n"
+        "  --replay           judges recorded slices instead (slices.csv of --out), in windows of "
+        "--blocks\n"
+        "                     blocks; --slowdown is then added to the ratios\n"
         "  --seed N           of coins and orders; default: the time\n"
         "  --out DIR          or -o: slices.csv, ab.csv, verdicts.csv and provenance.csv; a new "
         "or\n"
@@ -74,7 +79,7 @@ struct command_line {
     double min_effect, margin;
     size_t blocks;
     const char *directory;
-    bool strict, help, serve;
+    bool strict, help, serve, replay;
 };
 
 /* Prints one line and returns the exit code for wrong usage. */
@@ -104,6 +109,7 @@ enum {
     OPT_CPU,
     OPT_SLOWDOWN,
     OPT_SEED,
+    OPT_REPLAY,
     OPT_SERVE,
 };
 
@@ -120,6 +126,7 @@ static const struct option options[] = {
     { "cpu", required_argument, NULL, OPT_CPU },
     { "slowdown", required_argument, NULL, OPT_SLOWDOWN },
     { "seed", required_argument, NULL, OPT_SEED },
+    { "replay", no_argument, NULL, OPT_REPLAY },
     { "serve", no_argument, NULL, OPT_SERVE },
     { "out", required_argument, NULL, 'o' },
     { "help", no_argument, NULL, 'h' },
@@ -209,6 +216,9 @@ static int read_option(struct command_line *line, int option, char **argv)
         return read_percent("slowdown", &suite->slowdown);
     case OPT_SEED:
         return read_count("seed", 0, UINT64_MAX - 1, &suite->seed);
+    case OPT_REPLAY:
+        line->replay = true;
+        return 0;
     case OPT_SERVE:
         line->serve = true;
         return 0;
@@ -409,6 +419,32 @@ static int with_files(struct command_line *line,
     return code;
 }
 
+static int replay_files(const struct command_line *line, const char *const *files, size_t n)
+{
+    struct xb_replay replay;
+    struct xb_reason why = { 0 };
+    int code = XB_EXIT_OK;
+    if (n == 0)
+        return usage("--replay: no files; see xbound ab --help");
+    if (line->directory)
+        return usage("--replay measures nothing, so there is nothing to put into --out");
+    if (xb_replay_open(&replay, files, n, line->blocks, line->suite.slowdown, &why) != 0)
+        code = usage("%s", why.text);
+    struct xb_gate gate = {
+        .rule = { line->min_effect, line->margin, xb_looks_plan(line->blocks) },
+        .contests = replay.contests,
+        .n = replay.n,
+        .seed = line->suite.seed,
+        .stop = &interrupted,
+        .block = xb_replay_block,
+        .context = &replay,
+    };
+    if (!code)
+        code = decide(line, &gate, NULL);
+    xb_replay_close(&replay);
+    return code;
+}
+
 static int serve(void)
 {
     struct xb_reason why;
@@ -440,6 +476,9 @@ static int run(int argc, char **argv)
     }
     if (line.serve)
         return serve();
+    take_signals();
+    if (line.replay)
+        return replay_files(&line, (const char *const *)argv + optind, (size_t)(argc - optind));
     if (argc - optind < 2)
         return usage("needs two builds, OLD and NEW; see xbound ab --help");
     struct xb_build old = { .label = "OLD", .program = argv[optind] };
@@ -454,7 +493,6 @@ static int run(int argc, char **argv)
     line.suite.new = &new;
     line.suite.patterns = (const char *const *)argv + optind + 2;
     line.suite.n_patterns = (size_t)(argc - optind - 2);
-    take_signals();
     return with_files(&line, compare_builds);
 }
 

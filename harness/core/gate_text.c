@@ -18,20 +18,14 @@ static void print_hint(const struct xb_rule *rule, const struct xb_effect *effec
     const struct xb_look *last = &rule->looks.look[rule->looks.n - 1];
     size_t needed =
         xb_blocks_to_detect(effect->sd, last->moved, log1p(rule->min_effect), log1p(rule->margin));
+    int n = snprintf(out, bytes, "INCONCLUSIVE: sees %.2g %% or more", percent(effect->detectable));
     if (effect->n < 2)
         snprintf(out, bytes, "INCONCLUSIVE: too few blocks");
     else if (needed <= XB_BLOCKS_MAX && needed > effect->n)
-        snprintf(out, bytes, "INCONCLUSIVE: sees %.2g %% or more; --blocks %zu would see %.3g %%",
-                 percent(effect->detectable), needed, 100 * rule->margin);
-    else if (needed <= XB_BLOCKS_MAX)
-        snprintf(out, bytes,
-                 "INCONCLUSIVE: sees %.2g %% or more; the change is too near the limits",
-                 percent(effect->detectable));
-    else
-        snprintf(out, bytes,
-                 "INCONCLUSIVE: sees %.2g %% or more; needs a quieter machine (xbound doctor), a "
-                 "wider --margin",
-                 percent(effect->detectable));
+        snprintf(out + n, bytes - (size_t)n, "; --blocks %zu would see %.3g %%", needed,
+                 100 * rule->margin);
+    else if (needed <= effect->n)
+        snprintf(out + n, bytes - (size_t)n, "; the change is near the limits");
 }
 
 const char *xb_verdict_text(const struct xb_rule *rule, const struct xb_effect *effect,
@@ -126,4 +120,9 @@ void xb_gate_print(FILE *out, const struct xb_gate *gate)
         if (first == i)
             print_class(out, gate, gate->contests[i].class);
     }
+    if (xb_gate_count(gate, XB_INCONCLUSIVE, NULL))
+        fputs("What is inconclusive needs a quieter machine (xbound doctor), more --blocks or a "
+              "wider "
+              "--margin.\n",
+              out);
 }

@@ -103,6 +103,9 @@ static void list(struct server *server, const struct xb_registry *registry)
     const struct xb_caches caches = xb_caches_of(&spec, topology);
     for (size_t i = 0; i < registry->n_kernels; i++) {
         const struct xb_kernel *kernel = registry->kernels[i];
+        /* That it may never end is its subject. */
+        if (kernel->outcome && strcmp(kernel->outcome, "deadlocks") == 0)
+            continue;
         answer(server, "kernel %s %s %" PRIu64 " %s %s %s", kernel->name,
                xb_class_name(kernel->bound), xb_fit_bytes(kernel, &caches),
                xb_kernel_waits(kernel) ? "wall" : "cpu", xb_build_code_hash(kernel->name),
