@@ -17,7 +17,8 @@
 #include <unistd.h>
 
 #define GREETING_NS UINT64_C(10000000000)
-#define LAST_NS     UINT64_C(500000000)
+
+enum { LAST_MS = 500 }; /* for the last words and the end of who has closed its pipe */
 
 /* ---- the child ---- */
 
@@ -96,7 +97,7 @@ blame(const struct xb_twin *twin, int code, struct xb_reason *why, const char *f
 static int bury(struct xb_twin *twin, struct xb_reason *why)
 {
     int status = 0;
-    uint64_t deadline_ns = xb_now_ns() + LAST_NS;
+    uint64_t deadline_ns = xb_now_ns() + LAST_MS * UINT64_C(1000000);
     while (twin->said >= 0 && xb_now_ns() < deadline_ns) {
         struct pollfd wait = { .fd = twin->said, .events = POLLIN };
         if (poll(&wait, 1, 100) > 0)
@@ -138,6 +139,12 @@ static int send_line(struct xb_twin *twin, const char *request)
     return write(twin->in, line, (size_t)n) == n ? 0 : -errno;
 }
 
+static int blame_words(const struct xb_twin *twin, struct xb_reason *why)
+{
+    return blame(twin, -EPROTO, why, "prints '%.150s'; a build under test is to be silent",
+                 twin->words);
+}
+
 /* Waits for answers or words. 0 with more in the buffer, or -errno with `why`. */
 static int wait_for_more(struct xb_twin *twin, uint64_t deadline_ns, struct xb_reason *why)
 {
@@ -161,9 +168,12 @@ static int wait_for_more(struct xb_twin *twin, uint64_t deadline_ns, struct xb_r
         twin->have += (size_t)n;
         return 0;
     }
-    if (wait[1].revents && listen(twin))
-        return blame(twin, -EPROTO, why, "prints '%.150s'; a build under test is to be silent",
-                     twin->words);
+    if (wait[1].revents && listen(twin)) {
+        /* Who prints and ends has said why; its end is the better news. */
+        struct pollfd end = { .fd = twin->out, .events = POLLIN };
+        if (poll(&end, 1, LAST_MS) == 0)
+            return blame_words(twin, why);
+    }
     return 0;
 }
 
@@ -178,6 +188,8 @@ int xb_twin_ask(struct xb_twin *twin, const char *request, uint64_t limit_ns,
         if (err)
             return err;
     }
+    if (twin->words[0])
+        return blame_words(twin, why);
     if (strncmp(line, "error ", 6) == 0)
         return blame(twin, -EREMOTEIO, why, "%.180s", line + 6);
     return 0;
