@@ -10,6 +10,7 @@
 #include "../core/provenance.h"
 #include "../core/registry.h"
 #include "../core/replay.h"
+#include "../core/selftest.h"
 #include "../core/serve.h"
 #include "../core/sink.h"
 #include "../core/spec.h"
@@ -40,6 +41,7 @@ static void print_help(void)
     puts(
         "Usage: xbound ab [OPTION...] OLD NEW [KERNEL...]\n"
         "       xbound ab [OPTION...] --replay SLICES.CSV...\n"
+        "       xbound ab [OPTION...] --self-test [KERNEL...]\n"
         "Compares two builds of xbound on this machine, block by block with fresh processes, and\n"
         "gives a verdict on each kernel (names or globs; all of cpu, cache and memory when none "
         "is\n"
@@ -65,6 +67,10 @@ static void print_help(void)
         "  --replay           judges recorded slices instead (slices.csv of --out), in windows of "
         "--blocks\n"
         "                     blocks; --slowdown is then added to the ratios\n"
+        "  --self-test        this build against itself: false alarms, power and the least effect "
+        "seen\n"
+        "                     on this machine; also selftest.csv\n"
+        "  --time TIME        that the self-test takes at most; default 570s\n"
         "  --seed N           of coins and orders; default: the time\n"
         "  --out DIR          or -o: slices.csv, ab.csv, verdicts.csv and provenance.csv; a new "
         "or\n"
@@ -79,7 +85,8 @@ struct command_line {
     double min_effect, margin;
     size_t blocks;
     const char *directory;
-    bool strict, help, serve, replay;
+    bool strict, help, serve, replay, self_test;
+    uint64_t time_ns; /* of the self-test */
 };
 
 /* Prints one line and returns the exit code for wrong usage. */
@@ -110,6 +117,8 @@ enum {
     OPT_SLOWDOWN,
     OPT_SEED,
     OPT_REPLAY,
+    OPT_SELF_TEST,
+    OPT_TIME,
     OPT_SERVE,
 };
 
@@ -126,6 +135,8 @@ static const struct option options[] = {
     { "cpu", required_argument, NULL, OPT_CPU },
     { "slowdown", required_argument, NULL, OPT_SLOWDOWN },
     { "seed", required_argument, NULL, OPT_SEED },
+    { "self-test", no_argument, NULL, OPT_SELF_TEST },
+    { "time", required_argument, NULL, OPT_TIME },
     { "replay", no_argument, NULL, OPT_REPLAY },
     { "serve", no_argument, NULL, OPT_SERVE },
     { "out", required_argument, NULL, 'o' },
@@ -216,6 +227,13 @@ static int read_option(struct command_line *line, int option, char **argv)
         return read_percent("slowdown", &suite->slowdown);
     case OPT_SEED:
         return read_count("seed", 0, UINT64_MAX - 1, &suite->seed);
+    case OPT_SELF_TEST:
+        line->self_test = suite->measure_unchanged = true;
+        return 0;
+    case OPT_TIME:
+        if (xb_parse_time(optarg, 1000000000, UINT64_C(86400000000000), &line->time_ns) != 0)
+            return usage("--time: '%s' is not a time from 1s to 86400s", optarg);
+        return 0;
     case OPT_REPLAY:
         line->replay = true;
         return 0;
@@ -390,6 +408,63 @@ static int compare_builds(struct command_line *line, const struct xb_topology *t
     return code;
 }
 
+static void show_self_test(void *context, size_t done, size_t all, double seconds)
+{
+    (void)context;
+    if (isatty(STDERR_FILENO))
+        fprintf(stderr, "\r\033[K%zu of %zu rounds  %.0f s", done, all, seconds);
+}
+
+static int write_self_test(const char *directory, const struct xb_selftest *test,
+                           struct xb_reason *why)
+{
+    struct xb_sink sink = { .fd = -1 };
+    struct xb_draft draft;
+    int err = xb_sink_open(&sink, directory, "selftest.csv", why);
+    if (!err)
+        err = xb_draft_open(&draft, why);
+    if (err)
+        return err;
+    xb_selftest_write(draft.out, test);
+    err = xb_draft_commit(&draft, &sink, why);
+    int closed = xb_sink_close(&sink, why);
+    return err ? err : closed;
+}
+
+static int test_self(struct command_line *line, const struct xb_topology *topology,
+                     struct xb_gate_files *files)
+{
+    struct xb_suite suite;
+    struct xb_reason why = { 0 };
+    struct xb_selftest test = {
+        .suite = &suite,
+        .rule = { line->min_effect, line->margin, xb_looks_plan(line->blocks) },
+        .limit_ns = line->time_ns,
+        .stop = &interrupted,
+        .progress = show_self_test,
+    };
+    int err = xb_suite_open(&suite, &line->suite, &interrupted, &why);
+    if (!err && files)
+        err = write_provenance(line->directory, topology, line, &why);
+    suite.files = files;
+    if (!err)
+        err = xb_selftest_run(&test, &why);
+    if (isatty(STDERR_FILENO))
+        fputs("\r\033[K", stderr);
+    if (!err && files)
+        err = write_self_test(line->directory, &test, &why);
+    int code = XB_EXIT_INTERRUPTED;
+    if (!err) {
+        xb_selftest_print(stdout, &test);
+        code = xb_selftest_failed(&test) ? XB_EXIT_FAILED : XB_EXIT_OK;
+    } else if (err != -EINTR) {
+        code = usage("%s", why.text);
+    }
+    xb_selftest_close(&test);
+    xb_suite_close(&suite);
+    return code;
+}
+
 /* Opens what every comparison needs, and closes it. An exit code. */
 static int with_files(struct command_line *line,
                       int (*compare)(struct command_line *, const struct xb_topology *,
@@ -466,6 +541,7 @@ static int run(int argc, char **argv)
         .min_effect = 0.005,
         .margin = 0.02,
         .blocks = XB_BLOCKS_MAX,
+        .time_ns = UINT64_C(570000000000),
     };
     int code = read_command_line(&line, argc, argv);
     if (code)
@@ -479,21 +555,29 @@ static int run(int argc, char **argv)
     take_signals();
     if (line.replay)
         return replay_files(&line, (const char *const *)argv + optind, (size_t)(argc - optind));
-    if (argc - optind < 2)
+    /* Two processor-bound, two of caches, two of memory. */
+    static const char *const typical[] = { "cpu/mix64",     "cpu/sort_small", "cache/chase_l2",
+                                           "cache/load_l2", "memory/copy",    "memory/chase_dram" };
+    int first = line.self_test ? optind : optind + 2;
+    if (argc < first)
         return usage("needs two builds, OLD and NEW; see xbound ab --help");
-    struct xb_build old = { .label = "OLD", .program = argv[optind] };
-    struct xb_build new = { .label = "NEW", .program = argv[optind + 1] };
+    struct xb_build old = { .label = "OLD" }, new = { .label = "NEW" };
     struct xb_build *both[] = { &old, &new };
     for (int i = 0; i < 2; i++) {
+        both[i]->program = line.self_test ? "/proc/self/exe" : argv[optind + i];
         both[i]->argv[0] = both[i]->program;
         both[i]->argv[1] = "ab";
         both[i]->argv[2] = "--serve";
     }
     line.suite.old = &old;
     line.suite.new = &new;
-    line.suite.patterns = (const char *const *)argv + optind + 2;
-    line.suite.n_patterns = (size_t)(argc - optind - 2);
-    return with_files(&line, compare_builds);
+    line.suite.patterns = (const char *const *)argv + first;
+    line.suite.n_patterns = (size_t)(argc - first);
+    if (line.self_test && argc == first && !line.suite.classes) {
+        line.suite.patterns = typical;
+        line.suite.n_patterns = sizeof typical / sizeof typical[0];
+    }
+    return with_files(&line, line.self_test ? test_self : compare_builds);
 }
 
 const struct xb_command xb_command_ab = {

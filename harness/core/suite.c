@@ -145,18 +145,24 @@ void xb_contest_take(struct xb_contest *contest, const struct xb_block *block)
     contest->switches += xb_block_switches(block, false) + xb_block_switches(block, true);
 }
 
+int xb_suite_take(struct xb_suite *suite, size_t index, size_t number, struct xb_block *block,
+                  struct xb_reason *why)
+{
+    const struct xb_duel *duel = &suite->duels[index];
+    int err = xb_duel_block(duel, &suite->prng, block, why);
+    if (!err && suite->files)
+        err = xb_gate_write_block(suite->files, &suite->contests[index], number, block,
+                                  duel->opening.iters, duel->opening.bytes, why);
+    return err;
+}
+
 int xb_suite_block(void *context, size_t index, struct xb_reason *why)
 {
     struct xb_suite *suite = context;
     struct xb_contest *contest = &suite->contests[index];
-    const struct xb_duel *duel = &suite->duels[index];
     struct xb_block block;
-    int err = xb_duel_block(duel, &suite->prng, &block, why);
-    if (err)
-        return err;
-    xb_contest_take(contest, &block);
-    if (suite->files)
-        err = xb_gate_write_block(suite->files, contest, contest->effect.n, &block,
-                                  duel->opening.iters, duel->opening.bytes, why);
+    int err = xb_suite_take(suite, index, contest->effect.n, &block, why);
+    if (!err)
+        xb_contest_take(contest, &block);
     return err;
 }

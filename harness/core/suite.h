@@ -41,6 +41,11 @@ void xb_suite_close(struct xb_suite *suite);
 /* For xb_gate.block: takes a block with fresh processes, and writes its rows. `context`: the suite. */
 int xb_suite_block(void *context, size_t index, struct xb_reason *why);
 
+/* Takes a block of suite->duels[index] and writes its rows as block `number` of its contest. 0 or
+ * -errno with `why`. */
+int xb_suite_take(struct xb_suite *suite, size_t index, size_t number, struct xb_block *block,
+                  struct xb_reason *why);
+
 /* What goes into a contest from a block: log ratios, times, switches. */
 void xb_contest_take(struct xb_contest *contest, const struct xb_block *block);
 
