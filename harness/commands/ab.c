@@ -61,7 +61,7 @@ static void print_help(void)
         "  --bytes-most BYTES working sets are no larger, being made anew in each block; "
         "default 32M\n"
         "  --slice TIME       aim of one slice; default 4ms\n"
-        "  --quartets N       of slices (ABBA or BAAB) in a block, 1 to 64; default 8\n"
+        "  --quartets N       of slices (ABBA or BAAB) in a block, 1 to 64; default 4\n"
         "  --cpu N            where single workers run; default the last CPU there is\n"
         "  --slowdown PERCENT spin so much longer in NEW's slices: to see what the gate does\n"
         "  --replay           judges recorded slices instead (slices.csv of --out), in windows of "
@@ -534,7 +534,7 @@ static int run(int argc, char **argv)
     struct command_line line = {
         .suite = { .bytes_most = 32 << 20,
                    .slice_ns = 4000000,
-                   .quartets = 8,
+                   .quartets = 4,
                    .cpu = -1,
                    .workers = 2,
                    .seed = xb_now_ns() ^ (uint64_t)time(NULL) << 32 },
