@@ -4,6 +4,7 @@
 
 #include "../base/clock.h"
 #include "../base/parse.h"
+#include "../core/command.h"
 #include "../core/gate_rows.h"
 #include "../core/gate_text.h"
 #include "../core/metrics.h"
@@ -40,6 +41,7 @@ static void print_help(void)
 {
     puts(
         "Usage: xbound ab [OPTION...] OLD NEW [KERNEL...]\n"
+        "       xbound ab [OPTION...] --command OLD_COMMAND NEW_COMMAND\n"
         "       xbound ab [OPTION...] --replay SLICES.CSV...\n"
         "       xbound ab [OPTION...] --self-test [KERNEL...]\n"
         "Compares two builds of xbound on this machine, block by block with fresh processes, and\n"
@@ -64,6 +66,11 @@ static void print_help(void)
         "  --quartets N       of slices (ABBA or BAAB) in a block, 1 to 64; default 4\n"
         "  --cpu N            where single workers run; default the last CPU there is\n"
         "  --slowdown PERCENT spin so much longer in NEW's slices: to see what the gate does\n"
+        "  --command          any two commands instead, for /bin/sh -c: CPU time of the whole "
+        "process.\n"
+        "                     They are to be silent and to exit with 0\n"
+        "  --wall             wall time instead, for commands that wait or have threads\n"
+        "  --limit TIME       after which a command hangs; default 60s\n"
         "  --replay           judges recorded slices instead (slices.csv of --out), in windows of "
         "--blocks\n"
         "                     blocks; --slowdown is then added to the ratios\n"
@@ -85,8 +92,9 @@ struct command_line {
     double min_effect, margin;
     size_t blocks;
     const char *directory;
-    bool strict, help, serve, replay, self_test;
-    uint64_t time_ns; /* of the self-test */
+    bool strict, help, serve, replay, self_test, command, wall;
+    uint64_t limit_ns; /* of a command */
+    uint64_t time_ns;  /* of the self-test */
 };
 
 /* Prints one line and returns the exit code for wrong usage. */
@@ -116,6 +124,9 @@ enum {
     OPT_CPU,
     OPT_SLOWDOWN,
     OPT_SEED,
+    OPT_COMMAND,
+    OPT_WALL,
+    OPT_LIMIT,
     OPT_REPLAY,
     OPT_SELF_TEST,
     OPT_TIME,
@@ -135,6 +146,9 @@ static const struct option options[] = {
     { "cpu", required_argument, NULL, OPT_CPU },
     { "slowdown", required_argument, NULL, OPT_SLOWDOWN },
     { "seed", required_argument, NULL, OPT_SEED },
+    { "command", no_argument, NULL, OPT_COMMAND },
+    { "wall", no_argument, NULL, OPT_WALL },
+    { "limit", required_argument, NULL, OPT_LIMIT },
     { "self-test", no_argument, NULL, OPT_SELF_TEST },
     { "time", required_argument, NULL, OPT_TIME },
     { "replay", no_argument, NULL, OPT_REPLAY },
@@ -227,6 +241,16 @@ static int read_option(struct command_line *line, int option, char **argv)
         return read_percent("slowdown", &suite->slowdown);
     case OPT_SEED:
         return read_count("seed", 0, UINT64_MAX - 1, &suite->seed);
+    case OPT_COMMAND:
+        line->command = true;
+        return 0;
+    case OPT_WALL:
+        line->wall = true;
+        return 0;
+    case OPT_LIMIT:
+        if (xb_parse_time(optarg, 1000000, UINT64_C(3600000000000), &line->limit_ns) != 0)
+            return usage("--limit: '%s' is not a time from 1ms to 3600s", optarg);
+        return 0;
     case OPT_SELF_TEST:
         line->self_test = suite->measure_unchanged = true;
         return 0;
@@ -408,6 +432,33 @@ static int compare_builds(struct command_line *line, const struct xb_topology *t
     return code;
 }
 
+static int compare_commands(struct command_line *line, const struct xb_topology *topology,
+                            struct xb_gate_files *files)
+{
+    struct xb_reason why = { 0 };
+    struct xb_commands commands = {
+        .line = { line->suite.old->program, line->suite.new->program },
+        .contest = { .wall = line->wall },
+        .limit_ns = line->limit_ns,
+        .cpu = line->wall ? -1 : line->suite.cpu,
+        .prng = line->suite.seed,
+        .files = files,
+    };
+    int err = xb_commands_open(&commands, &why);
+    if (!err && files)
+        err = write_provenance(line->directory, topology, line, &why);
+    struct xb_gate gate = {
+        .rule = { line->min_effect, line->margin, xb_looks_plan(line->blocks) },
+        .contests = &commands.contest,
+        .n = 1,
+        .seed = line->suite.seed,
+        .stop = &interrupted,
+        .block = xb_commands_block,
+        .context = &commands,
+    };
+    return err ? usage("%s", why.text) : decide(line, &gate, files);
+}
+
 static void show_self_test(void *context, size_t done, size_t all, double seconds)
 {
     (void)context;
@@ -542,6 +593,7 @@ static int run(int argc, char **argv)
         .margin = 0.02,
         .blocks = XB_BLOCKS_MAX,
         .time_ns = UINT64_C(570000000000),
+        .limit_ns = UINT64_C(60000000000),
     };
     int code = read_command_line(&line, argc, argv);
     if (code)
@@ -571,13 +623,19 @@ static int run(int argc, char **argv)
     }
     line.suite.old = &old;
     line.suite.new = &new;
+    if (line.command && (line.self_test || argc != first))
+        return usage("--command takes two commands, each quoted as one word, and nothing else");
+    if (line.wall && !line.command)
+        return usage("--wall goes with --command; a kernel says itself which time is its own");
     line.suite.patterns = (const char *const *)argv + first;
     line.suite.n_patterns = (size_t)(argc - first);
     if (line.self_test && argc == first && !line.suite.classes) {
         line.suite.patterns = typical;
         line.suite.n_patterns = sizeof typical / sizeof typical[0];
     }
-    return with_files(&line, line.self_test ? test_self : compare_builds);
+    return with_files(&line, line.command     ? compare_commands
+                             : line.self_test ? test_self
+                                              : compare_builds);
 }
 
 const struct xb_command xb_command_ab = {

@@ -103,7 +103,9 @@ static int bury(struct xb_twin *twin, struct xb_reason *why)
         if (poll(&wait, 1, 100) > 0)
             listen(twin);
     }
-    pid_t gone = waitpid(twin->pid, &status, WNOHANG);
+    pid_t gone;
+    while ((gone = waitpid(twin->pid, &status, WNOHANG)) == 0 && xb_now_ns() < deadline_ns)
+        poll(NULL, 0, 5); /* its pipe is closed before it can be buried */
     if (gone == twin->pid)
         twin->pid = 0;
     char said[sizeof twin->words + 32] = "";

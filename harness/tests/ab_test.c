@@ -280,6 +280,65 @@ XB_TEST(Ab, LargeSlowdownIsCalledAndTheFilesSayIt)
     expect(run("ab --blocks 10 --replay out/slices.csv"), 1, "cpu/mix64", NULL);
 }
 
+/* ---- commands ---- */
+
+/* One line on standard error; `old` and `new` are scripts' bodies. xb_spawn() cuts arguments at
+ * blanks, so each command is the path of a script. */
+static struct xb_ended *run_commands(const char *options, const char *old, const char *new)
+{
+    char first[512];
+    snprintf(first, sizeof first, "%s.old", script(old));
+    rename(script(old), first);
+    return run("ab --command --blocks 10 %s %s %s", options, first, script(new));
+}
+
+XB_TEST(Ab, CommandsOfWhichOneComputesMuchLongerRegress)
+{
+    expect(run_commands("", "exit 0", "i=0; while [ $i -lt 20000 ]; do i=$((i + 1)); done"), 1,
+           " REGRESSED", NULL);
+}
+
+XB_TEST(Ab, WallTimeSeesACommandThatSleeps)
+{
+    expect(run_commands("--wall", "sleep 0.1", "exit 0"), 0, " IMPROVED", NULL);
+}
+
+XB_TEST(Ab, CommandThatMisbehavesIsOneLine)
+{
+    expect(run_commands("", "exit 0", "exit 3"), 2, NULL, "build.sh): exited with 3");
+    expect(run_commands("", "exit 0", "kill -SEGV $$"), 2, NULL, "crashed: signal 11");
+    expect(run_commands("", "echo hello", "exit 0"), 2, NULL, "OLD (");
+    expect(run_commands("", "exit 0", "echo hello"), 2, NULL, "prints 'hello'");
+    expect(run_commands("--limit 100ms", "exit 0", "sleep 100"), 2, NULL,
+           "hangs: not over after 0.1 s; killed");
+    expect(run("ab --command /nowhere/program true"), 2, NULL,
+           "OLD (/nowhere/program): exited with 127; it printed: ");
+    expect(run("ab --command true"), 2, NULL, "needs two builds");
+    expect(run("ab --command true true true"), 2, NULL, "--command takes two commands");
+    expect(run("ab --wall true true"), 2, NULL, "--wall goes with --command");
+}
+
+/* ---- the self-test ---- */
+
+XB_TEST(Ab, SelfTestCountsItsWindowsAndWritesThem)
+{
+    struct xb_ended *ended =
+        run("ab --self-test --time 3s --slice 50us --quartets 1 --seed 5 -o out "
+            "cpu/mix64");
+    XB_EXPECT(ended->code == 0 || ended->code == 1);
+    XB_EXPECT_STREQ(ended->err, "");
+    XB_EXPECT_HAS(ended->out, "cpu/mix64");
+    free(ended);
+    char path[512];
+    struct xb_table table;
+    snprintf(path, sizeof path, "%s/out/selftest.csv", xb_test_folder());
+    XB_EXPECT_EQ(xb_table_open(&table, path), 0);
+    XB_EXPECT_EQ(table.rows, 7);
+    XB_EXPECT_EQ(xb_table_count(&table, "what", "added"), 4);
+    XB_EXPECT_EQ(xb_table_count(&table, "what", "injected"), 2);
+    xb_table_close(&table);
+}
+
 /* ---- usage ---- */
 
 XB_TEST(Ab, WrongUsageIsOneLine)
