@@ -11,6 +11,7 @@
 #include "latency.h"
 #include "metrics.h"
 
+#include <alloca.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -223,11 +224,26 @@ static enum phase after_calibration(struct cell *cell)
     return DONE;
 }
 
+/* cell->iters stays what the last window did, which verify() is to check. */
+static void ask_pacer(struct cell *cell)
+{
+    struct xb_sample window;
+    sum_up(cell, &window);
+    uint64_t iters = cell->plan->pacer->next(cell->plan->pacer, &window);
+    cell->phase = iters ? SAMPLE : DONE;
+    if (iters)
+        cell->iters = iters;
+}
+
 static void decide(struct cell *cell)
 {
     struct xb_result *result = cell->result;
     if (failed(cell)) {
         cell->phase = DONE;
+        return;
+    }
+    if (cell->plan->pacer) {
+        ask_pacer(cell);
         return;
     }
     switch (cell->phase) {
@@ -294,19 +310,38 @@ static int work(struct cell *cell, struct xb_worker *worker, struct hand *hand, 
     return 0;
 }
 
+static uint64_t clock_ns(const struct xb_plan *plan)
+{
+    return xb_kernel_waits(plan->kernel) ? xb_now_ns() : xb_thread_cpu_ns();
+}
+
+static int work_and_spin(struct cell *cell, struct xb_worker *worker, void *state,
+                         struct xb_work *did)
+{
+    uint64_t begin_ns = clock_ns(cell->plan);
+    int err = work(cell, worker, worker->harness, state, did);
+    double took_ns = (double)(clock_ns(cell->plan) - begin_ns);
+    uint64_t end_ns = begin_ns + (uint64_t)(took_ns * (1 + cell->plan->pacer->stretch));
+    while (clock_ns(cell->plan) < end_ns)
+        continue;
+    return err;
+}
+
 /* The worker's work of a window, when it is its turn. */
 static int take_turn(struct cell *cell, struct xb_worker *worker, void *state, struct xb_work *did)
 {
     const struct xb_model *model = cell->team.model;
     if (model->begin_work)
         model->begin_work(worker);
-    int err = work(cell, worker, worker->harness, state, did);
+    const struct xb_pacer *pacer = cell->plan->pacer;
+    int err = pacer && pacer->stretch > 0 ? work_and_spin(cell, worker, state, did)
+                                          : work(cell, worker, worker->harness, state, did);
     if (model->end_work)
         model->end_work(worker);
     return err;
 }
 
-static void body(struct xb_worker *worker)
+static void live(struct xb_worker *worker)
 {
     struct cell *cell = cell_of(worker->team);
     const struct xb_kernel *kernel = cell->plan->kernel;
@@ -364,6 +399,20 @@ static void body(struct xb_worker *worker)
     }
     if (kernel->teardown)
         kernel->teardown(state);
+}
+
+static void body(struct xb_worker *worker)
+{
+    const struct xb_pacer *pacer = cell_of(worker->team)->plan->pacer;
+    if (!pacer) {
+        live(worker);
+        return;
+    }
+    volatile char *stack = alloca(pacer->stack_pad + 1);
+    void *heap = malloc(pacer->heap_pad + 1); /* whether it is there does not matter */
+    *stack = 0;
+    live(worker);
+    free(heap);
 }
 
 /* ---- the cell ---- */

@@ -21,6 +21,20 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+/* Decides from outside how the windows of a cell go, in place of the plan's budget: `xbound ab` takes
+ * its slices so. The windows are those of any run. */
+struct xb_pacer {
+    /* After each window, with what it took; worker 0 calls it, while the others wait. Iterations of
+     * the next window, or 0: no more. */
+    uint64_t (*next)(struct xb_pacer *pacer, const struct xb_sample *window);
+    /* Each worker's stack and heap begin so many bytes further on, lest where they lie is the same
+     * in all processes of a build. */
+    size_t stack_pad, heap_pad;
+    /* Each worker spins for this share of what its work took, inside of the window: a slowdown of
+     * known size, for the gate to find. CPU time; wall time if the work waits. */
+    double stretch;
+};
+
 /* What a team is to do. */
 struct xb_plan {
     const struct xb_kernel *kernel;
@@ -40,6 +54,7 @@ struct xb_plan {
     uint32_t samples;        /* exactly as many; 0: until precise or out of budget */
     double precision;        /* half width of the interval of the median over the median */
     bool latency;            /* afterwards, take latencies for a quarter of the budget */
+    struct xb_pacer *pacer;  /* NULL: none */
 };
 
 /* What came of it. Lives in shared memory; the harness's process reads it even if every worker

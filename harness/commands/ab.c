@@ -1,0 +1,646 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * xbound ab: two builds, interleaved; which kernels regressed? */
+#include "command.h"
+
+#include "../base/clock.h"
+#include "../base/parse.h"
+#include "../core/command.h"
+#include "../core/gate_rows.h"
+#include "../core/gate_text.h"
+#include "../core/metrics.h"
+#include "../core/provenance.h"
+#include "../core/registry.h"
+#include "../core/replay.h"
+#include "../core/selftest.h"
+#include "../core/serve.h"
+#include "../core/sink.h"
+#include "../core/spec.h"
+#include "../core/suite.h"
+#include "../core/topology.h"
+#include "../counters/source.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int number)
+{
+    interrupted = number;
+}
+
+static void print_help(void)
+{
+    puts(
+        "Usage: xbound ab [OPTION...] OLD NEW [KERNEL...]\n"
+        "       xbound ab [OPTION...] --command OLD_COMMAND NEW_COMMAND\n"
+        "       xbound ab [OPTION...] --replay SLICES.CSV...\n"
+        "       xbound ab [OPTION...] --self-test [KERNEL...]\n"
+        "Compares two builds of xbound on this machine, block by block with fresh processes, and\n"
+        "gives a verdict on each kernel (names or globs; all of cpu, cache and memory when none "
+        "is\n"
+        "named):\n\n"
+        "  REGRESSED     slower by more than --min-effect\n"
+        "  IMPROVED      faster by more than --min-effect\n"
+        "  PROVEN < m    slower by less than --margin, if at all\n"
+        "  UNCHANGED     the same machine code: not measured\n"
+        "  INCONCLUSIVE  none of these can be told; says how small an effect could be\n\n"
+        "  --blocks N         at most N blocks, 10 to 48 (default); looks at 10, 15, 22, 32 and "
+        "48\n"
+        "  --margin PERCENT   what NEW is to be proven better than; default 2\n"
+        "  --min-effect PERCENT  less is neither a regression nor an improvement; default 0.5\n"
+        "  --class LIST       only kernels of these classes: cpu cache memory io sync\n"
+        "  --strict           exit 3 where something is inconclusive and nothing regressed\n"
+        "  --measure-unchanged  time the same machine code too\n"
+        "  --bytes-most BYTES working sets are no larger, being made anew in each block; "
+        "default 32M\n"
+        "  --slice TIME       aim of one slice; default 4ms\n"
+        "  --quartets N       of slices (ABBA or BAAB) in a block, 1 to 64; default 4\n"
+        "  --cpu N            where single workers run; default the last CPU there is\n"
+        "  --slowdown PERCENT spin so much longer in NEW's slices: to see what the gate does\n"
+        "  --command          any two commands instead, for /bin/sh -c: CPU time of the whole "
+        "process.\n"
+        "                     They are to be silent and to exit with 0\n"
+        "  --wall             wall time instead, for commands that wait or have threads\n"
+        "  --limit TIME       after which a command hangs; default 60s\n"
+        "  --replay           judges recorded slices instead (slices.csv of --out), in windows of "
+        "--blocks\n"
+        "                     blocks; --slowdown is then added to the ratios\n"
+        "  --self-test        this build against itself: false alarms, power and the least effect "
+        "seen\n"
+        "                     on this machine; also selftest.csv\n"
+        "  --time TIME        that the self-test takes at most; default 570s\n"
+        "  --seed N           of coins and orders; default: the time\n"
+        "  --out DIR          or -o: slices.csv, ab.csv, verdicts.csv and provenance.csv; a new "
+        "or\n"
+        "                     empty folder\n"
+        "  --help             this text\n\n"
+        "Exit codes: 0 nothing regressed; 1 a kernel regressed, or NEW lacks one; 3 see --strict;\n"
+        "2 usage, or a build that crashes, hangs, prints, or does other work: no verdict then.");
+}
+
+struct command_line {
+    struct xb_suite_spec suite;
+    double min_effect, margin;
+    size_t blocks;
+    const char *directory;
+    bool strict, help, serve, replay, self_test, command, wall;
+    uint64_t limit_ns; /* of a command */
+    uint64_t time_ns;  /* of the self-test */
+};
+
+/* Prints one line and returns the exit code for wrong usage. */
+__attribute__((format(printf, 1, 2))) static int usage(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    fputs("xbound ab: ", stderr);
+    vfprintf(stderr, format, args);
+    fputc('\n', stderr);
+    va_end(args);
+    return XB_EXIT_USAGE;
+}
+
+/* ---- the command line ---- */
+
+enum {
+    OPT_BLOCKS = 256,
+    OPT_MARGIN,
+    OPT_MIN_EFFECT,
+    OPT_CLASS,
+    OPT_STRICT,
+    OPT_MEASURE_UNCHANGED,
+    OPT_BYTES_MOST,
+    OPT_SLICE,
+    OPT_QUARTETS,
+    OPT_CPU,
+    OPT_SLOWDOWN,
+    OPT_SEED,
+    OPT_COMMAND,
+    OPT_WALL,
+    OPT_LIMIT,
+    OPT_REPLAY,
+    OPT_SELF_TEST,
+    OPT_TIME,
+    OPT_SERVE,
+};
+
+static const struct option options[] = {
+    { "blocks", required_argument, NULL, OPT_BLOCKS },
+    { "margin", required_argument, NULL, OPT_MARGIN },
+    { "min-effect", required_argument, NULL, OPT_MIN_EFFECT },
+    { "class", required_argument, NULL, OPT_CLASS },
+    { "strict", no_argument, NULL, OPT_STRICT },
+    { "measure-unchanged", no_argument, NULL, OPT_MEASURE_UNCHANGED },
+    { "bytes-most", required_argument, NULL, OPT_BYTES_MOST },
+    { "slice", required_argument, NULL, OPT_SLICE },
+    { "quartets", required_argument, NULL, OPT_QUARTETS },
+    { "cpu", required_argument, NULL, OPT_CPU },
+    { "slowdown", required_argument, NULL, OPT_SLOWDOWN },
+    { "seed", required_argument, NULL, OPT_SEED },
+    { "command", no_argument, NULL, OPT_COMMAND },
+    { "wall", no_argument, NULL, OPT_WALL },
+    { "limit", required_argument, NULL, OPT_LIMIT },
+    { "self-test", no_argument, NULL, OPT_SELF_TEST },
+    { "time", required_argument, NULL, OPT_TIME },
+    { "replay", no_argument, NULL, OPT_REPLAY },
+    { "serve", no_argument, NULL, OPT_SERVE },
+    { "out", required_argument, NULL, 'o' },
+    { "help", no_argument, NULL, 'h' },
+    { NULL, 0, NULL, 0 },
+};
+
+/* 0 or an exit code. */
+static int read_count(const char *name, uint64_t least, uint64_t most, uint64_t *out)
+{
+    if (xb_parse_count(optarg, least, most, out) != 0)
+        return usage("--%s: '%s' is not a whole number from %" PRIu64 " to %" PRIu64, name, optarg,
+                     least, most);
+    return 0;
+}
+
+/* "2", "0.5" or "2%", as a share. */
+static int read_percent(const char *name, double *out)
+{
+    char *end;
+    bool plain = optarg[0] && !optarg[strspn(optarg, "0123456789.%")];
+    double value = strtod(optarg, &end);
+    if (!plain || end == optarg || strcmp(*end == '%' ? end + 1 : end, "") != 0 || value > 1000)
+        return usage("--%s: '%s' is not a percentage from 0 to 1000, such as 0.5", name, optarg);
+    *out = value / 100;
+    return 0;
+}
+
+static int read_classes(unsigned *classes)
+{
+    char text[128];
+    const char *pieces[XB_CLASSES];
+    int n = -E2BIG;
+    *classes = 0;
+    if (strlen(optarg) < sizeof text)
+        n = xb_parse_list(strcpy(text, optarg), pieces, XB_CLASSES);
+    for (int i = 0; i < n; i++) {
+        unsigned bound = 0;
+        while (bound < XB_CLASSES && strcmp(xb_class_name((enum xb_class)bound), pieces[i]) != 0)
+            bound++;
+        *classes |= 1u << bound;
+    }
+    if (n < 1 || *classes >> XB_CLASSES)
+        return usage("--class: '%.60s' is not a list of cpu cache memory io sync", optarg);
+    return 0;
+}
+
+/* 0 or an exit code. */
+static int read_option(struct command_line *line, int option, char **argv)
+{
+    struct xb_suite_spec *suite = &line->suite;
+    uint64_t count = 0;
+    int code;
+    switch (option) {
+    case OPT_BLOCKS:
+        code = read_count("blocks", XB_BLOCKS_LEAST, XB_BLOCKS_MAX, &count);
+        line->blocks = count;
+        return code;
+    case OPT_MARGIN:
+        return read_percent("margin", &line->margin);
+    case OPT_MIN_EFFECT:
+        return read_percent("min-effect", &line->min_effect);
+    case OPT_CLASS:
+        return read_classes(&suite->classes);
+    case OPT_STRICT:
+        line->strict = true;
+        return 0;
+    case OPT_MEASURE_UNCHANGED:
+        suite->measure_unchanged = true;
+        return 0;
+    case OPT_BYTES_MOST:
+        if (xb_parse_bytes(optarg, 4096, UINT64_C(1) << 40, &suite->bytes_most) != 0)
+            return usage("--bytes-most: '%s' is not a size from 4K to 1T, such as 32M", optarg);
+        return 0;
+    case OPT_SLICE:
+        if (xb_parse_time(optarg, 10000, 1000000000, &suite->slice_ns) != 0)
+            return usage("--slice: '%s' is not a time from 10us to 1s, such as 4ms", optarg);
+        return 0;
+    case OPT_QUARTETS:
+        code = read_count("quartets", 1, XB_QUARTETS_MAX, &count);
+        suite->quartets = count;
+        return code;
+    case OPT_CPU:
+        code = read_count("cpu", 0, 1 << 20, &count);
+        suite->cpu = (int)count;
+        return code;
+    case OPT_SLOWDOWN:
+        return read_percent("slowdown", &suite->slowdown);
+    case OPT_SEED:
+        return read_count("seed", 0, UINT64_MAX - 1, &suite->seed);
+    case OPT_COMMAND:
+        line->command = true;
+        return 0;
+    case OPT_WALL:
+        line->wall = true;
+        return 0;
+    case OPT_LIMIT:
+        if (xb_parse_time(optarg, 1000000, UINT64_C(3600000000000), &line->limit_ns) != 0)
+            return usage("--limit: '%s' is not a time from 1ms to 3600s", optarg);
+        return 0;
+    case OPT_SELF_TEST:
+        line->self_test = suite->measure_unchanged = true;
+        return 0;
+    case OPT_TIME:
+        if (xb_parse_time(optarg, 1000000000, UINT64_C(86400000000000), &line->time_ns) != 0)
+            return usage("--time: '%s' is not a time from 1s to 86400s", optarg);
+        return 0;
+    case OPT_REPLAY:
+        line->replay = true;
+        return 0;
+    case OPT_SERVE:
+        line->serve = true;
+        return 0;
+    case 'o':
+        line->directory = optarg;
+        return *optarg ? 0 : usage("--out: an empty path");
+    case 'h':
+        line->help = true;
+        return 0;
+    case ':':
+        return usage("option '%s' needs a value; see xbound ab --help", argv[optind - 1]);
+    default:
+        return usage("unknown option '%s'; see xbound ab --help", argv[optind - 1]);
+    }
+}
+
+/* 0 or an exit code. What is left of argv from optind on are the operands. */
+static int read_command_line(struct command_line *line, int argc, char **argv)
+{
+    int code = 0;
+    opterr = 0;
+    while (!code && !line->help) {
+        int option = getopt_long(argc, argv, ":o:h", options, NULL);
+        if (option == -1)
+            break;
+        code = read_option(line, option, argv);
+    }
+    if (!code && !line->help && line->min_effect >= line->margin)
+        return usage("--min-effect is to be less than --margin");
+    return code;
+}
+
+/* ---- doing it ---- */
+
+static void take_signals(void)
+{
+    struct sigaction action = { .sa_handler = on_signal };
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    signal(SIGPIPE, SIG_IGN); /* a build that died is found by reading */
+    signal(SIGCHLD, SIG_DFL);
+    signal(SIGXFSZ, SIG_IGN);
+}
+
+static int write_provenance(const char *directory, const struct xb_topology *topology,
+                            const struct command_line *line, struct xb_reason *why)
+{
+    const struct xb_suite_spec *suite = &line->suite;
+    const struct xb_build *builds[] = { suite->old, suite->new };
+    struct xb_sink sink = { .fd = -1 };
+    struct xb_draft draft;
+    const char *slash = strrchr(directory, '/');
+    int err = xb_sink_open(&sink, directory, "provenance.csv", why);
+    if (!err)
+        err = xb_draft_open(&draft, why);
+    if (err)
+        return err;
+    xb_provenance_begin(draft.out, slash && slash[1] ? slash + 1 : directory, topology);
+    for (int i = 0; i < 2 && builds[i]; i++) {
+        const char *side = i ? "new" : "old", *keys[] = { "program", "commit", "alignment" };
+        const char *values[] = { builds[i]->program, builds[i]->commit, builds[i]->alignment };
+        for (int j = 0; j < 3; j++) {
+            fprintf(draft.out, "%s_", side);
+            xb_provenance_add(draft.out, keys[j], "%s", values[j]);
+        }
+    }
+    xb_provenance_add(draft.out, "seed", "%" PRIu64, suite->seed);
+    xb_provenance_add(draft.out, "slice_ns", "%" PRIu64, suite->slice_ns);
+    xb_provenance_add(draft.out, "quartets", "%zu", suite->quartets);
+    xb_provenance_add(draft.out, "cpu", "%d", suite->cpu);
+    err = xb_draft_commit(&draft, &sink, why);
+    int closed = xb_sink_close(&sink, why);
+    return err ? err : closed;
+}
+
+struct display {
+    struct xb_gate *gate;
+    uint64_t begin_ns;
+    bool terminal;
+};
+
+/* On a terminal one line that is rewritten; nothing in a pipe. */
+static void show(void *context, size_t index)
+{
+    const struct display *display = context;
+    const struct xb_gate *gate = display->gate;
+    if (!display->terminal)
+        return;
+    fprintf(stderr, "\r\033[K%zu of %zu undecided  %.0f s  %s, block %zu",
+            xb_gate_count(gate, XB_INCONCLUSIVE, NULL), gate->n,
+            (double)(xb_now_ns() - display->begin_ns) / 1e9, gate->contests[index].name,
+            gate->contests[index].effect.n);
+    fflush(stderr);
+}
+
+static void warn_of_alignment(const struct xb_build *build)
+{
+    if (strcmp(build->alignment, "64") != 0)
+        fprintf(stderr,
+                "xbound ab: warning: %s (%s) is not built with -falign-functions=64 "
+                "-falign-loops=64: where the linker puts its code may move figures by some "
+                "percent\n",
+                build->label, build->program);
+}
+
+static int exit_code(const struct command_line *line, const struct xb_gate *gate)
+{
+    bool missing = false;
+    for (size_t i = 0; i < gate->n; i++)
+        missing |= gate->contests[i].missing.code == -ENOENT;
+    if (missing || xb_gate_count(gate, XB_REGRESSED, NULL))
+        return XB_EXIT_FAILED;
+    if (line->strict && xb_gate_count(gate, XB_INCONCLUSIVE, NULL))
+        return XB_EXIT_INCONCLUSIVE;
+    return XB_EXIT_OK;
+}
+
+/* Runs the gate, prints and writes verdicts. An exit code. */
+static int decide(const struct command_line *line, struct xb_gate *gate,
+                  struct xb_gate_files *files)
+{
+    struct xb_reason why = { 0 };
+    struct display display = { gate, xb_now_ns(), isatty(STDERR_FILENO) };
+    gate->progress = show;
+    gate->progress_context = &display;
+    int err = xb_gate_run(gate, &why);
+    if (display.terminal)
+        fputs("\r\033[K", stderr);
+    if (!err && files)
+        err = xb_gate_write_verdicts(files, gate, &why);
+    if (err == -EINTR) {
+        fputs("xbound ab: interrupted; no verdict\n", stderr);
+        return XB_EXIT_INTERRUPTED;
+    }
+    if (err)
+        return usage("%s", why.text);
+    xb_gate_print(stdout, gate);
+    return exit_code(line, gate);
+}
+
+static int compare_builds(struct command_line *line, const struct xb_topology *topology,
+                          struct xb_gate_files *files)
+{
+    struct xb_suite suite;
+    struct xb_reason why = { 0 };
+    int code, err = xb_suite_open(&suite, &line->suite, &interrupted, &why);
+    if (err == -EINTR) {
+        code = XB_EXIT_INTERRUPTED;
+    } else if (err) {
+        code = usage("%s", why.text);
+    } else if (files && write_provenance(line->directory, topology, line, &why) != 0) {
+        code = usage("%s", why.text);
+    } else {
+        warn_of_alignment(line->suite.old);
+        warn_of_alignment(line->suite.new);
+        suite.files = files;
+        struct xb_gate gate = {
+            .rule = { line->min_effect, line->margin, xb_looks_plan(line->blocks) },
+            .contests = suite.contests,
+            .n = suite.n,
+            .seed = line->suite.seed,
+            .stop = &interrupted,
+            .block = xb_suite_block,
+            .context = &suite,
+        };
+        code = decide(line, &gate, files);
+    }
+    xb_suite_close(&suite);
+    return code;
+}
+
+static int compare_commands(struct command_line *line, const struct xb_topology *topology,
+                            struct xb_gate_files *files)
+{
+    struct xb_reason why = { 0 };
+    struct xb_commands commands = {
+        .line = { line->suite.old->program, line->suite.new->program },
+        .contest = { .wall = line->wall },
+        .limit_ns = line->limit_ns,
+        .cpu = line->wall ? -1 : line->suite.cpu,
+        .prng = line->suite.seed,
+        .files = files,
+    };
+    int err = xb_commands_open(&commands, &why);
+    if (!err && files)
+        err = write_provenance(line->directory, topology, line, &why);
+    struct xb_gate gate = {
+        .rule = { line->min_effect, line->margin, xb_looks_plan(line->blocks) },
+        .contests = &commands.contest,
+        .n = 1,
+        .seed = line->suite.seed,
+        .stop = &interrupted,
+        .block = xb_commands_block,
+        .context = &commands,
+    };
+    return err ? usage("%s", why.text) : decide(line, &gate, files);
+}
+
+static void show_self_test(void *context, size_t done, size_t all, double seconds)
+{
+    (void)context;
+    if (isatty(STDERR_FILENO))
+        fprintf(stderr, "\r\033[K%zu of %zu rounds  %.0f s", done, all, seconds);
+}
+
+static int write_self_test(const char *directory, const struct xb_selftest *test,
+                           struct xb_reason *why)
+{
+    struct xb_sink sink = { .fd = -1 };
+    struct xb_draft draft;
+    int err = xb_sink_open(&sink, directory, "selftest.csv", why);
+    if (!err)
+        err = xb_draft_open(&draft, why);
+    if (err)
+        return err;
+    xb_selftest_write(draft.out, test);
+    err = xb_draft_commit(&draft, &sink, why);
+    int closed = xb_sink_close(&sink, why);
+    return err ? err : closed;
+}
+
+static int test_self(struct command_line *line, const struct xb_topology *topology,
+                     struct xb_gate_files *files)
+{
+    struct xb_suite suite;
+    struct xb_reason why = { 0 };
+    struct xb_selftest test = {
+        .suite = &suite,
+        .rule = { line->min_effect, line->margin, xb_looks_plan(line->blocks) },
+        .limit_ns = line->time_ns,
+        .stop = &interrupted,
+        .progress = show_self_test,
+    };
+    int err = xb_suite_open(&suite, &line->suite, &interrupted, &why);
+    if (!err && files)
+        err = write_provenance(line->directory, topology, line, &why);
+    suite.files = files;
+    if (!err)
+        err = xb_selftest_run(&test, &why);
+    if (isatty(STDERR_FILENO))
+        fputs("\r\033[K", stderr);
+    if (!err && files)
+        err = write_self_test(line->directory, &test, &why);
+    int code = XB_EXIT_INTERRUPTED;
+    if (!err) {
+        xb_selftest_print(stdout, &test);
+        code = xb_selftest_failed(&test) ? XB_EXIT_FAILED : XB_EXIT_OK;
+    } else if (err != -EINTR) {
+        code = usage("%s", why.text);
+    }
+    xb_selftest_close(&test);
+    xb_suite_close(&suite);
+    return code;
+}
+
+/* Opens what every comparison needs, and closes it. An exit code. */
+static int with_files(struct command_line *line,
+                      int (*compare)(struct command_line *, const struct xb_topology *,
+                                     struct xb_gate_files *))
+{
+    struct xb_topology *topology = NULL;
+    struct xb_gate_files files = { .slices = { .fd = -1 } };
+    struct xb_reason why = { 0 };
+    if (xb_topology_open(NULL, &topology, &why) != 0)
+        return usage("topology: %s", why.text);
+    if (line->suite.cpu < 0) {
+        int cpus[XB_LIST_MAX];
+        uint32_t pus = xb_topology_pus(topology);
+        uint32_t n = pus < XB_LIST_MAX ? pus : XB_LIST_MAX;
+        xb_topology_place(topology, XB_BIND_COMPACT, n, cpus);
+        line->suite.cpu = cpus[n - 1]; /* interrupts like the first one */
+    }
+    int code = XB_EXIT_OK;
+    if (line->directory && (xb_sink_prepare(line->directory, &why) != 0 ||
+                            xb_gate_files_open(&files, line->directory, &why) != 0))
+        code = usage("--out: %s", why.text);
+    if (!code)
+        code = compare(line, topology, line->directory ? &files : NULL);
+    if (line->directory && xb_gate_files_close(&files, &why) != 0 && !code)
+        code = usage("%s", why.text);
+    xb_topology_close(topology);
+    return code;
+}
+
+static int replay_files(const struct command_line *line, const char *const *files, size_t n)
+{
+    struct xb_replay replay;
+    struct xb_reason why = { 0 };
+    int code = XB_EXIT_OK;
+    if (n == 0)
+        return usage("--replay: no files; see xbound ab --help");
+    if (line->directory)
+        return usage("--replay measures nothing, so there is nothing to put into --out");
+    if (xb_replay_open(&replay, files, n, line->blocks, line->suite.slowdown, &why) != 0)
+        code = usage("%s", why.text);
+    struct xb_gate gate = {
+        .rule = { line->min_effect, line->margin, xb_looks_plan(line->blocks) },
+        .contests = replay.contests,
+        .n = replay.n,
+        .seed = line->suite.seed,
+        .stop = &interrupted,
+        .block = xb_replay_block,
+        .context = &replay,
+    };
+    if (!code)
+        code = decide(line, &gate, NULL);
+    xb_replay_close(&replay);
+    return code;
+}
+
+static int serve(void)
+{
+    struct xb_reason why;
+    signal(SIGPIPE, SIG_IGN);
+    if (xb_serve(&xb_builtin, NULL, &why) == 0)
+        return XB_EXIT_OK;
+    return why.code == -EBADF ? usage("%s", why.text) : XB_EXIT_FAILED;
+}
+
+static int run(int argc, char **argv)
+{
+    struct command_line line = {
+        .suite = { .bytes_most = 32 << 20,
+                   .slice_ns = 4000000,
+                   .quartets = 4,
+                   .cpu = -1,
+                   .workers = 2,
+                   .seed = xb_now_ns() ^ (uint64_t)time(NULL) << 32 },
+        .min_effect = 0.005,
+        .margin = 0.02,
+        .blocks = XB_BLOCKS_MAX,
+        .time_ns = UINT64_C(570000000000),
+        .limit_ns = UINT64_C(60000000000),
+    };
+    int code = read_command_line(&line, argc, argv);
+    if (code)
+        return code;
+    if (line.help) {
+        print_help();
+        return XB_EXIT_OK;
+    }
+    if (line.serve)
+        return serve();
+    take_signals();
+    if (line.replay)
+        return replay_files(&line, (const char *const *)argv + optind, (size_t)(argc - optind));
+    /* Two processor-bound, two of caches, two of memory. */
+    static const char *const typical[] = { "cpu/mix64",     "cpu/sort_small", "cache/chase_l2",
+                                           "cache/load_l2", "memory/copy",    "memory/chase_dram" };
+    int first = line.self_test ? optind : optind + 2;
+    if (argc < first)
+        return usage("needs two builds, OLD and NEW; see xbound ab --help");
+    struct xb_build old = { .label = "OLD" }, new = { .label = "NEW" };
+    struct xb_build *both[] = { &old, &new };
+    for (int i = 0; i < 2; i++) {
+        both[i]->program = line.self_test ? "/proc/self/exe" : argv[optind + i];
+        both[i]->argv[0] = both[i]->program;
+        both[i]->argv[1] = "ab";
+        both[i]->argv[2] = "--serve";
+    }
+    line.suite.old = &old;
+    line.suite.new = &new;
+    if (line.command && (line.self_test || argc != first))
+        return usage("--command takes two commands, each quoted as one word, and nothing else");
+    if (line.wall && !line.command)
+        return usage("--wall goes with --command; a kernel says itself which time is its own");
+    line.suite.patterns = (const char *const *)argv + first;
+    line.suite.n_patterns = (size_t)(argc - first);
+    if (line.self_test && argc == first && !line.suite.classes) {
+        line.suite.patterns = typical;
+        line.suite.n_patterns = sizeof typical / sizeof typical[0];
+    }
+    return with_files(&line, line.command     ? compare_commands
+                             : line.self_test ? test_self
+                                              : compare_builds);
+}
+
+const struct xb_command xb_command_ab = {
+    .name = "ab",
+    .arguments = "OLD NEW",
+    .summary = "compare two builds, interleaved: regressed, improved, proven, inconclusive?",
+    .run = run,
+};
