@@ -199,7 +199,7 @@ blame(const struct xb_rows *rows, const char *name, struct xb_reason *why, const
     return xb_csv_fault(&rows->csv, column < 0 ? 0 : (size_t)column, why, "%s", what);
 }
 
-static bool measured(const char *status)
+bool xb_rows_measured(const char *status)
 {
     return strcmp(status, "ok") == 0 || strcmp(status, "suspect") == 0;
 }
@@ -229,7 +229,8 @@ static int check_cell(const struct xb_rows *rows, uint64_t schema, const struct 
     size_t prefix = strlen(class);
     if (strncmp(key->kernel, class, prefix) != 0 || key->kernel[prefix] != '/')
         return blame(rows, "class", why, "'%.40s', but the kernel is %.80s", class, key->kernel);
-    if (!measured(status) && strcmp(status, "skipped") != 0 && strcmp(status, "failed") != 0)
+    if (!xb_rows_measured(status) && strcmp(status, "skipped") != 0 &&
+        strcmp(status, "failed") != 0)
         return blame(rows, "status", why, "'%.40s' is none of ok skipped failed suspect", status);
     const struct {
         const char *name;
@@ -272,7 +273,7 @@ static int check_summary(const struct xb_rows *rows, const struct xb_summary_row
 {
     const struct xb_cell_key key = XB_CELL_KEY_OF(row);
     int err = check_cell(rows, row->schema, &key, row->class, row->status, why);
-    if (!err && !measured(row->status) && !isnan(row->ns_per_item))
+    if (!err && !xb_rows_measured(row->status) && !isnan(row->ns_per_item))
         err = blame(rows, "ns_per_item", why, "a figure, but the cell is %s", row->status);
     if (!err)
         err = check_interval(rows, "wall_ns_median", row->wall_ns_median, row->wall_ns_lo,
@@ -296,7 +297,7 @@ static int check_sample(const struct xb_rows *rows, const struct xb_sample_row *
 {
     const struct xb_cell_key key = XB_CELL_KEY_OF(row);
     int err = check_cell(rows, row->schema, &key, row->class, row->status, why);
-    if (!err && !measured(row->status) && row->wall_ns != XB_ABSENT)
+    if (!err && !xb_rows_measured(row->status) && row->wall_ns != XB_ABSENT)
         err = blame(rows, "wall_ns", why, "a figure, but the sample is %s", row->status);
     return err;
 }
@@ -330,6 +331,53 @@ int xb_rows_sample(struct xb_rows *rows, struct xb_sample_row *row, struct xb_re
     int one = read_fields(rows, row, &row->reading, why);
     int err = one == 1 ? check_sample(rows, row, why) : 0;
     return err ? err : one;
+}
+
+static int nothing(const struct xb_rows *rows, struct xb_reason *why)
+{
+    return xb_because(why, -ENODATA, "%s: no rows: nothing was measured", rows->csv.path);
+}
+
+int xb_rows_each_summary(const char *folder,
+                         int (*visit)(void *context, const struct xb_summary_row *row,
+                                      struct xb_reason *why),
+                         void *context, struct xb_reason *why)
+{
+    char path[4200];
+    struct xb_rows rows;
+    struct xb_summary_row row;
+    bool any = false;
+    snprintf(path, sizeof path, "%s/summary.csv", folder);
+    int one = xb_rows_open(&rows, path, XB_ROWS_SUMMARY, why);
+    if (one == 0)
+        while ((one = xb_rows_summary(&rows, &row, why)) == 1 &&
+               (one = visit(context, &row, why)) == 0)
+            any = true;
+    if (one == 0 && !any)
+        one = nothing(&rows, why);
+    xb_rows_close(&rows);
+    return one;
+}
+
+int xb_rows_each_sample(const char *folder,
+                        int (*visit)(void *context, const struct xb_sample_row *row,
+                                     struct xb_reason *why),
+                        void *context, struct xb_reason *why)
+{
+    char path[4200];
+    struct xb_rows rows;
+    struct xb_sample_row row;
+    bool any = false;
+    snprintf(path, sizeof path, "%s/samples.csv", folder);
+    int one = xb_rows_open(&rows, path, XB_ROWS_SAMPLES, why);
+    if (one == 0)
+        while ((one = xb_rows_sample(&rows, &row, why)) == 1 &&
+               (one = visit(context, &row, why)) == 0)
+            any = true;
+    if (one == 0 && !any)
+        one = nothing(&rows, why);
+    xb_rows_close(&rows);
+    return one;
 }
 
 /* ---- names ---- */

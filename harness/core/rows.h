@@ -10,6 +10,8 @@
 #include "../base/csv.h"
 #include "row.h"
 
+#include <stdbool.h>
+
 enum xb_rows_of { XB_ROWS_SAMPLES, XB_ROWS_SUMMARY };
 
 struct xb_rows {
@@ -39,6 +41,20 @@ void xb_rows_close(struct xb_rows *rows);
  * a cell that was not measured, another schema. */
 int xb_rows_summary(struct xb_rows *rows, struct xb_summary_row *row, struct xb_reason *why);
 int xb_rows_sample(struct xb_rows *rows, struct xb_sample_row *row, struct xb_reason *why);
+
+/* Calls `visit` for each row of `folder`/summary.csv or samples.csv until it returns other than 0. 0,
+ * what it returned, or -errno with `why`; -ENODATA where there is no row. */
+int xb_rows_each_summary(const char *folder,
+                         int (*visit)(void *context, const struct xb_summary_row *row,
+                                      struct xb_reason *why),
+                         void *context, struct xb_reason *why);
+int xb_rows_each_sample(const char *folder,
+                        int (*visit)(void *context, const struct xb_sample_row *row,
+                                     struct xb_reason *why),
+                        void *context, struct xb_reason *why);
+
+/* Whether a row's status says that it has figures: ok or suspect. */
+bool xb_rows_measured(const char *status);
 
 /* ---- which cell a row is of ---- */
 
