@@ -60,6 +60,9 @@ done < <(grep -rhoE 'xb-(library|required): [^ ]+ \(Debian: [^)]+\)' --include='
 if [ "$with_tests" = yes ]; then
     need c++ g++
     need clang clang
+    # scripts/fuzz.sh needs libFuzzer, which clang only recommends.
+    compgen -G '/usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-*.a' >/dev/null ||
+        missing+=(libclang-rt-dev)
     need clang-format clang-format
     need shellcheck shellcheck
     need cppcheck cppcheck

@@ -62,6 +62,14 @@ for preset in "${presets[@]}"; do
     [ "$preset" != dev ] || scripts/check-layers.sh build/dev
 done
 
+# 77: no libFuzzer here, as it says.
+if [ $# -eq 0 ]; then
+    step "fuzzing the readers and exports"
+    rc=0
+    scripts/fuzz.sh 30 || rc=$?
+    [ $rc -eq 0 ] || [ $rc -eq 77 ] || exit 1
+fi
+
 # 77: the packages that it needs are out of reach, as it says.
 if [ $# -eq 0 ]; then
     step "PAPI on an emulated PMU"
