@@ -4,7 +4,9 @@
 
 #include "../base/parse.h"
 #include "../core/compare.h"
+#include "../core/history.h"
 #include "../core/metrics.h"
+#include "../core/sink.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -17,6 +19,7 @@
 static void print_help(void)
 {
     puts("Usage: xbound compare [OPTION...] BASE NEW\n"
+         "       xbound compare [OPTION...] --history DIR\n"
          "Compares two stored runs (folders that xbound run wrote), cell by cell: the ratio of the "
          "time\n"
          "per item, new / base, with the interval that the two medians' intervals span.\n\n"
@@ -28,6 +31,13 @@ static void print_help(void)
          "  --strict           ends with 3 where a cell is unclear, unless one fails\n"
          "  --all              shows the cells that are the same, too\n"
          "  --csv              writes one row for each cell of either run, and nothing else\n"
+         "  --history DIR      the runs that are folders in DIR, in order of time: where did the "
+         "level of a\n"
+         "                     cell change? For the report; nothing fails\n"
+         "  --least RATIO      with --history: smaller steps are passed over; default 0.01\n"
+         "  -o, --output OUT   with --history: a new folder for history.csv and provenance.csv of "
+         "the last\n"
+         "                     run, from which scripts/plot.sh draws the chart\n"
          "  --help             this text\n\n"
          "Cells, the worst first (*: fails the comparison):");
     for (int change = 0; change < XB_CHANGE_COUNT; change++)
@@ -40,8 +50,9 @@ static void print_help(void)
 }
 
 struct command_line {
-    const char *base, *new;
+    const char *base, *new, *history, *output;
     struct xb_limits limits;
+    double least;
     bool across, strict, all, csv, help;
 };
 
@@ -76,11 +87,14 @@ static int read_command_line(struct command_line *line, int argc, char **argv)
         { "strict", no_argument, NULL, 's' },
         { "all", no_argument, NULL, 'a' },
         { "csv", no_argument, NULL, 'c' },
+        { "history", required_argument, NULL, 'i' },
+        { "least", required_argument, NULL, 'l' },
+        { "output", required_argument, NULL, 'o' },
         { "help", no_argument, NULL, 'h' },
         { NULL, 0, NULL, 0 },
     };
     opterr = 0;
-    for (int option, code; (option = getopt_long(argc, argv, ":h", options, NULL)) != -1;) {
+    for (int option, code; (option = getopt_long(argc, argv, ":ho:", options, NULL)) != -1;) {
         code = 0;
         switch (option) {
         case 'm':
@@ -101,6 +115,15 @@ static int read_command_line(struct command_line *line, int argc, char **argv)
         case 'c':
             line->csv = true;
             break;
+        case 'i':
+            line->history = optarg;
+            break;
+        case 'l':
+            code = read_ratio("least", 0.0001, &line->least);
+            break;
+        case 'o':
+            line->output = optarg;
+            break;
         case 'h':
             line->help = true;
             return 0;
@@ -112,6 +135,12 @@ static int read_command_line(struct command_line *line, int argc, char **argv)
         if (code)
             return code;
     }
+    if (line->history && argc > optind)
+        return usage("--history takes no runs beside it; see xbound compare --help");
+    if (line->output && !line->history)
+        return usage("-o goes with --history; see xbound compare --help");
+    if (line->history)
+        return 0;
     if (argc - optind != 2)
         return usage("want two folders, BASE and NEW; see xbound compare --help");
     line->base = argv[optind];
@@ -181,24 +210,6 @@ static void print_preamble(const struct xb_stored *base, const struct xb_stored 
          "do.\n");
 }
 
-/* Quotes nothing: names of cells hold no shell's or CSV's characters but by malice, and those are
- * quoted by xb_csv_text. */
-static const char *name_of(const struct xb_stored *base, const struct xb_stored *new,
-                           const struct xb_pair *pair)
-{
-    return pair->base ? xb_stored_text(base, pair->base->name)
-                      : xb_stored_text(new, pair->new->name);
-}
-
-/* Why a cell has no figure, or "". */
-static const char *reason_of(const struct xb_stored *base, const struct xb_stored *new,
-                             const struct xb_pair *pair)
-{
-    const char *was = pair->base ? xb_stored_text(base, pair->base->reason) : "";
-    const char *is = pair->new ? xb_stored_text(new, pair->new->reason) : "";
-    return is[0] ? is : was;
-}
-
 static void print_pair(const struct xb_stored *base, const struct xb_stored *new,
                        const struct xb_pair *pair)
 {
@@ -211,9 +222,9 @@ static void print_pair(const struct xb_stored *base, const struct xb_stored *new
                  pair->ratio.hi);
     else if (!isnan(pair->ratio.median))
         snprintf(figure, sizeof figure, "%.3f", pair->ratio.median);
-    const char *reason = reason_of(base, new, pair);
-    printf("%-12s %-22s %s%s%s\n", xb_change_word(pair->change), figure, name_of(base, new, pair),
-           reason[0] ? "  -- " : "", reason);
+    const char *reason = xb_pair_reason(base, new, pair);
+    printf("%-12s %-22s %s%s%s\n", xb_change_word(pair->change), figure,
+           xb_pair_name(base, new, pair), reason[0] ? "  -- " : "", reason);
 }
 
 /* ---- what all cells say together ---- */
@@ -257,13 +268,13 @@ static size_t count_resized(const struct xb_stored *base, const struct xb_stored
     size_t resized = 0, looked = 0;
     for (size_t i = 0; i < n && pairs[i].change == XB_CHANGE_MISSING && looked++ < MOST; i++) {
         char was[XB_CELL_NAME_BYTES], is[XB_CELL_NAME_BYTES];
-        strcpy(was, name_of(base, new, &pairs[i]));
+        strcpy(was, xb_pair_name(base, new, &pairs[i]));
         cut_size(was);
         for (size_t j = i + 1, added = 0; j < n && added < MOST; j++) {
             if (pairs[j].change != XB_CHANGE_ADDED)
                 continue;
             added++;
-            strcpy(is, name_of(base, new, &pairs[j]));
+            strcpy(is, xb_pair_name(base, new, &pairs[j]));
             cut_size(is);
             if (strcmp(was, is) == 0) {
                 resized++;
@@ -309,29 +320,74 @@ static void print_summary(const struct xb_stored *base, const struct xb_stored *
             resized);
 }
 
-static void print_csv(const struct xb_stored *base, const struct xb_stored *new,
-                      const struct xb_pair *pairs, size_t n)
+/* ---- history ---- */
+
+struct telling {
+    const struct xb_history *history;
+    size_t cells, steps;
+};
+
+/* What was changed between the run before the step and the one at it may be why. */
+static void print_causes(const struct xb_stored *before, const struct xb_stored *at)
 {
-    puts("cell,change,fails,ratio,ratio_lo,ratio_hi,base_ns_per_item,new_ns_per_item,metric,count_"
-         "ratio,"
-         "reason");
-    for (size_t i = 0; i < n; i++) {
-        const struct xb_pair *pair = &pairs[i];
-        const double figures[] = { pair->ratio.median, pair->ratio.lo, pair->ratio.hi,
-                                   pair->base ? pair->base->item_ns.median : NAN,
-                                   pair->new ? pair->new->item_ns.median : NAN };
-        xb_csv_text(stdout, name_of(base, new, pair));
-        printf(",%s,%s", xb_change_word(pair->change),
-               xb_change_fails(pair->change) ? "yes" : "no");
-        for (size_t k = 0; k < sizeof figures / sizeof figures[0]; k++)
-            isnan(figures[k]) ? printf(",") : printf(",%.9g", figures[k]);
-        printf(",%s,", pair->metric < 0 ? "" : xb_metric_name(xb_exact_metric[pair->metric]));
-        if (isfinite(pair->count_ratio))
-            printf("%.9g", pair->count_ratio);
-        putchar(',');
-        xb_csv_text(stdout, reason_of(base, new, pair));
-        putchar('\n');
+    struct xb_difference difference[XB_DIFFERENCES];
+    size_t n = xb_facts_differ(&before->facts, &at->facts, difference);
+    for (size_t i = 0; i < n; i++)
+        printf("    %s: '%s' -> '%s'\n", difference[i].key, difference[i].base, difference[i].new);
+    if (!n)
+        puts("    nothing else that provenance.csv tells changed");
+}
+
+static int tell(void *context, const struct xb_series *series)
+{
+    struct telling *telling = context;
+    const struct xb_stored *run = telling->history->run;
+    telling->cells++;
+    telling->steps += series->n_steps;
+    for (size_t i = 0; i < series->n_steps; i++) {
+        size_t at = series->step[i].at;
+        const struct xb_stored *is = &run[series->run[at]], *was = &run[series->run[at - 1]];
+        printf("%+.1f %%  %s\n    %.4g -> %.4g ns per item, from %s on (%s)\n",
+               100 * (series->step[i].ratio - 1), series->name, series->level[at - 1],
+               series->level[at], xb_facts_get(&is->facts, "run_id"),
+               xb_facts_get(&is->facts, "started_utc"));
+        print_causes(was, is);
     }
+    return 0;
+}
+
+static int tell_history(const struct command_line *line)
+{
+    struct xb_history history;
+    struct xb_reason why = { 0 };
+    struct telling telling = { .history = &history };
+    int err = xb_history_open(&history, line->history, &why);
+    if (!err && line->output)
+        err = xb_sink_prepare(line->output, &why);
+    if (err) {
+        xb_history_close(&history);
+        return usage("%s", why.text);
+    }
+    if (line->csv) {
+        err = xb_history_write(stdout, &history, line->least);
+    } else {
+        printf("%zu runs, %s to %s%s\n\n", history.n,
+               xb_facts_get(&history.run[0].facts, "started_utc"),
+               xb_facts_get(&history.run[history.n - 1].facts, "started_utc"),
+               history.left_out
+                   ? "; those of other machines than the last, or simulated, are left out"
+                   : "");
+        err = xb_history_each(&history, line->least, tell, &telling);
+        printf("%s%zu steps of %zu cells. A step says that the level changed, not why.\n",
+               telling.steps ? "\n" : "", telling.steps, telling.cells);
+    }
+    if (!err && line->output)
+        err = xb_history_store(line->output, &history, line->least, &why);
+    xb_history_close(&history);
+    if (!err)
+        return XB_EXIT_OK;
+    fprintf(stderr, "xbound compare: %s\n", why.text[0] ? why.text : "out of memory");
+    return XB_EXIT_FAILED;
 }
 
 /* ---- doing it ---- */
@@ -378,7 +434,7 @@ static int judge(struct command_line *line, const struct xb_stored *base,
         return usage("out of memory");
     struct tally tally = count(pairs, n);
     if (line->csv) {
-        print_csv(base, new, pairs, n);
+        xb_pairs_write(stdout, base, new, pairs, n);
     } else {
         print_preamble(base, new, kinship);
         for (size_t i = 0; i < n; i++)
@@ -396,7 +452,7 @@ static int judge(struct command_line *line, const struct xb_stored *base,
 
 static int run(int argc, char **argv)
 {
-    struct command_line line = { .limits = { .margin = 0.1, .counts = 0.001 } };
+    struct command_line line = { .limits = { .margin = 0.1, .counts = 0.001 }, .least = 0.01 };
     int code = read_command_line(&line, argc, argv);
     if (code)
         return code;
@@ -404,6 +460,8 @@ static int run(int argc, char **argv)
         print_help();
         return XB_EXIT_OK;
     }
+    if (line.history)
+        return tell_history(&line);
     struct xb_stored base = { 0 }, new = { 0 };
     struct xb_reason why;
     if (xb_stored_open(&base, line.base, &why) != 0 || xb_stored_open(&new, line.new, &why) != 0)
@@ -418,6 +476,6 @@ static int run(int argc, char **argv)
 const struct xb_command xb_command_compare = {
     .name = "compare",
     .arguments = "BASE NEW",
-    .summary = "what changed between two stored runs, and what that can show",
+    .summary = "what changed between two stored runs, or in a folder of them (--history)",
     .run = run,
 };

@@ -3,6 +3,7 @@
 #include "compare.h"
 
 #include "../stats/ratio.h"
+#include "metrics.h"
 
 #include <errno.h>
 #include <math.h>
@@ -147,6 +148,53 @@ int xb_compare(const struct xb_stored *base, const struct xb_stored *new,
     }
     qsort(*pairs, *n, sizeof **pairs, by_change);
     return 0;
+}
+
+/* ---- rows ---- */
+
+const char *xb_pair_name(const struct xb_stored *base, const struct xb_stored *new,
+                         const struct xb_pair *pair)
+{
+    return pair->base ? xb_stored_text(base, pair->base->name)
+                      : xb_stored_text(new, pair->new->name);
+}
+
+const char *xb_pair_reason(const struct xb_stored *base, const struct xb_stored *new,
+                           const struct xb_pair *pair)
+{
+    const char *was = pair->base ? xb_stored_text(base, pair->base->reason) : "";
+    const char *is = pair->new ? xb_stored_text(new, pair->new->reason) : "";
+    return is[0] ? is : was;
+}
+
+static void write_real(FILE *out, double value)
+{
+    if (isfinite(value))
+        fprintf(out, "%.9g", value);
+    putc(',', out);
+}
+
+void xb_pairs_write(FILE *out, const struct xb_stored *base, const struct xb_stored *new,
+                    const struct xb_pair *pairs, size_t n)
+{
+    fputs("cell,change,fails,ratio,ratio_lo,ratio_hi,base_ns_per_item,new_ns_per_item,metric,"
+          "count_ratio,reason\n",
+          out);
+    for (size_t i = 0; i < n; i++) {
+        const struct xb_pair *pair = &pairs[i];
+        xb_csv_text(out, xb_pair_name(base, new, pair));
+        fprintf(out, ",%s,%s,", xb_change_word(pair->change),
+                xb_change_fails(pair->change) ? "yes" : "no");
+        write_real(out, pair->ratio.median);
+        write_real(out, pair->ratio.lo);
+        write_real(out, pair->ratio.hi);
+        write_real(out, pair->base ? pair->base->item_ns.median : NAN);
+        write_real(out, pair->new ? pair->new->item_ns.median : NAN);
+        fprintf(out, "%s,", pair->metric < 0 ? "" : xb_metric_name(xb_exact_metric[pair->metric]));
+        write_real(out, pair->count_ratio);
+        xb_csv_text(out, xb_pair_reason(base, new, pair));
+        putc('\n', out);
+    }
 }
 
 /* ---- provenance ---- */

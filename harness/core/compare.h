@@ -51,6 +51,16 @@ struct xb_pair {
 int xb_compare(const struct xb_stored *base, const struct xb_stored *new,
                const struct xb_limits *limits, struct xb_pair **pairs, size_t *n);
 
+/* The cell's name, and why it has no figure (new's reason before base's; ""). */
+const char *xb_pair_name(const struct xb_stored *base, const struct xb_stored *new,
+                         const struct xb_pair *pair);
+const char *xb_pair_reason(const struct xb_stored *base, const struct xb_stored *new,
+                           const struct xb_pair *pair);
+
+/* Writes them as CSV, one row each. */
+void xb_pairs_write(FILE *out, const struct xb_stored *base, const struct xb_stored *new,
+                    const struct xb_pair *pairs, size_t n);
+
 /* ---- provenance ---- */
 
 /* What a key of provenance.csv is about. */
