@@ -16,7 +16,8 @@ static void print_help(void)
     printf("\n  --help     this text; also after each command\n"
            "  --version  the version\n\n"
            "Exit codes: 0 fine; 1 a measurement failed or regressed; 2 usage or unreadable input;\n"
-           "3 inconclusive, where asked; 77 everything was skipped; 130 interrupted, and what was finished is kept.\n");
+           "3 unclear, where asked for; 77 everything was skipped; 130 interrupted, and what was\n"
+           "finished is kept.\n");
 }
 
 static const struct xb_command *find(const char *name)

@@ -36,6 +36,7 @@ core='harness/core/[a-z0-9_]+\.h'
 source='harness/counters/source\.h'
 engine='harness/engines/engine\.h'
 model='harness/models/(model|preemptive)\.h'
+export='harness/exports/export\.h'
 command='harness/commands/command\.h'
 
 allow 'kernels/*.[ch]' "$kernel"
@@ -46,7 +47,8 @@ allow 'harness/counters/*.[ch]' "$source" "$base"
 allow 'harness/engines/*.[ch]' "$engine" "$base" "$kernel"
 allow 'harness/models/*.[ch]' "$model" "$engine" "$base" "$kernel"
 allow 'harness/core/*.[ch]' "$core" "$model" "$engine" "$source" "$stats" "$base" "$kernel"
-allow 'harness/commands/*.[ch]' "$command" "$core" "$model" "$engine" "$source" "$stats" "$base" \
+allow 'harness/exports/*.[ch]' "$export" "$core" "$source" "$stats" "$base"
+allow 'harness/commands/*.[ch]' "$command" "$export" "$core" "$model" "$engine" "$source" "$stats" "$base" \
     "$kernel"
 allow 'harness/main.c' "$command" "$core"
 
@@ -55,8 +57,8 @@ allow 'harness/main.c' "$command" "$core"
 while IFS=: read -r tagged library; do
     users=$(grep -lE "^ *# *include <($library|${library#lib})(/[a-z]+)?\.h>" -r kernels harness --include='*.[ch]' || true)
     [ "$users" = "$tagged" ] || fault "<$library.h> belongs to $tagged, and is included by: $users"
-done < <(grep -roE 'xb-library: [a-z0-9]+' harness kernels --include='*.c' |
-    sed -E 's/: ?xb-library: /:/')
+done < <(grep -roE 'xb-(library|required): [a-z0-9]+' harness kernels --include='*.c' |
+    sed -E 's/: ?xb-(library|required): /:/')
 for file in $(grep -rl 'XB_HAVE_LIBRARY' kernels harness --include='*.[ch]' || true); do
     grep -q 'xb-library:' "$file" || fault "$file asks for XB_HAVE_LIBRARY without an xb-library tag"
 done

@@ -50,21 +50,30 @@ need awk mawk
 # A C compiler without its library's headers builds nothing.
 [ -e /usr/include/stdio.h ] || missing+=(libc6-dev)
 
-# Optional libraries are named by the one source file that uses each.
+# Libraries are named by the one source file that uses each.
 while read -r library package; do
     { command -v pkg-config >/dev/null 2>&1 && pkg-config --exists "$library"; } ||
         missing+=("$package")
-done < <(grep -rhoE 'xb-library: [^ ]+ \(Debian: [^)]+\)' --include='*.c' harness |
-    sed -E 's/xb-library: ([^ <>=]+)[^ ]* \(Debian: ([^)]+)\)/\1 \2/' | sort -u)
+done < <(grep -rhoE 'xb-(library|required): [^ ]+ \(Debian: [^)]+\)' --include='*.c' harness |
+    sed -E 's/xb-[a-z]+: ([^ <>=]+)[^ ]* \(Debian: ([^)]+)\)/\1 \2/' | sort -u)
 
 if [ "$with_tests" = yes ]; then
     need c++ g++
     need clang clang
+    # scripts/fuzz.sh needs libFuzzer, which clang only recommends.
+    compgen -G '/usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-*.a' >/dev/null ||
+        missing+=(libclang-rt-dev)
     need clang-format clang-format
     need shellcheck shellcheck
     need cppcheck cppcheck
     need objdump binutils
     pkg-config --exists gtest 2>/dev/null || missing+=(libgtest-dev)
+    # What reads our exports: xmllint, and Google Benchmark's and Prometheus's own programs.
+    need xmllint libxml2-utils
+    [ -x /usr/bin/python3 ] || missing+=(python3)
+    [ -e /usr/share/benchmark/compare.py ] || missing+=(libbenchmark-tools)
+    /usr/bin/python3 -c 'import scipy' 2>/dev/null || missing+=(python3-scipy)
+    /usr/bin/python3 -c 'import prometheus_client' 2>/dev/null || missing+=(python3-prometheus-client)
 fi
 
 # What to compare with is welcome, not needed: a package that this distribution lacks must not keep

@@ -40,7 +40,7 @@ shellcheck scripts/*.sh scripts/peers/*.sh .ci/run
 cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,portability --inline-suppr \
     --suppress=missingIncludeSystem -j "$(nproc)" -D__x86_64__ -DXB_HAVE_LIBRARY \
     '-DXB_LIBRARY_VERSION=""' kernels harness/base harness/commands harness/core harness/counters \
-    harness/engines harness/models harness/stats
+    harness/engines harness/exports harness/models harness/stats
 scripts/check-layers.sh
 
 # Sanitizers watch races and memory, not sizes: there the matrix of kernels and models has one size.
@@ -61,6 +61,14 @@ for preset in "${presets[@]}"; do
     rm -f "$log"
     [ "$preset" != dev ] || scripts/check-layers.sh build/dev
 done
+
+# 77: no libFuzzer here, as it says.
+if [ $# -eq 0 ]; then
+    step "fuzzing the readers and exports"
+    rc=0
+    scripts/fuzz.sh 30 || rc=$?
+    [ $rc -eq 0 ] || [ $rc -eq 77 ] || exit 1
+fi
 
 # 77: the packages that it needs are out of reach, as it says.
 if [ $# -eq 0 ]; then

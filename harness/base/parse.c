@@ -4,6 +4,10 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <locale.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Digits into *out; *end is where they stop. */
@@ -91,6 +95,73 @@ int xb_parse_time(const char *text, uint64_t least_ns, uint64_t most_ns, uint64_
         __builtin_add_overflow(total, fraction * ns / scale, &total))
         return -ERANGE;
     return check(total, least_ns, most_ns, out_ns);
+}
+
+/* The mantissa and power of ten that the text says; the 20th digit and those behind it count for the
+ * power only. Returns whether that is all of the text's value. */
+static bool read_decimal(const char *at, const char **end, uint64_t *mantissa, int *power)
+{
+    bool exact = true, any = false;
+    *mantissa = 0;
+    *power = 0;
+    for (bool fraction = false; isdigit((unsigned char)*at) || (*at == '.' && !fraction); at++) {
+        if (*at == '.') {
+            fraction = true;
+            continue;
+        }
+        any = true;
+        if (*mantissa < 1000000000000000000u) {
+            *mantissa = *mantissa * 10 + (uint64_t)(*at - '0');
+            *power -= fraction;
+        } else {
+            exact = false;
+        }
+    }
+    *end = any ? at : NULL;
+    return exact;
+}
+
+/* Digits behind an e, signed, no more than decides between 0 and out of range. */
+static const char *read_exponent(const char *at, int *power)
+{
+    int sign = 1, value = 0;
+    if (*at == '+' || *at == '-')
+        sign = *at++ == '-' ? -1 : 1;
+    if (!isdigit((unsigned char)*at))
+        return NULL;
+    for (; isdigit((unsigned char)*at); at++)
+        value = value < 100000 ? value * 10 + (*at - '0') : value;
+    *power += sign * value;
+    return at;
+}
+
+int xb_parse_real(const char *text, double *out)
+{
+    static const double tens[] = { 1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                   1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+                                   1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22 };
+    const char *at = text + (*text == '-');
+    uint64_t mantissa;
+    int power;
+    bool exact = read_decimal(at, &at, &mantissa, &power);
+    if (at && (*at == 'e' || *at == 'E'))
+        at = read_exponent(at + 1, &power);
+    if (!at || *at)
+        return -EINVAL;
+    /* Both are doubles without rounding, so one operation rounds once: Clinger, PLDI 1990. */
+    if (exact && mantissa < (UINT64_C(1) << 53) && power >= -22 && power <= 22) {
+        double value = (double)mantissa;
+        value = power < 0 ? value / tens[-power] : value * tens[power];
+        *out = *text == '-' ? -value : value;
+        return 0;
+    }
+    /* Rare: strtod knows all the rest, and must not be told of a decimal comma. */
+    locale_t plain = newlocale(LC_NUMERIC_MASK, "C", (locale_t)0);
+    if (!plain)
+        return -ENOMEM;
+    *out = strtod_l(text, NULL, plain);
+    freelocale(plain);
+    return isinf(*out) ? -ERANGE : 0;
 }
 
 int xb_parse_list(char *text, const char **pieces, size_t room)

@@ -17,6 +17,11 @@ int xb_parse_bytes(const char *text, uint64_t least, uint64_t most, uint64_t *ou
  * 0 or -EINVAL, -ERANGE. */
 int xb_parse_time(const char *text, uint64_t least_ns, uint64_t most_ns, uint64_t *out_ns);
 
+/* A decimal number as printf's %g writes it: digits, a point, an exponent, a minus before it. No
+ * blanks, no hexadecimal, no infinity, no NaN. Rounded correctly. 0 or -EINVAL; -ERANGE beyond what a
+ * double holds. */
+int xb_parse_real(const char *text, double *out);
+
 /* Cuts `text` at commas, in place; each element without blanks around it. Returns how many, or
  * -E2BIG for more than `room`, -EINVAL for an empty one. The pieces point into `text`. */
 int xb_parse_list(char *text, const char **pieces, size_t room);

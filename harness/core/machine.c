@@ -184,6 +184,7 @@ void xb_machine_read(const char *root, struct xb_machine *out)
     read_fact(root, "/proc/sys/kernel/randomize_va_space", out->aslr);
     read_fact(root, "/sys/devices/system/clocksource/clocksource0/current_clocksource",
               out->clocksource);
+    read_fact(root, "/proc/sys/kernel/random/boot_id", out->boot_id);
     out->perf_event_paranoid =
         (int)xb_rooted_integer(root, "/proc/sys/kernel/perf_event_paranoid", INT_MIN);
     out->io_uring_disabled = (int)xb_rooted_integer(root, "/proc/sys/kernel/io_uring_disabled", -1);

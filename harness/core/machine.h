@@ -24,6 +24,7 @@ struct xb_machine {
     char pmu[XB_FACT_BYTES];            /* the kernel's core PMU drivers: "cpu"; or "none" */
     char aslr[XB_FACT_BYTES];           /* randomize_va_space */
     char clocksource[XB_FACT_BYTES];    /* "tsc", "kvm-clock", ... */
+    char boot_id[XB_FACT_BYTES];        /* drawn by chance at each boot, the same in containers */
     double cpu_quota;                   /* cores the cgroup grants; negative: no quota */
     int perf_event_paranoid;            /* -1 .. 4; INT_MIN when there is no such file */
     int io_uring_disabled;              /* sysctl: 0 open, 1 privileged, 2 off; -1: no sysctl */

@@ -120,6 +120,7 @@ static int add_machine(FILE *out, const struct xb_machine *machine)
         { "cpus_online", machine->cpus_online },
         { "pmu", machine->pmu },
         { "clocksource", machine->clocksource },
+        { "boot_id", machine->boot_id },
     };
     const struct number numbers[] = {
         { "cpu_quota_cores", machine->cpu_quota >= 0, machine->cpu_quota },

@@ -1,7 +1,7 @@
 /* The plug-in tables, and looking things up in them.
  *
  * tables.c is generated at configure time from the file names in kernels/<class>/ and in the
- * harness's models/, engines/, counters/ and commands/: a file there is a plug-in, and one whose
+ * harness's models/, engines/, counters/, exports/ and commands/: a file there is a plug-in, and one whose
  * descriptor is misnamed does not link. */
 #ifndef XB_CORE_REGISTRY_H
 #define XB_CORE_REGISTRY_H
@@ -12,6 +12,7 @@ struct xb_kernel;
 struct xb_model;
 struct xb_io_engine;
 struct xb_counter_source;
+struct xb_export;
 struct xb_command;
 
 /* Tests build registries of their own instead of patching the built-in one. */
@@ -20,8 +21,9 @@ struct xb_registry {
     const struct xb_model *const *models;
     const struct xb_io_engine *const *engines;
     const struct xb_counter_source *const *sources;
+    const struct xb_export *const *exports;
     const struct xb_command *const *commands;
-    size_t n_kernels, n_models, n_engines, n_sources, n_commands;
+    size_t n_kernels, n_models, n_engines, n_sources, n_exports, n_commands;
 };
 
 /* What the build found, each table sorted by path. */

@@ -7,24 +7,16 @@
 #include <math.h>
 #include <string.h>
 
-enum kind { TEXT, COUNT, HASH, REAL };
-
-struct field {
-    enum kind kind;
-    const char *column, *unit, *meaning;
-    size_t offset; /* of the value in its row struct */
-};
-
-static const struct field sample_fields[] = {
+const struct xb_field xb_sample_fields[] = {
 #define X(kind, column, unit, meaning) \
-    { kind, #column, unit, meaning, offsetof(struct xb_sample_row, column) },
+    { XB_FIELD_##kind, #column, unit, meaning, offsetof(struct xb_sample_row, column) },
     XB_SAMPLE_COLUMNS(X)
 #undef X
 };
 
-static const struct field summary_fields[] = {
+const struct xb_field xb_summary_fields[] = {
 #define X(kind, column, unit, meaning) \
-    { kind, #column, unit, meaning, offsetof(struct xb_summary_row, column) },
+    { XB_FIELD_##kind, #column, unit, meaning, offsetof(struct xb_summary_row, column) },
     XB_SUMMARY_COLUMNS(X)
 #undef X
 };
@@ -39,19 +31,22 @@ static const struct {
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
-static void clear(const struct field *fields, size_t n, void *row)
+const size_t xb_n_sample_fields = COUNT_OF(xb_sample_fields);
+const size_t xb_n_summary_fields = COUNT_OF(xb_summary_fields);
+
+static void clear(const struct xb_field *fields, size_t n, void *row)
 {
     for (size_t i = 0; i < n; i++) {
         void *at = (char *)row + fields[i].offset;
         switch (fields[i].kind) {
-        case TEXT:
+        case XB_FIELD_TEXT:
             *(const char **)at = NULL;
             break;
-        case COUNT:
-        case HASH:
+        case XB_FIELD_COUNT:
+        case XB_FIELD_HASH:
             *(uint64_t *)at = XB_ABSENT;
             break;
-        case REAL:
+        case XB_FIELD_REAL:
             *(double *)at = NAN;
             break;
         }
@@ -61,14 +56,14 @@ static void clear(const struct field *fields, size_t n, void *row)
 void xb_sample_row_clear(struct xb_sample_row *row)
 {
     memset(row, 0, sizeof *row);
-    clear(sample_fields, COUNT_OF(sample_fields), row);
+    clear(xb_sample_fields, COUNT_OF(xb_sample_fields), row);
     row->schema = XB_ROW_SCHEMA;
 }
 
 void xb_summary_row_clear(struct xb_summary_row *row)
 {
     memset(row, 0, sizeof *row);
-    clear(summary_fields, COUNT_OF(summary_fields), row);
+    clear(xb_summary_fields, COUNT_OF(xb_summary_fields), row);
     row->schema = XB_ROW_SCHEMA;
 }
 
@@ -101,28 +96,28 @@ static void write_real(FILE *out, double value)
     fputs(text, out);
 }
 
-static void write_field(FILE *out, const struct field *field, const void *row)
+static void write_field(FILE *out, const struct xb_field *field, const void *row)
 {
     const void *at = (const char *)row + field->offset;
     switch (field->kind) {
-    case TEXT:
+    case XB_FIELD_TEXT:
         xb_csv_text(out, *(const char *const *)at);
         break;
-    case COUNT:
+    case XB_FIELD_COUNT:
         if (*(const uint64_t *)at != XB_ABSENT)
             fprintf(out, "%" PRIu64, *(const uint64_t *)at);
         break;
-    case HASH:
+    case XB_FIELD_HASH:
         if (*(const uint64_t *)at != XB_ABSENT)
             fprintf(out, "%016" PRIx64, *(const uint64_t *)at);
         break;
-    case REAL:
+    case XB_FIELD_REAL:
         write_real(out, *(const double *)at);
         break;
     }
 }
 
-static void write_fields(FILE *out, const struct field *fields, size_t n, const void *row)
+static void write_fields(FILE *out, const struct xb_field *fields, size_t n, const void *row)
 {
     for (size_t i = 0; i < n; i++) {
         if (i)
@@ -131,7 +126,7 @@ static void write_fields(FILE *out, const struct field *fields, size_t n, const 
     }
 }
 
-static void write_header(FILE *out, const struct field *fields, size_t n)
+static void write_header(FILE *out, const struct xb_field *fields, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         fprintf(out, "%s%s", i ? "," : "", fields[i].column);
@@ -145,7 +140,7 @@ static int end_line(FILE *out)
 
 int xb_sample_header(FILE *out, const struct xb_events *events)
 {
-    write_header(out, sample_fields, COUNT_OF(sample_fields));
+    write_header(out, xb_sample_fields, COUNT_OF(xb_sample_fields));
     for (size_t i = 0; i < COUNT_OF(metric_fields); i++)
         fprintf(out, ",%s", metric_fields[i].column);
     for (size_t i = 0; events && i < XB_NAMED_MAX && events->name[i]; i++) {
@@ -157,7 +152,7 @@ int xb_sample_header(FILE *out, const struct xb_events *events)
 
 int xb_sample_write(FILE *out, const struct xb_sample_row *row)
 {
-    write_fields(out, sample_fields, COUNT_OF(sample_fields), row);
+    write_fields(out, xb_sample_fields, COUNT_OF(xb_sample_fields), row);
     size_t named = 0;
     while (row->events && named < XB_NAMED_MAX && row->events->name[named])
         named++;
@@ -171,13 +166,13 @@ int xb_sample_write(FILE *out, const struct xb_sample_row *row)
 
 int xb_summary_header(FILE *out)
 {
-    write_header(out, summary_fields, COUNT_OF(summary_fields));
+    write_header(out, xb_summary_fields, COUNT_OF(xb_summary_fields));
     return end_line(out);
 }
 
 int xb_summary_write(FILE *out, const struct xb_summary_row *row)
 {
-    write_fields(out, summary_fields, COUNT_OF(summary_fields), row);
+    write_fields(out, xb_summary_fields, COUNT_OF(xb_summary_fields), row);
     return end_line(out);
 }
 
@@ -192,14 +187,14 @@ static void write_column(FILE *out, const char *file, const char *column, const 
 int xb_columns_write(FILE *out)
 {
     fputs("file,column,unit,meaning\n", out);
-    for (size_t i = 0; i < COUNT_OF(sample_fields); i++)
-        write_column(out, "samples.csv", sample_fields[i].column, sample_fields[i].unit,
-                     sample_fields[i].meaning);
+    for (size_t i = 0; i < COUNT_OF(xb_sample_fields); i++)
+        write_column(out, "samples.csv", xb_sample_fields[i].column, xb_sample_fields[i].unit,
+                     xb_sample_fields[i].meaning);
     for (size_t i = 0; i < COUNT_OF(metric_fields); i++)
         write_column(out, "samples.csv", metric_fields[i].column, metric_fields[i].unit,
                      metric_fields[i].meaning);
-    for (size_t i = 0; i < COUNT_OF(summary_fields); i++)
-        write_column(out, "summary.csv", summary_fields[i].column, summary_fields[i].unit,
-                     summary_fields[i].meaning);
+    for (size_t i = 0; i < COUNT_OF(xb_summary_fields); i++)
+        write_column(out, "summary.csv", xb_summary_fields[i].column, xb_summary_fields[i].unit,
+                     xb_summary_fields[i].meaning);
     return ferror(out) ? -EIO : 0;
 }

@@ -1,7 +1,7 @@
-/* The columns of samples.csv and summary.csv, and writing them.
+/* The columns of samples.csv and summary.csv, and writing them; core/rows reads them.
  *
  * The X-macros below are the only definition of the format: the structs, the header lines, the
- * writer and results/COLUMNS.csv are all expanded from them. Lines are RFC 4180, UTF-8 and
+ * writer, the reader and results/COLUMNS.csv are all expanded from them. Lines are RFC 4180, UTF-8 and
  * independent of the locale. Absent is an empty field, never 0. */
 #ifndef XB_CORE_ROW_H
 #define XB_CORE_ROW_H
@@ -149,6 +149,18 @@ struct xb_summary_row {
     XB_SUMMARY_COLUMNS(X)
 #undef X
 };
+
+/* The columns as data, in the order of the file. */
+enum xb_field_kind { XB_FIELD_TEXT, XB_FIELD_COUNT, XB_FIELD_HASH, XB_FIELD_REAL };
+
+struct xb_field {
+    enum xb_field_kind kind;
+    const char *column, *unit, *meaning;
+    size_t offset; /* of the value in its row struct */
+};
+
+extern const struct xb_field xb_sample_fields[], xb_summary_fields[];
+extern const size_t xb_n_sample_fields, xb_n_summary_fields;
 
 /* Sets every field to absent, and schema. */
 void xb_sample_row_clear(struct xb_sample_row *row);

@@ -12,6 +12,7 @@
 #include "../core/runner.h"
 #include "../core/spec.h"
 #include "../core/sync.h"
+#include "../exports/export.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -516,6 +517,13 @@ XB_TEST(Registry, EveryPluginIsNamedAfterItsFile)
         expect_file("harness/counters", xb_builtin.sources[i]->name);
     for (size_t i = 0; i < xb_builtin.n_commands; i++)
         expect_file("harness/commands", xb_builtin.commands[i]->name);
+    for (size_t i = 0; i < xb_builtin.n_exports; i++) {
+        char stem[64];
+        snprintf(stem, sizeof stem, "%s", xb_builtin.exports[i]->name);
+        for (char *at = stem; (at = strchr(at, '-'));)
+            *at = '_';
+        expect_file("harness/exports", stem);
+    }
 }
 
 XB_TEST(Registry, FindsByTheWholeNameOnly)

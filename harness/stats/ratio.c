@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Ratios of medians. */
+#include "ratio.h"
+
+#include <math.h>
+
+static double over(double figure, double base)
+{
+    return base > 0 && figure > 0 ? figure / base : NAN;
+}
+
+struct xb_interval xb_median_ratio(struct xb_interval base, struct xb_interval figure)
+{
+    return (struct xb_interval){ over(figure.median, base.median), over(figure.lo, base.hi),
+                                 over(figure.hi, base.lo) };
+}
+
+enum xb_shift xb_ratio_shift(struct xb_interval ratio, double margin)
+{
+    double up = 1 + margin, down = 1 / up;
+    if (isnan(ratio.lo) || isnan(ratio.hi))
+        return XB_SHIFT_UNCLEAR;
+    if (ratio.lo > up)
+        return XB_SHIFT_UP;
+    if (ratio.hi < down)
+        return XB_SHIFT_DOWN;
+    return ratio.lo >= down && ratio.hi <= up ? XB_SHIFT_NONE : XB_SHIFT_UNCLEAR;
+}
