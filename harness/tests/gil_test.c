@@ -246,5 +246,7 @@ XB_TEST(Gil, ASleeperGetsInWhileAnotherComputesAndOutAgainWhileItSleeps)
     run_cell(&kernel, "gil", 2, STEPS);
     XB_EXPECT_EQ(table->naps, NAPS);
     XB_EXPECT(table->naps_seen);
-    XB_EXPECT_EQ(table->n_turns, TURNS); /* each nap lets the other one in */
+    /* One got in beside the other, who got in again: not at each nap, as a machine may be busy for longer
+     * than a nap with something else. */
+    XB_EXPECT(table->n_turns >= 3);
 }

@@ -19,7 +19,7 @@ figure create_process ns lower 1 - 1
 ours "sync/create_join processes" reads_processes
 peer "fork, waitpid" create process
 pairs 9
-remark "fork copies page tables: xbound has 63 mappings and 1.4 MiB of private pages, 1 MiB of it libpfm's relocated tables (PAPI); the peer 24 and 0.1 MiB"
+remark "not shown why: xbound has 63 mappings and 1.4 MiB of private pages for fork to copy, the peer 24 and 0.1 MiB"
 
 reads_processes() {
     # shellcheck disable=SC2034 # xbound_reads looks at it
