@@ -69,7 +69,7 @@ static struct xb_step weigh(const double *y, size_t begin, size_t at, size_t end
     size_t first = at - begin > WINDOW ? at - WINDOW : begin;
     size_t last = end - at > WINDOW ? at + WINDOW : end;
     double before = median_of(y + first, at - first), behind = median_of(y + at, last - at);
-    double off[2 * WINDOW];
+    double off[2 * WINDOW] = { 0 };
     size_t n = last - first;
     for (size_t i = first; i < last; i++)
         off[i - first] = fabs(y[i] - (i < at ? before : behind));
