@@ -97,10 +97,12 @@ int xb_parse_time(const char *text, uint64_t least_ns, uint64_t most_ns, uint64_
     return check(total, least_ns, most_ns, out_ns);
 }
 
-/* The mantissa and power of ten that the text says; the 20th digit and those behind it count for the
+/* The mantissa and power of ten that the text says, and where they end: where they begin if there is
+ * no digit; the 20th digit and those behind it count for the
  * power only. Returns whether that is all of the text's value. */
 static bool read_decimal(const char *at, const char **end, uint64_t *mantissa, int *power)
 {
+    const char *begin = at;
     bool exact = true, any = false;
     *mantissa = 0;
     *power = 0;
@@ -117,7 +119,7 @@ static bool read_decimal(const char *at, const char **end, uint64_t *mantissa, i
             exact = false;
         }
     }
-    *end = any ? at : NULL;
+    *end = any ? at : begin;
     return exact;
 }
 
@@ -140,13 +142,15 @@ int xb_parse_real(const char *text, double *out)
     static const double tens[] = { 1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
                                    1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
                                    1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22 };
-    const char *at = text + (*text == '-');
+    const char *begin = text + (*text == '-'), *end;
     uint64_t mantissa;
     int power;
-    bool exact = read_decimal(at, &at, &mantissa, &power);
-    if (at && (*at == 'e' || *at == 'E'))
-        at = read_exponent(at + 1, &power);
-    if (!at || *at)
+    bool exact = read_decimal(begin, &end, &mantissa, &power);
+    if (end == begin)
+        return -EINVAL;
+    if (*end == 'e' || *end == 'E')
+        end = read_exponent(end + 1, &power);
+    if (!end || *end)
         return -EINVAL;
     /* Both are doubles without rounding, so one operation rounds once: Clinger, PLDI 1990. */
     if (exact && mantissa < (UINT64_C(1) << 53) && power >= -22 && power <= 22) {

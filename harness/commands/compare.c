@@ -378,7 +378,8 @@ static int tell_history(const struct command_line *line)
                    ? "; those of other machines than the last, or simulated, are left out"
                    : "");
         err = xb_history_each(&history, line->least, tell, &telling);
-        printf("%s%zu steps of %zu cells. A step says that the level changed, not why.\n",
+        printf("%s%zu steps of %zu cells. A step says that the level changed, give or take a few "
+               "runs, not why.\n",
                telling.steps ? "\n" : "", telling.steps, telling.cells);
     }
     if (!err && line->output)

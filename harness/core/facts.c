@@ -118,13 +118,13 @@ static int take(struct xb_facts *facts, struct xb_csv *csv, int err, struct xb_r
 
 int xb_facts_open(struct xb_facts *facts, const char *path, struct xb_reason *why)
 {
-    struct xb_csv csv;
+    struct xb_csv csv = { 0 };
     return take(facts, &csv, xb_csv_open(&csv, path, why), why);
 }
 
 int xb_facts_attach(struct xb_facts *facts, FILE *in, const char *path, struct xb_reason *why)
 {
-    struct xb_csv csv;
+    struct xb_csv csv = { 0 };
     return take(facts, &csv, xb_csv_attach(&csv, in, path, why), why);
 }
 

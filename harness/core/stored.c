@@ -20,17 +20,20 @@ static uint64_t hash_text(const char *text)
 }
 
 /* The slot that holds the name, or the free one where it belongs. Slots hold index + 1. */
-static uint32_t *find_slot(const struct xb_stored *run, const char *name)
+static uint32_t *find_slot(const struct xb_stored *run, const char *name, uint64_t hash)
 {
-    size_t at = hash_text(name) & (run->n_slots - 1);
-    while (run->slot[at] && strcmp(run->text + run->cell[run->slot[at] - 1].name, name) != 0)
-        at = (at + 1) & (run->n_slots - 1);
+    size_t at = hash & (run->n_slots - 1);
+    for (; run->slot[at]; at = (at + 1) & (run->n_slots - 1)) {
+        const struct xb_stored_cell *cell = &run->cell[run->slot[at] - 1];
+        if (cell->hash == hash && strcmp(run->text + cell->name, name) == 0)
+            break;
+    }
     return &run->slot[at];
 }
 
 struct xb_stored_cell *xb_stored_find(const struct xb_stored *run, const char *name)
 {
-    uint32_t slot = run->n_slots ? *find_slot(run, name) : 0;
+    uint32_t slot = run->n_slots ? *find_slot(run, name, hash_text(name)) : 0;
     return slot ? &run->cell[slot - 1] : NULL;
 }
 
@@ -59,7 +62,7 @@ static int grow(struct xb_stored *run, struct xb_reason *why)
     run->n_slots = 2 * room;
     run->room = room;
     for (size_t i = 0; i < run->n; i++)
-        *find_slot(run, run->text + run->cell[i].name) = (uint32_t)(i + 1);
+        *find_slot(run, run->text + run->cell[i].name, run->cell[i].hash) = (uint32_t)(i + 1);
     return 0;
 }
 
@@ -90,13 +93,15 @@ static int add_cell(struct xb_stored *run, const struct xb_rows *rows,
     int err = grow(run, why);
     if (err)
         return err;
-    uint32_t *slot = find_slot(run, name);
+    uint64_t hash = hash_text(name);
+    uint32_t *slot = find_slot(run, name, hash);
     if (*slot)
         return xb_because(why, -EBADMSG, "%s:%llu: column kernel: the same cell as in line %llu",
                           rows->csv.path, (unsigned long long)rows->csv.line,
                           (unsigned long long)run->cell[*slot - 1].line);
     struct xb_stored_cell *cell = &run->cell[run->n];
     *cell = (struct xb_stored_cell){
+        .hash = hash,
         .line = rows->csv.line,
         .measured = row->status[0] == 'o' || strcmp(row->status, "suspect") == 0,
         .suspect = strcmp(row->status, "suspect") == 0,

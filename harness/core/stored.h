@@ -13,6 +13,7 @@ extern const enum xb_metric xb_exact_metric[XB_EXACT_COUNTS];
 
 struct xb_stored_cell {
     size_t name, reason;    /* offsets: see xb_stored_text */
+    uint64_t hash;          /* of the name */
     uint64_t line;          /* in summary.csv, 1-based */
     bool measured, suspect; /* status ok or suspect; suspect */
     uint64_t seed, iters, checksum;

@@ -78,7 +78,8 @@ struct pass {
 static void put_sample(const struct pass *pass, const struct xb_summary_row *row, size_t offset,
                        const char *estimate)
 {
-    double value = *(const double *)((const char *)row + offset);
+    double value;
+    memcpy(&value, (const char *)row + offset, sizeof value);
     if (isnan(value))
         return;
     fprintf(pass->out, "%s{", pass->family->name);

@@ -69,7 +69,7 @@ static struct xb_step weigh(const double *y, size_t begin, size_t at, size_t end
     size_t first = at - begin > WINDOW ? at - WINDOW : begin;
     size_t last = end - at > WINDOW ? at + WINDOW : end;
     double before = median_of(y + first, at - first), behind = median_of(y + at, last - at);
-    double off[2 * WINDOW];
+    double off[2 * WINDOW] = { 0 };
     size_t n = last - first;
     for (size_t i = first; i < last; i++)
         off[i - first] = fabs(y[i] - (i < at ? before : behind));
@@ -166,6 +166,19 @@ static void search(struct search *s, size_t begin, size_t end)
     search(s, best.at, end);
 }
 
+/* A step found while others stood in the same stretch may be some values off: between its neighbours
+ * alone the ranks tell better. */
+static void relocate(struct search *s, size_t n)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        size_t begin = i ? s->steps[i - 1].at : 0, end = i + 1 < s->n ? s->steps[i + 1].at : n;
+        size_t at = split_by_ranks(s->y, begin, end, s->sorted, s->rank);
+        struct xb_step moved = weigh(s->y, begin, at, end);
+        if (holds(&moved, s->least))
+            s->steps[i] = moved;
+    }
+}
+
 /* Weighs each step between its neighbours and takes the weakest back that does not hold, until all
  * do. */
 static void prune(struct search *s, size_t n)
@@ -199,6 +212,7 @@ int xb_steps(const double *values, size_t n, double least, struct xb_step *steps
         for (size_t i = 0; i < n; i++)
             y[i] = log(values[i]);
         search(&s, 0, n);
+        relocate(&s, n);
         prune(&s, n);
         found = (int)s.n;
     }

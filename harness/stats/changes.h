@@ -19,8 +19,8 @@ struct xb_step {
  * up to 20 values on either side lie farthest apart. A split is taken if those medians differ by more
  * than 6 of their standard errors (of the pooled median absolute deviation, widened for the
  * correlation between neighbours, as drift makes it) and the windows' rank sum by 3.3 of its own, which
- * values that jump between two modes do not reach. At last splits that their new neighbours do not
- * bear out are taken back, the weakest first. Single outliers move neither ranks nor medians. */
+ * values that jump between two modes do not reach. At last each split is sought anew between its
+ * neighbours, and those that they do not bear out are taken back, the weakest first. Single outliers move neither ranks nor medians. */
 int xb_steps(const double *values, size_t n, double least, struct xb_step *steps, size_t room);
 
 enum { XB_STEP_SIDE = 5 };
