@@ -6,7 +6,6 @@
     engine[n] = field("engine"); workers[n] = number("workers"); status[n] = field("status")
     variant[n] = field("bytes_per_worker") " " field("depth") " " field("isa") " " field("bind")
     stuck[n] = deadlocked()
-    all[model[n]] = 1
     if (!measured()) next
     value[n] = positive("items_per_s")
     lo[n] = positive("items_per_s_lo"); hi[n] = positive("items_per_s_hi")
@@ -84,14 +83,20 @@ function row(k,    w, c, i, pick, base, first, second, m, v) {
 }
 
 END {
-    models = split(listed(all, all_models), model_list, " ")
     for (i = 1; i <= n; i++) class_of[kernel[i]] = class[i]
+    count = split(chosen, names, " ")
+    # A model that no row was run under has no column.
+    for (j = 1; j <= count; j++) {
+        at = names[j] in class_of ? workers_of(names[j]) : ""
+        for (i = 1; i <= n && at != ""; i++)
+            if (kernel[i] == names[j] && workers[i] == at) shown[model[i]] = 1
+    }
+    models = split(listed(shown, all_models), model_list, " ")
     printf "| work | workers |"
     for (c = 1; c <= models; c++) printf " %s |", model_list[c]
     printf "\n|---|---|"
     for (c = 1; c <= models; c++) printf "---|"
     printf "\n"
-    count = split(chosen, names, " ")
     for (j = 1; j <= count; j++)
         if (names[j] in class_of) row(names[j])
 }
