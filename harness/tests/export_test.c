@@ -242,7 +242,7 @@ XB_TEST(Export, MarkdownSaysFirstHowManyRegressed)
 /* A folder whose verdicts were edited with `sed`. */
 static void expect_edited(const char *edit, const char *part)
 {
-    char folder[4200], command[13000], line[4400], said[256];
+    char folder[4200], command[30000], line[4400], said[256];
     snprintf(folder, sizeof folder, "%s/edited", xb_test_folder());
     snprintf(command, sizeof command,
              "rm -rf '%s' && cp -r '%s' '%s' && chmod -R u+w '%s' && sed -i '%s' "
