@@ -8,7 +8,7 @@ usage() {
     cat <<'TEXT'
 Usage: scripts/install-deps.sh [--test] [--peers] [--print]
   --test   also what scripts/test.sh needs
-  --peers  also what scripts/peers.sh and validate-gil.sh run beside ours, what there is of it
+  --peers  also what peers.sh, validate-gil.sh and gate-vs-gbench.sh run beside ours, what there is
   --print  shows the command that would install, and installs nothing
 As root it calls apt-get; otherwise it uses sudo, or prints the command and stops with 1.
 TEXT
@@ -82,6 +82,10 @@ peers=()
 if [ "$with_peers" = yes ]; then
     before=("${missing[@]}")
     missing=()
+    # scripts/gate-vs-gbench.sh; its header is C++.
+    [ -e /usr/include/benchmark/benchmark.h ] || missing+=(libbenchmark-dev)
+    [ -e /usr/share/benchmark/compare.py ] || missing+=(libbenchmark-tools)
+    /usr/bin/python3 -c 'import scipy' 2>/dev/null || missing+=(python3-scipy)
     # The file that compares with a peer names it: "# xb-peer: COMMAND|HEADER (Debian: PACKAGE)".
     while read -r peer package; do
         case $peer in

@@ -3,6 +3,7 @@
 #include "command.h"
 
 #include "../core/registry.h"
+#include "../core/verdicts.h"
 #include "../exports/export.h"
 
 #include <errno.h>
@@ -16,6 +17,7 @@ static void print_help(void)
     puts("Usage: xbound export [OPTION...] FORMAT RUN\n"
          "Writes a stored run (a folder that xbound run wrote) to standard output, all of it or "
          "nothing.\n"
+         "junit and markdown also take a folder that xbound ab wrote: its verdicts.\n"
          "Cells are named "
          "kernel/model/engine/isa:.../bytes:.../depth:.../bind:.../lanes:.../workers:...;\n"
          "times are wall time that one worker spends on an item.\n");
@@ -56,8 +58,14 @@ static int write_out(const struct xb_export *export, const char *folder, struct 
         return xb_because(why, -ENOMEM, "out of memory");
     snprintf(path, sizeof path, "%s/provenance.csv", folder);
     int err = xb_facts_open(&facts, path, why);
-    if (!err)
+    if (!err && !xb_verdicts_here(folder))
         err = export->write(draft, folder, &facts, why);
+    else if (!err && export->write_verdicts)
+        err = export->write_verdicts(draft, folder, &facts, why);
+    else if (!err)
+        err =
+            xb_because(why, -ENOTSUP,
+                       "%.200s: of xbound ab, whose verdicts only junit and markdown show", folder);
     xb_facts_close(&facts);
     if (fclose(draft) != 0 && !err)
         err = xb_because(why, -ENOMEM, "out of memory");

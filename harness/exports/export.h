@@ -14,6 +14,9 @@ struct xb_export {
      * if it returns 0; else -errno with `why`. */
     int (*write)(FILE *out, const char *folder, const struct xb_facts *facts,
                  struct xb_reason *why);
+    /* The same for a folder of `xbound ab --out`; NULL where the format is none for verdicts. */
+    int (*write_verdicts)(FILE *out, const char *folder, const struct xb_facts *facts,
+                          struct xb_reason *why);
 };
 
 #endif

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * JUnit XML: each cell is a test case that passed, failed or was skipped, with its reason. */
+ * JUnit XML: each cell, or each verdict, is a test case that passed, failed or was skipped, with its
+ * reason. */
 #include "export.h"
+
+#include "../core/verdicts.h"
 
 #include <errno.h>
 #include <math.h>
@@ -98,39 +101,94 @@ static int add(void *context, const struct xb_summary_row *row, struct xb_reason
     return 0;
 }
 
+/* REGRESSED and MISSING fail, as they do the gate; what could not be told is skipped. */
+static int add_verdict(void *context, const struct xb_verdict_row *row, struct xb_reason *why)
+{
+    struct cases *cases = context;
+    char verdict[XB_VERDICT_ROW_TEXT], change[XB_VERDICT_ROW_TEXT];
+    char message[2 * XB_VERDICT_ROW_TEXT + 32];
+    double time_s = (double)row->spent_ns / 1e9;
+    (void)why;
+    xb_verdict_row_change(row, change);
+    snprintf(message, sizeof message, "%s%s%s%s%s", xb_verdict_row_text(row, verdict),
+             change[0] ? ": " : "", change, change[0] ? ", time: " : "",
+             change[0] ? row->time : "");
+    fputs("  <testcase classname=\"ab", cases->out);
+    if (row->class[0])
+        putc('.', cases->out);
+    put_text(cases->out, row->class);
+    fputs("\" name=\"", cases->out);
+    put_text(cases->out, row->kernel);
+    fprintf(cases->out, "\" time=\"%.6f\">", time_s);
+    cases->tests++;
+    cases->time_s += time_s;
+    if (row->verdict == XB_REGRESSED || row->missing) {
+        cases->failures++;
+        put_outcome(cases->out, "failure", message);
+    } else if (row->verdict == XB_INCONCLUSIVE || row->verdict == XB_VERDICTS) {
+        cases->skipped++;
+        put_outcome(cases->out, "skipped", message);
+    } else {
+        fputs("<system-out>", cases->out);
+        put_text(cases->out, message);
+        fputs("</system-out>", cases->out);
+    }
+    fputs("</testcase>\n", cases->out);
+    return 0;
+}
+
+static void put_suite(FILE *out, const struct cases *cases, const char *text, const char *name,
+                      const struct xb_facts *facts)
+{
+    const char *started = xb_facts_get(facts, "started_utc");
+    fprintf(out,
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n"
+            " <testsuite name=\"%s\" tests=\"%lu\" failures=\"%lu\" errors=\"0\" "
+            "skipped=\"%lu\" time=\"%.6f\"",
+            name, cases->tests, cases->failures, cases->skipped, cases->time_s);
+    if (started[0]) {
+        fputs(" timestamp=\"", out);
+        char stamp[40]; /* the schema's has no time zone: UTC */
+        snprintf(stamp, sizeof stamp, "%.*s", (int)strcspn(started, "Z"), started);
+        put_text(out, stamp);
+        putc('"', out);
+    }
+    fprintf(out, ">\n%s </testsuite>\n</testsuites>\n", text ? text : "");
+}
+
 /* The suite says first how many cases it has, so they are written to memory before. */
-static int write(FILE *out, const char *folder, const struct xb_facts *facts, struct xb_reason *why)
+static int write_suite(FILE *out, const char *folder, const struct xb_facts *facts, bool verdicts,
+                       struct xb_reason *why)
 {
     char *text = NULL;
     size_t bytes = 0;
     struct cases cases = { .out = open_memstream(&text, &bytes) };
     if (!cases.out)
         return xb_because(why, -ENOMEM, "out of memory");
-    int err = xb_rows_each_summary(folder, add, &cases, why);
+    int err = verdicts ? xb_verdicts_each(folder, add_verdict, &cases, why)
+                       : xb_rows_each_summary(folder, add, &cases, why);
     if (fclose(cases.out) != 0 && !err)
         err = xb_because(why, -ENOMEM, "out of memory");
-    if (!err) {
-        const char *started = xb_facts_get(facts, "started_utc");
-        fprintf(out,
-                "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n"
-                " <testsuite name=\"xbound\" tests=\"%lu\" failures=\"%lu\" errors=\"0\" "
-                "skipped=\"%lu\" time=\"%.6f\"",
-                cases.tests, cases.failures, cases.skipped, cases.time_s);
-        if (started[0]) {
-            fputs(" timestamp=\"", out);
-            char stamp[40]; /* the schema's has no time zone: UTC */
-            snprintf(stamp, sizeof stamp, "%.*s", (int)strcspn(started, "Z"), started);
-            put_text(out, stamp);
-            putc('"', out);
-        }
-        fprintf(out, ">\n%s </testsuite>\n</testsuites>\n", text ? text : "");
-    }
+    if (!err)
+        put_suite(out, &cases, text, verdicts ? "xbound ab" : "xbound", facts);
     free(text);
     return err;
+}
+
+static int write(FILE *out, const char *folder, const struct xb_facts *facts, struct xb_reason *why)
+{
+    return write_suite(out, folder, facts, false, why);
+}
+
+static int write_verdicts(FILE *out, const char *folder, const struct xb_facts *facts,
+                          struct xb_reason *why)
+{
+    return write_suite(out, folder, facts, true, why);
 }
 
 const struct xb_export xb_export_junit = {
     .name = "junit",
     .summary = "JUnit XML, a test case for each cell: Jenkins, GitLab",
     .write = write,
+    .write_verdicts = write_verdicts,
 };

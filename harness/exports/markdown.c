@@ -2,6 +2,8 @@
  * A table in GitHub's Markdown, for a job summary or a comment. */
 #include "export.h"
 
+#include "../core/verdicts.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -79,8 +81,63 @@ static int write(FILE *out, const char *folder, const struct xb_facts *facts, st
     return xb_rows_each_summary(folder, add, out, why);
 }
 
+/* ---- of xbound ab ---- */
+
+static int add_verdict(void *context, const struct xb_verdict_row *row, struct xb_reason *why)
+{
+    FILE *out = context;
+    char text[XB_VERDICT_ROW_TEXT];
+    const char *mark = row->verdict == XB_REGRESSED || row->missing ? "**" : "";
+    (void)why;
+    fputs("| ", out);
+    put_text(out, row->kernel);
+    fprintf(out, " | %s", mark);
+    put_text(out, xb_verdict_row_text(row, text));
+    fprintf(out, "%s | ", mark);
+    put_text(out, xb_verdict_row_change(row, text));
+    fputs(" | ", out);
+    put_text(out, row->time);
+    fprintf(out, " | %llu |\n", (unsigned long long)row->blocks);
+    return 0;
+}
+
+static int write_verdicts(FILE *out, const char *folder, const struct xb_facts *facts,
+                          struct xb_reason *why)
+{
+    struct xb_verdict_counts counts = { 0 };
+    int err = xb_verdicts_each(folder, xb_verdicts_count, &counts, why);
+    if (err)
+        return err;
+    const char *text = "### xbound ab: ";
+    for (int i = XB_REGRESSED; i != XB_VERDICTS; i++) {
+        if (counts.of[i] || i == XB_REGRESSED)
+            fprintf(out, "%s%lu of %lu %s", text, counts.of[i], counts.all,
+                    xb_verdict_name((enum xb_verdict)i));
+        text = ", ";
+    }
+    if (counts.of[XB_INCONCLUSIVE])
+        fprintf(out, ", %lu of %lu %s", counts.of[XB_INCONCLUSIVE], counts.all,
+                xb_verdict_name(XB_INCONCLUSIVE));
+    if (counts.missing)
+        fprintf(out, ", %lu of %lu **MISSING**", counts.missing, counts.all);
+    fputs("\n\n", out);
+    const char *keys[] = { "old_commit", "new_commit", "compiler", "cpu_model", "kernel" };
+    const char *between[] = { "OLD ", "; NEW ", "; ", "; ", "; " };
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        if (!xb_facts_get(facts, keys[i])[0])
+            continue;
+        fputs(between[i], out);
+        put_text(out, xb_facts_get(facts, keys[i]));
+    }
+    fputs("\n\n| kernel | verdict | change in time [95 %] | time | blocks |\n"
+          "|---|---|---:|---|---:|\n",
+          out);
+    return xb_verdicts_each(folder, add_verdict, out, why);
+}
+
 const struct xb_export xb_export_markdown = {
     .name = "markdown",
     .summary = "a table in GitHub's Markdown: $GITHUB_STEP_SUMMARY",
     .write = write,
+    .write_verdicts = write_verdicts,
 };

@@ -17,25 +17,30 @@
 #define ECHO   "io/socket_echo/loop/epoll/isa:base/depth:1/bind:scatter/lanes:1/workers:2"
 #define REASON "lanes had a CPU for 20 % of the time only"
 
-/* Exports the stored run; the caller frees. */
-static struct xb_ended *export(const char *format)
+/* Exports a stored folder; the caller frees. */
+static struct xb_ended *export_of(const char *format, const char *of)
 {
     char args[64], folder[4096];
     snprintf(folder, sizeof folder, "%s", xb_test_data("export"));
-    snprintf(args, sizeof args, "export %s run", format);
+    snprintf(args, sizeof args, "export %s %s", format, of);
     struct xb_ended *ended = xb_spawn(&(struct xb_spawn){ .args = args, .folder = folder });
     if (ended->code || ended->err[0])
         XB_FAIL("'%s' ends with %d and\n%s", args, ended->code, ended->err);
     return ended;
 }
 
+static struct xb_ended *export(const char *format)
+{
+    return export_of(format, "run");
+}
+
 /* Puts an export into a file of the test's folder; static storage, two at a time. */
-static const char *export_to_file(const char *format)
+static const char *export_to_file(const char *format, const char *of)
 {
     static char paths[2][4200];
     static int next;
     char *path = paths[next++ % 2];
-    struct xb_ended *ended = export(format);
+    struct xb_ended *ended = export_of(format, of);
     snprintf(path, sizeof paths[0], "%s/%d.%s", xb_test_folder(), next, format);
     FILE *out = fopen(path, "we");
     if (!out || fputs(ended->out, out) == EOF || fclose(out))
@@ -201,6 +206,71 @@ XB_TEST(Export, OpenMetricsEndsAndIsInBaseUnits)
     free(ended);
 }
 
+/* ---- verdicts of xbound ab ---- */
+
+XB_TEST(Export, JunitFailsWhatTheGateFails)
+{
+    struct xb_ended *ended = export_of("junit", "ab");
+    XB_EXPECT_HAS(ended->out, "<testsuite name=\"xbound ab\" tests=\"7\" failures=\"2\" "
+                              "errors=\"0\" skipped=\"2\" time=\"11.500000\"");
+    XB_EXPECT_HAS(ended->out,
+                  "<testcase classname=\"ab.cpu\" name=\"cpu/mix64\" time=\"1.500000\"><failure "
+                  "message=\"REGRESSED: +5.12 % [+4.98, +5.30], time: cpu\" type=\"failed\"/>");
+    XB_EXPECT_HAS(ended->out, "<failure message=\"MISSING: NEW lacks it\" type=\"failed\"/>");
+    XB_EXPECT_HAS(ended->out, "<skipped message=\"added: NEW has it and OLD lacks it\"/>");
+    XB_EXPECT_HAS(ended->out, "<skipped message=\"INCONCLUSIVE: sees 3.1 % or more: +1.00 %");
+    XB_EXPECT_HAS(ended->out, "<system-out>UNCHANGED</system-out>");
+    XB_EXPECT_HAS(ended->out, "<system-out>PROVEN &lt; 2 %: +0.10 %");
+    free(ended);
+}
+
+XB_TEST(Export, MarkdownSaysFirstHowManyRegressed)
+{
+    struct xb_ended *ended = export_of("markdown", "ab");
+    XB_EXPECT_HAS(ended->out,
+                  "### xbound ab: 1 of 7 REGRESSED, 1 of 7 IMPROVED, 1 of 7 PROVEN, 1 of 7 "
+                  "UNCHANGED, 1 of 7 INCONCLUSIVE, 1 of 7 **MISSING**\n");
+    XB_EXPECT_HAS(ended->out, "OLD 1111; NEW 2222-dirty; GNU 12.2.0; AMD \"EPYC\", &lt;b> &amp; "
+                              "\\|; 6.1 x86\\_64\n");
+    XB_EXPECT_HAS(ended->out, "| cpu/mix64 | **REGRESSED** | +5.12 % \\[+4.98, +5.30\\] | cpu | 10 "
+                              "|\n");
+    XB_EXPECT_HAS(ended->out, "| cpu/gone | **MISSING: NEW lacks it** |  |  | 0 |\n");
+    XB_EXPECT_EQ(times(ended->out, "\n|"), 9);
+    free(ended);
+}
+
+/* A folder whose verdicts were edited with `sed`. */
+static void expect_edited(const char *edit, const char *part)
+{
+    char folder[4200], command[30000], line[4400], said[256];
+    snprintf(folder, sizeof folder, "%s/edited", xb_test_folder());
+    snprintf(command, sizeof command,
+             "rm -rf '%s' && cp -r '%s' '%s' && chmod -R u+w '%s' && sed -i '%s' "
+             "'%s/verdicts.csv'",
+             folder, xb_test_data("export/ab"), folder, folder, edit, folder);
+    if (shell(command, said, sizeof said) != 0)
+        XB_FAIL("%s fails", command);
+    snprintf(line, sizeof line, "export junit %s", folder);
+    struct xb_ended *ended = xb_spawn(&(struct xb_spawn){ .args = line });
+    if (ended->code != 2 || ended->errors != 1 || ended->out[0] || !strstr(ended->err, part))
+        XB_FAIL("after %s it ends with %d and\n%s%swanted is 2 and one line with\n%s", edit,
+                ended->code, ended->out, ended->err, part);
+    free(ended);
+}
+
+XB_TEST(Export, VerdictsThatWereEditedAreRefused)
+{
+    expect_edited("2s/REGRESSED/FINE/", "verdicts.csv:2: column verdict: 'FINE' is no verdict");
+    expect_edited("2s/1.0512/0.9/", "verdicts.csv:2: column ratio: '0.9' is not inside");
+    expect_edited("3s/IMPROVED/REGRESSED/", "verdicts.csv:3: column ratio: '0.95' contradicts");
+    expect_edited("2s/1.0512/nan/", "column ratio: 'nan' is no number");
+    expect_edited("2s/,10,/,0,/", "column verdict: 'REGRESSED' without a block");
+    expect_edited("2s/^1/2/", "column schema: '2' is no layout");
+    expect_edited("7s/MISSING.*//", "column reason: '' says nothing");
+    expect_edited("1s/margin/merging/", "verdicts.csv:1: no column margin");
+    expect_edited("4s/,$//; 4s/the same machine code//; 4s/,,,/,/", "verdicts.csv:4: ");
+}
+
 /* ---- those who read it ---- */
 
 XB_TEST(Export, GoogleBenchmarksComparePyTakesIt)
@@ -212,7 +282,8 @@ XB_TEST(Export, GoogleBenchmarksComparePyTakesIt)
         return;
     const char *formats[] = { "gbench", "gbench-ci" };
     for (size_t i = 0; i < 2; i++) {
-        const char *one = export_to_file(formats[i]), *other = export_to_file(formats[i]);
+        const char *one = export_to_file(formats[i], "run"),
+                   *other = export_to_file(formats[i], "run");
         snprintf(
             command, sizeof command,
             "/usr/bin/python3 -B /usr/share/benchmark/compare.py --no-color benchmarks %s %s 2>&1",
@@ -228,12 +299,15 @@ XB_TEST(Export, XmllintTakesTheJunit)
     char command[9000];
     if (!at_hand("command -v xmllint", "xmllint"))
         return;
-    const char *file = export_to_file("junit");
+    const char *file = export_to_file("junit", "run");
     snprintf(command, sizeof command, "xmllint --noout %s 2>&1 && echo taken", file);
     EXPECT_TAKEN(command, "taken");
     snprintf(command, sizeof command,
              "xmllint --xpath 'string(//testcase/failure/@message)' %s | tr '\\n' '/'", file);
     EXPECT_TAKEN(command, "killed <by> \"us\" & | `x`/at its limit");
+    snprintf(command, sizeof command, "xmllint --noout %s 2>&1 && echo taken",
+             export_to_file("junit", "ab"));
+    EXPECT_TAKEN(command, "taken");
 }
 
 XB_TEST(Export, PrometheusReadsTheOpenMetrics)
@@ -249,7 +323,7 @@ XB_TEST(Export, PrometheusReadsTheOpenMetrics)
         "f = {f.name: f for f in read(open(sys.argv[1]).read())}\n"
         "print(len(f), f[\"xbound_item_seconds\"].unit, "
         "[s.value for s in f[\"xbound_item_seconds\"].samples])' %s 2>&1",
-        export_to_file("openmetrics"));
+        export_to_file("openmetrics", "run"));
     EXPECT_TAKEN(command, "11 seconds [2.5e-09, 2.4e-09, 2.6e-09, 1e-05]");
 }
 
@@ -259,7 +333,7 @@ XB_TEST(Export, PromtoolTakesTheOpenMetrics)
     if (!at_hand("command -v promtool", "promtool (Debian: prometheus)"))
         return;
     snprintf(command, sizeof command, "promtool check metrics <%s 2>&1 && echo taken",
-             export_to_file("openmetrics"));
+             export_to_file("openmetrics", "run"));
     EXPECT_TAKEN(command, "taken");
 }
 
@@ -287,6 +361,8 @@ XB_TEST(Export, RefusalsAreOneLineAndNoHalfFile)
     expect_refusal("gbench two", "two/samples.csv: No such file or directory");
     expect_refusal("bmf skipped", "nothing to export");
     expect_refusal("gbench-ci skipped", "nothing to export");
+    expect_refusal("bmf ../export/ab", "only junit and markdown");
+    expect_refusal("junit ../export/ab_interrupted", "no verdict; xbound ab did not end");
 }
 
 XB_TEST(Json, NumbersThatItCannotHoldAreLeftOut)

@@ -2,7 +2,8 @@
  * Exports any run in every format. JSON has to be JSON, OpenMetrics has to end, and XML has to have no
  * bare markup; what cannot be exported has to have a reason.
  *
- * The input is the three files of a run, each behind a line with its number of bytes. */
+ * The input is the three files of a run, each behind a line with its number of bytes. The first is taken
+ * for the verdicts of an ab as well. */
 #include "harness/core/json.h"
 #include "harness/core/registry.h"
 #include "harness/exports/export.h"
@@ -41,9 +42,10 @@ static void write_file(const char *name, const uint8_t *data, size_t bytes)
 
 static void remove_files(void)
 {
-    static const char *const names[] = { "summary.csv", "samples.csv", "provenance.csv", "" };
+    static const char *const names[] = { "summary.csv", "samples.csv", "provenance.csv",
+                                         "verdicts.csv", "" };
     char path[128];
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < 5; i++) {
         snprintf(path, sizeof path, "%s/%s", folder(), names[i]);
         remove(path);
     }
@@ -79,20 +81,30 @@ static void check_text(const char *name, const char *text, size_t bytes)
                   strncmp(at, "<system", 7) == 0);
 }
 
+static void try(const struct xb_export *export, const struct xb_facts *facts,
+                int (*write)(FILE *out, const char *folder, const struct xb_facts *facts,
+                             struct xb_reason *why))
+{
+    char *text = NULL;
+    size_t bytes = 0;
+    struct xb_reason why = { 0 };
+    FILE *out = open_memstream(&text, &bytes);
+    int err = write(out, folder(), facts, &why);
+    fclose(out);
+    if (err)
+        check(err < 0 && why.text[0]);
+    else
+        check_text(export->name, text, bytes);
+    free(text);
+}
+
 static void export_all(const struct xb_facts *facts)
 {
     for (size_t i = 0; i < xb_builtin.n_exports; i++) {
-        char *text = NULL;
-        size_t bytes = 0;
-        struct xb_reason why = { 0 };
-        FILE *out = open_memstream(&text, &bytes);
-        int err = xb_builtin.exports[i]->write(out, folder(), facts, &why);
-        fclose(out);
-        if (err)
-            check(err < 0 && why.text[0]);
-        else
-            check_text(xb_builtin.exports[i]->name, text, bytes);
-        free(text);
+        const struct xb_export *export = xb_builtin.exports[i];
+        try(export, facts, export->write);
+        if (export->write_verdicts)
+            try(export, facts, export->write_verdicts);
     }
 }
 
@@ -109,6 +121,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
         const uint8_t *part;
         size_t n = cut(&data, &bytes, &part);
         write_file(names[i], part, n);
+        if (i == 0)
+            write_file("verdicts.csv", part, n);
     }
     snprintf(path, sizeof path, "%s/provenance.csv", folder());
     if (xb_facts_open(&facts, path, &why) == 0)
