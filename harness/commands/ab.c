@@ -182,7 +182,7 @@ static int read_percent(const char *name, double *out)
 static int read_classes(unsigned *classes)
 {
     char text[128];
-    const char *pieces[XB_CLASSES];
+    const char *pieces[XB_CLASSES] = { 0 };
     int n = -E2BIG;
     *classes = 0;
     if (strlen(optarg) < sizeof text)
@@ -385,6 +385,7 @@ static int decide(const struct command_line *line, struct xb_gate *gate,
     struct xb_reason why = { 0 };
     struct display display = { gate, xb_now_ns(), isatty(STDERR_FILENO) };
     gate->progress = show;
+    /* cppcheck-suppress autoVariables ; the gate calls back within xb_gate_run() only */
     gate->progress_context = &display;
     int err = xb_gate_run(gate, &why);
     if (display.terminal)
@@ -529,7 +530,7 @@ static int with_files(struct command_line *line,
     if (line->suite.cpu < 0) {
         int cpus[XB_LIST_MAX];
         uint32_t pus = xb_topology_pus(topology);
-        uint32_t n = pus < XB_LIST_MAX ? pus : XB_LIST_MAX;
+        uint32_t n = pus < 1 ? 1 : pus < XB_LIST_MAX ? pus : XB_LIST_MAX;
         xb_topology_place(topology, XB_BIND_COMPACT, n, cpus);
         line->suite.cpu = cpus[n - 1]; /* interrupts like the first one */
     }

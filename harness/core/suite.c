@@ -65,6 +65,8 @@ static void add(struct xb_suite *suite, const struct xb_offer *old, const struct
 {
     const struct xb_suite_spec *spec = &suite->spec;
     const struct xb_offer *any = old ? old : new;
+    if (!any)
+        return;
     struct xb_contest *contest = &suite->contests[suite->n];
     struct xb_duel *duel = &suite->duels[suite->n];
     suite->n++;

@@ -11,7 +11,6 @@
 #include "latency.h"
 #include "metrics.h"
 
-#include <alloca.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -408,9 +407,9 @@ static void body(struct xb_worker *worker)
         live(worker);
         return;
     }
-    volatile char *stack = alloca(pacer->stack_pad + 1);
+    volatile char stack[pacer->stack_pad + 1];
     void *heap = malloc(pacer->heap_pad + 1); /* whether it is there does not matter */
-    *stack = 0;
+    stack[0] = 0;
     live(worker);
     free(heap);
 }

@@ -20,7 +20,7 @@ struct xb_shift xb_hodges_lehmann(const double *values, size_t n, double alpha)
     struct xb_shift shift = { NAN, -INFINITY, INFINITY };
     if (n == 0)
         return shift;
-    double averages[AVERAGES];
+    double averages[AVERAGES] = { 0 };
     size_t many = 0;
     for (size_t i = 0; i < n; i++)
         for (size_t j = i; j < n; j++)
