@@ -5,7 +5,8 @@
 #
 # Hashed is the object before it is linked, where addresses are still names: code, constants,
 # relocations and symbols, without debugging information. A kernel that refers to another file in
-# kernels/ has all of those files in its hash. Without objcopy or nm the table is empty.
+# kernels/ has all of those files in its hash. Without an objcopy and an nm that know this kind of object
+# (another architecture's) the table is empty.
 set -euo pipefail
 (($# == 4)) || {
     echo "usage: code-hashes.sh OBJECT_LIST OBJCOPY NM OUT" >&2
@@ -26,7 +27,8 @@ hash_of() {
     echo '#include "harness/core/build.h"'
     echo
     echo 'const struct xb_code_hash xb_code_hashes[] = {'
-    if command -v "$objcopy" >/dev/null && command -v "$nm" >/dev/null; then
+    read -r first <"$list"
+    if "$objcopy" "$first" "$work/o" 2>/dev/null && "$nm" "$first" >/dev/null 2>&1; then
         helpers=$(while read -r object; do
             [[ ! $object =~ /kernels/[a-z0-9_]+\.c\.o(bj)?$ ]] || hash_of "$object"
         done <"$list" | sort | sha256sum | cut -c 1-32)

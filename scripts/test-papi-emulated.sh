@@ -82,6 +82,11 @@ unpack() { # ARCHITECTURE FOLDER PACKAGE...
     rm -rf "$to.deb"
 }
 
+# What xbound cannot do without, there, and PAPI.
+guest_packages=(libc6 libgcc-s1 libpapi7.0 libpapi-dev libpfm4 libjansson4 libjansson-dev busybox-static)
+
+is_ready() { [ "$(cat "$cache/ready" 2>/dev/null)" = "${guest_packages[*]}" ]; }
+
 fetch() {
     local packages kernel
     rm -rf "$cache"
@@ -90,7 +95,7 @@ fetch() {
     packages=$(missing qemu-system-arm gcc-aarch64-linux-gnu libc6-dev-arm64-cross cpio) || return 1
     # shellcheck disable=SC2086 # one package a word
     unpack "$host" host $packages cpio &&
-        unpack arm64 guest libc6 libgcc-s1 libpapi7.0 libpapi-dev libpfm4 busybox-static || return 1
+        unpack arm64 guest "${guest_packages[@]}" || return 1
     kernel=$(APT_CONFIG=$cache/apt-arm64/apt.conf apt-cache depends linux-image-cloud-arm64 |
         awk '/Depends: linux-image/ { print $2; exit }')
     [ -n "$kernel" ] && unpack arm64 kernel "$kernel" || return 1
@@ -98,7 +103,7 @@ fetch() {
     rm -rf "$cache/kernel" "$cache/apt-$host" "$cache/apt-arm64"
     # The linker's script names folders from the root.
     sed -i 's#/usr/aarch64-linux-gnu/lib/##g' "$cache/host/usr/aarch64-linux-gnu/lib/libc.so"
-    touch "$cache/ready"
+    echo "${guest_packages[*]}" >"$cache/ready"
 }
 
 for program in apt-get dpkg cmake pkg-config gzip; do
@@ -106,11 +111,11 @@ for program in apt-get dpkg cmake pkg-config gzip; do
 done
 host=$(dpkg --print-architecture)
 [ "$host" = amd64 ] || skip "the cross compiler's packages are looked for on amd64, not on $host"
-if [ ! -e "$cache/ready" ]; then
+if ! is_ready; then
     mkdir -p "$cache"
     # Not "if fetch": there, a command that fails would not end it.
     (set -e && fetch) >"$cache.log" 2>&1 || true
-    [ -e "$cache/ready" ] || skip "packages are out of reach: $(tail -n 1 "$cache.log")"
+    is_ready || skip "packages are out of reach: $(tail -n 1 "$cache.log")"
     rm -f "$cache.log"
 fi
 libraries=$cache/host/usr/lib/x86_64-linux-gnu:$cache/host/lib/x86_64-linux-gnu
@@ -174,7 +179,8 @@ boot() { # CPU PARANOID EVENTS MORE_EVENTS_THAN_COUNTERS TOPDOWN_CPUS
     (cd "$cache/guest/lib/aarch64-linux-gnu" && cp -L ld-linux-aarch64.so.1 libc.so.6 libm.so.6 \
         libdl.so.2 libpthread.so.0 librt.so.1 libgcc_s.so.1 "$root/lib/aarch64-linux-gnu/")
     ln -s aarch64-linux-gnu/ld-linux-aarch64.so.1 "$root/lib/"
-    (cd "$guest_libraries" && cp -L libpapi.so.7* libpfm.so.4 "$root/usr/lib/aarch64-linux-gnu/")
+    (cd "$guest_libraries" && cp -L libpapi.so.7* libpfm.so.4 libjansson.so.4 \
+        "$root/usr/lib/aarch64-linux-gnu/")
     cp -r "$cache/guest/usr/share/papi/." "$root/usr/share/papi/"
     cp "$work/measure" "$root/measure"
     cat >"$root/init" <<TEXT
