@@ -23,7 +23,6 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -97,18 +96,6 @@ struct command_line {
     uint64_t time_ns;  /* of the self-test */
 };
 
-/* Prints one line and returns the exit code for wrong usage. */
-__attribute__((format(printf, 1, 2))) static int usage(const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    fputs("xbound ab: ", stderr);
-    vfprintf(stderr, format, args);
-    fputc('\n', stderr);
-    va_end(args);
-    return XB_EXIT_USAGE;
-}
-
 /* ---- the command line ---- */
 
 enum {
@@ -162,8 +149,8 @@ static const struct option options[] = {
 static int read_count(const char *name, uint64_t least, uint64_t most, uint64_t *out)
 {
     if (xb_parse_count(optarg, least, most, out) != 0)
-        return usage("--%s: '%s' is not a whole number from %" PRIu64 " to %" PRIu64, name, optarg,
-                     least, most);
+        return xb_usage("ab", "--%s: '%s' is not a whole number from %" PRIu64 " to %" PRIu64, name,
+                        optarg, least, most);
     return 0;
 }
 
@@ -174,7 +161,8 @@ static int read_percent(const char *name, double *out)
     bool plain = optarg[0] && !optarg[strspn(optarg, "0123456789.%")];
     double value = strtod(optarg, &end);
     if (!plain || end == optarg || strcmp(*end == '%' ? end + 1 : end, "") != 0 || value > 1000)
-        return usage("--%s: '%s' is not a percentage from 0 to 1000, such as 0.5", name, optarg);
+        return xb_usage("ab", "--%s: '%s' is not a percentage from 0 to 1000, such as 0.5", name,
+                        optarg);
     *out = value / 100;
     return 0;
 }
@@ -194,7 +182,7 @@ static int read_classes(unsigned *classes)
         *classes |= 1u << bound;
     }
     if (n < 1 || *classes >> XB_CLASSES)
-        return usage("--class: '%.60s' is not a list of cpu cache memory io sync", optarg);
+        return xb_usage("ab", "--class: '%.60s' is not a list of cpu cache memory io sync", optarg);
     return 0;
 }
 
@@ -223,11 +211,13 @@ static int read_option(struct command_line *line, int option, char **argv)
         return 0;
     case OPT_BYTES_MOST:
         if (xb_parse_bytes(optarg, 4096, UINT64_C(1) << 40, &suite->bytes_most) != 0)
-            return usage("--bytes-most: '%s' is not a size from 4K to 1T, such as 32M", optarg);
+            return xb_usage("ab", "--bytes-most: '%s' is not a size from 4K to 1T, such as 32M",
+                            optarg);
         return 0;
     case OPT_SLICE:
         if (xb_parse_time(optarg, 10000, 1000000000, &suite->slice_ns) != 0)
-            return usage("--slice: '%s' is not a time from 10us to 1s, such as 4ms", optarg);
+            return xb_usage("ab", "--slice: '%s' is not a time from 10us to 1s, such as 4ms",
+                            optarg);
         return 0;
     case OPT_QUARTETS:
         code = read_count("quartets", 1, XB_QUARTETS_MAX, &count);
@@ -249,14 +239,14 @@ static int read_option(struct command_line *line, int option, char **argv)
         return 0;
     case OPT_LIMIT:
         if (xb_parse_time(optarg, 1000000, UINT64_C(3600000000000), &line->limit_ns) != 0)
-            return usage("--limit: '%s' is not a time from 1ms to 3600s", optarg);
+            return xb_usage("ab", "--limit: '%s' is not a time from 1ms to 3600s", optarg);
         return 0;
     case OPT_SELF_TEST:
         line->self_test = suite->measure_unchanged = true;
         return 0;
     case OPT_TIME:
         if (xb_parse_time(optarg, 1000000000, UINT64_C(86400000000000), &line->time_ns) != 0)
-            return usage("--time: '%s' is not a time from 1s to 86400s", optarg);
+            return xb_usage("ab", "--time: '%s' is not a time from 1s to 86400s", optarg);
         return 0;
     case OPT_REPLAY:
         line->replay = true;
@@ -266,14 +256,14 @@ static int read_option(struct command_line *line, int option, char **argv)
         return 0;
     case 'o':
         line->directory = optarg;
-        return *optarg ? 0 : usage("--out: an empty path");
+        return *optarg ? 0 : xb_usage("ab", "--out: an empty path");
     case 'h':
         line->help = true;
         return 0;
     case ':':
-        return usage("option '%s' needs a value; see xbound ab --help", argv[optind - 1]);
+        return xb_usage("ab", "option '%s' needs a value; see xbound ab --help", argv[optind - 1]);
     default:
-        return usage("unknown option '%s'; see xbound ab --help", argv[optind - 1]);
+        return xb_usage("ab", "unknown option '%s'; see xbound ab --help", argv[optind - 1]);
     }
 }
 
@@ -289,7 +279,7 @@ static int read_command_line(struct command_line *line, int argc, char **argv)
         code = read_option(line, option, argv);
     }
     if (!code && !line->help && line->min_effect >= line->margin)
-        return usage("--min-effect is to be less than --margin");
+        return xb_usage("ab", "--min-effect is to be less than --margin");
     return code;
 }
 
@@ -397,7 +387,7 @@ static int decide(const struct command_line *line, struct xb_gate *gate,
         return XB_EXIT_INTERRUPTED;
     }
     if (err)
-        return usage("%s", why.text);
+        return xb_usage("ab", "%s", why.text);
     xb_gate_print(stdout, gate);
     return exit_code(line, gate);
 }
@@ -411,9 +401,9 @@ static int compare_builds(struct command_line *line, const struct xb_topology *t
     if (err == -EINTR) {
         code = XB_EXIT_INTERRUPTED;
     } else if (err) {
-        code = usage("%s", why.text);
+        code = xb_usage("ab", "%s", why.text);
     } else if (files && write_provenance(line->directory, topology, line, &why) != 0) {
-        code = usage("%s", why.text);
+        code = xb_usage("ab", "%s", why.text);
     } else {
         warn_of_alignment(line->suite.old);
         warn_of_alignment(line->suite.new);
@@ -457,7 +447,7 @@ static int compare_commands(struct command_line *line, const struct xb_topology 
         .block = xb_commands_block,
         .context = &commands,
     };
-    return err ? usage("%s", why.text) : decide(line, &gate, files);
+    return err ? xb_usage("ab", "%s", why.text) : decide(line, &gate, files);
 }
 
 static void show_self_test(void *context, size_t done, size_t all, double seconds)
@@ -510,7 +500,7 @@ static int test_self(struct command_line *line, const struct xb_topology *topolo
         xb_selftest_print(stdout, &test);
         code = xb_selftest_failed(&test) ? XB_EXIT_FAILED : XB_EXIT_OK;
     } else if (err != -EINTR) {
-        code = usage("%s", why.text);
+        code = xb_usage("ab", "%s", why.text);
     }
     xb_selftest_close(&test);
     xb_suite_close(&suite);
@@ -526,7 +516,7 @@ static int with_files(struct command_line *line,
     struct xb_gate_files files = { .slices = { .fd = -1 } };
     struct xb_reason why = { 0 };
     if (xb_topology_open(NULL, &topology, &why) != 0)
-        return usage("topology: %s", why.text);
+        return xb_usage("ab", "topology: %s", why.text);
     if (line->suite.cpu < 0) {
         int cpus[XB_LIST_MAX];
         uint32_t pus = xb_topology_pus(topology);
@@ -537,11 +527,11 @@ static int with_files(struct command_line *line,
     int code = XB_EXIT_OK;
     if (line->directory && (xb_sink_prepare(line->directory, &why) != 0 ||
                             xb_gate_files_open(&files, line->directory, &why) != 0))
-        code = usage("--out: %s", why.text);
+        code = xb_usage("ab", "--out: %s", why.text);
     if (!code)
         code = compare(line, topology, line->directory ? &files : NULL);
     if (line->directory && xb_gate_files_close(&files, &why) != 0 && !code)
-        code = usage("%s", why.text);
+        code = xb_usage("ab", "%s", why.text);
     xb_topology_close(topology);
     return code;
 }
@@ -552,11 +542,11 @@ static int replay_files(const struct command_line *line, const char *const *file
     struct xb_reason why = { 0 };
     int code = XB_EXIT_OK;
     if (n == 0)
-        return usage("--replay: no files; see xbound ab --help");
+        return xb_usage("ab", "--replay: no files; see xbound ab --help");
     if (line->directory)
-        return usage("--replay measures nothing, so there is nothing to put into --out");
+        return xb_usage("ab", "--replay measures nothing, so there is nothing to put into --out");
     if (xb_replay_open(&replay, files, n, line->blocks, line->suite.slowdown, &why) != 0)
-        code = usage("%s", why.text);
+        code = xb_usage("ab", "%s", why.text);
     struct xb_gate gate = {
         .rule = { line->min_effect, line->margin, xb_looks_plan(line->blocks) },
         .contests = replay.contests,
@@ -578,7 +568,7 @@ static int serve(void)
     signal(SIGPIPE, SIG_IGN);
     if (xb_serve(&xb_builtin, NULL, &why) == 0)
         return XB_EXIT_OK;
-    return why.code == -EBADF ? usage("%s", why.text) : XB_EXIT_FAILED;
+    return why.code == -EBADF ? xb_usage("ab", "%s", why.text) : XB_EXIT_FAILED;
 }
 
 static int run(int argc, char **argv)
@@ -613,7 +603,7 @@ static int run(int argc, char **argv)
                                            "cache/load_l2", "memory/copy",    "memory/chase_dram" };
     int first = line.self_test ? optind : optind + 2;
     if (argc < first)
-        return usage("needs two builds, OLD and NEW; see xbound ab --help");
+        return xb_usage("ab", "needs two builds, OLD and NEW; see xbound ab --help");
     struct xb_build old = { .label = "OLD" }, new = { .label = "NEW" };
     struct xb_build *both[] = { &old, &new };
     for (int i = 0; i < 2; i++) {
@@ -625,9 +615,11 @@ static int run(int argc, char **argv)
     line.suite.old = &old;
     line.suite.new = &new;
     if (line.command && (line.self_test || argc != first))
-        return usage("--command takes two commands, each quoted as one word, and nothing else");
+        return xb_usage("ab",
+                        "--command takes two commands, each quoted as one word, and nothing else");
     if (line.wall && !line.command)
-        return usage("--wall goes with --command; a kernel says itself which time is its own");
+        return xb_usage("ab",
+                        "--wall goes with --command; a kernel says itself which time is its own");
     line.suite.patterns = (const char *const *)argv + first;
     line.suite.n_patterns = (size_t)(argc - first);
     if (line.self_test && argc == first && !line.suite.classes) {

@@ -2,6 +2,9 @@
 #ifndef XB_COMMANDS_COMMAND_H
 #define XB_COMMANDS_COMMAND_H
 
+#include <stdarg.h>
+#include <stdio.h>
+
 /* Exit codes of every command; documented in README.md. */
 enum xb_exit {
     XB_EXIT_OK = 0,
@@ -21,5 +24,19 @@ struct xb_command {
      * returns an enum xb_exit. Main thread. */
     int (*run)(int argc, char **argv);
 };
+
+/* Prints "xbound COMMAND: ..." as one line on standard error and returns the exit code for wrong usage
+ * and unreadable input. */
+__attribute__((format(printf, 2, 3))) static inline int xb_usage(const char *command,
+                                                                 const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    fprintf(stderr, "xbound %s: ", command);
+    vfprintf(stderr, format, args);
+    fputc('\n', stderr);
+    va_end(args);
+    return XB_EXIT_USAGE;
+}
 
 #endif

@@ -7,11 +7,11 @@
 #include "../core/history.h"
 #include "../core/metrics.h"
 #include "../core/sink.h"
+#include "../stats/median.h"
 
 #include <errno.h>
 #include <getopt.h>
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,23 +56,12 @@ struct command_line {
     bool across, strict, all, csv, help;
 };
 
-/* Prints one line and returns the exit code for wrong usage. */
-__attribute__((format(printf, 1, 2))) static int usage(const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    fputs("xbound compare: ", stderr);
-    vfprintf(stderr, format, args);
-    fputc('\n', stderr);
-    va_end(args);
-    return XB_EXIT_USAGE;
-}
-
 static int read_ratio(const char *name, double least, double *out)
 {
     double value;
     if (xb_parse_real(optarg, &value) != 0 || !(value >= least && value <= 10))
-        return usage("--%s: '%s' is no ratio from %g to 10; a tenth is 0.1", name, optarg, least);
+        return xb_usage("compare", "--%s: '%s' is no ratio from %g to 10; a tenth is 0.1", name,
+                        optarg, least);
     *out = value;
     return 0;
 }
@@ -128,21 +117,23 @@ static int read_command_line(struct command_line *line, int argc, char **argv)
             line->help = true;
             return 0;
         case ':':
-            return usage("option '%s' needs a value; see xbound compare --help", argv[optind - 1]);
+            return xb_usage("compare", "option '%s' needs a value; see xbound compare --help",
+                            argv[optind - 1]);
         default:
-            return usage("unknown option '%s'; see xbound compare --help", argv[optind - 1]);
+            return xb_usage("compare", "unknown option '%s'; see xbound compare --help",
+                            argv[optind - 1]);
         }
         if (code)
             return code;
     }
     if (line->history && argc > optind)
-        return usage("--history takes no runs beside it; see xbound compare --help");
+        return xb_usage("compare", "--history takes no runs beside it; see xbound compare --help");
     if (line->output && !line->history)
-        return usage("-o goes with --history; see xbound compare --help");
+        return xb_usage("compare", "-o goes with --history; see xbound compare --help");
     if (line->history)
         return 0;
     if (argc - optind != 2)
-        return usage("want two folders, BASE and NEW; see xbound compare --help");
+        return xb_usage("compare", "want two folders, BASE and NEW; see xbound compare --help");
     line->base = argv[optind];
     line->new = argv[optind + 1];
     return 0;
@@ -229,12 +220,6 @@ static void print_pair(const struct xb_stored *base, const struct xb_stored *new
 
 /* ---- what all cells say together ---- */
 
-static int by_size(const void *a, const void *b)
-{
-    double left = *(const double *)a, right = *(const double *)b;
-    return left < right ? -1 : left > right;
-}
-
 /* How far cells are apart, whatever the reason: of two runs of one build, that is the drift. */
 static void print_spread(const struct xb_pair *pairs, size_t n)
 {
@@ -244,7 +229,7 @@ static void print_spread(const struct xb_pair *pairs, size_t n)
         if (!isnan(pairs[i].ratio.median))
             shift[used++] = fabs(log(pairs[i].ratio.median));
     if (used >= 10) {
-        qsort(shift, used, sizeof *shift, by_size);
+        xb_sort(shift, used);
         printf(
             "Of %zu medians half moved by less than %.1f %%, nine of ten by less than %.1f %%.\n",
             used, 100 * expm1(shift[used / 2]), 100 * expm1(shift[used * 9 / 10]));
@@ -366,7 +351,7 @@ static int tell_history(const struct command_line *line)
         err = xb_sink_prepare(line->output, &why);
     if (err) {
         xb_history_close(&history);
-        return usage("%s", why.text);
+        return xb_usage("compare", "%s", why.text);
     }
     if (line->csv) {
         err = xb_history_write(stdout, &history, line->least);
@@ -400,7 +385,8 @@ static int refuse_machines(const struct xb_stored *base, const struct xb_stored 
     while (at < n && difference[at].kind != XB_FACT_MACHINE &&
            strcmp(difference[at].key, "hostname") != 0)
         at++;
-    return usage(
+    return xb_usage(
+        "compare",
         "the runs are of two machines (%s '%s' and '%s'), which no verdict can bridge; run both "
         "builds on one, or give --across-machines",
         difference[at].key, difference[at].base, difference[at].new);
@@ -427,12 +413,12 @@ static int judge(struct command_line *line, const struct xb_stored *base,
         return refuse_machines(base, new);
     line->limits.counts_comparable = counts_comparable(base, new);
     if (simulated(base) && simulated(new) && !line->limits.counts_comparable && !line->across)
-        return usage("simulated counts compare only on equal libc: '%s' and '%s'",
-                     xb_facts_get(&base->facts, "libc"), xb_facts_get(&new->facts, "libc"));
+        return xb_usage("compare", "simulated counts compare only on equal libc: '%s' and '%s'",
+                        xb_facts_get(&base->facts, "libc"), xb_facts_get(&new->facts, "libc"));
     struct xb_pair *pairs;
     size_t n;
     if (xb_compare(base, new, &line->limits, &pairs, &n) != 0)
-        return usage("out of memory");
+        return xb_usage("compare", "out of memory");
     struct tally tally = count(pairs, n);
     if (line->csv) {
         xb_pairs_write(stdout, base, new, pairs, n);
@@ -466,7 +452,7 @@ static int run(int argc, char **argv)
     struct xb_stored base = { 0 }, new = { 0 };
     struct xb_reason why;
     if (xb_stored_open(&base, line.base, &why) != 0 || xb_stored_open(&new, line.new, &why) != 0)
-        code = usage("%s", why.text);
+        code = xb_usage("compare", "%s", why.text);
     else
         code = judge(&line, &base, &new);
     xb_stored_close(&base);

@@ -36,14 +36,6 @@ static const struct xb_export *find(const char *name)
     return NULL;
 }
 
-static int usage(const char *format, const char *what)
-{
-    fputs("xbound export: ", stderr);
-    fprintf(stderr, format, what);
-    fputc('\n', stderr);
-    return XB_EXIT_USAGE;
-}
-
 /* To memory first: a reader must not take half a file for a whole one. */
 static int write_out(const struct xb_export *export, const char *folder, struct xb_reason *why)
 {
@@ -88,14 +80,16 @@ static int run(int argc, char **argv)
         return XB_EXIT_OK;
     }
     if (option != -1)
-        return usage("unknown option '%s'; see xbound export --help", argv[optind - 1]);
+        return xb_usage("export", "unknown option '%s'; see xbound export --help",
+                        argv[optind - 1]);
     if (argc - optind != 2)
-        return usage("want %s; see xbound export --help", "FORMAT RUN");
+        return xb_usage("export", "want %s; see xbound export --help", "FORMAT RUN");
     const struct xb_export *export = find(argv[optind]);
     struct xb_reason why = { 0 };
     if (!export)
-        return usage("no format '%.40s'; see xbound export --help", argv[optind]);
-    return write_out(export, argv[optind + 1], &why) == 0 ? XB_EXIT_OK : usage("%s", why.text);
+        return xb_usage("export", "no format '%.40s'; see xbound export --help", argv[optind]);
+    return write_out(export, argv[optind + 1], &why) == 0 ? XB_EXIT_OK
+                                                          : xb_usage("export", "%s", why.text);
 }
 
 const struct xb_command xb_command_export = {

@@ -16,7 +16,6 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,18 +67,6 @@ struct command_line {
     bool dry_run, help;
 };
 
-/* Prints one line and returns the exit code for wrong usage. */
-__attribute__((format(printf, 1, 2))) static int usage(const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    fputs("xbound run: ", stderr);
-    vfprintf(stderr, format, args);
-    fputc('\n', stderr);
-    va_end(args);
-    return XB_EXIT_USAGE;
-}
-
 /* getopt_long's table: the options of every command that measures, and this one's own. The caller
  * frees; NULL when out of memory. */
 static struct option *make_options(void)
@@ -112,20 +99,21 @@ static int read_option(struct command_line *line, int option, char **argv)
         return 0;
     case 'o':
         line->directory = optarg;
-        return *optarg ? 0 : usage("-o: an empty path");
+        return *optarg ? 0 : xb_usage("run", "-o: an empty path");
     case OPT_DRY_RUN:
         line->dry_run = true;
         return 0;
     case ':':
-        return usage("option '%s' needs a value; see xbound run --help", argv[optind - 1]);
+        return xb_usage("run", "option '%s' needs a value; see xbound run --help",
+                        argv[optind - 1]);
     case '?':
-        return usage("unknown option '%s'; see xbound run --help",
-                     optopt > 0 && optopt < 128 && optopt != 'o' && optopt != 'h'
-                         ? letter
-                         : argv[optind - 1]);
+        return xb_usage("run", "unknown option '%s'; see xbound run --help",
+                        optopt > 0 && optopt < 128 && optopt != 'o' && optopt != 'h'
+                            ? letter
+                            : argv[optind - 1]);
     default:
         if (xb_options[option - OPT_SPEC].read(&line->request, optarg, &why) != 0)
-            return usage("%s", why.text);
+            return xb_usage("run", "%s", why.text);
         return 0;
     }
 }
@@ -136,7 +124,7 @@ static int read_command_line(struct command_line *line, int argc, char **argv)
     struct xb_spec *spec = &line->request.spec;
     struct xb_reason why;
     struct option *options = make_options();
-    int code = options ? 0 : usage("out of memory");
+    int code = options ? 0 : xb_usage("run", "out of memory");
     opterr = 0;
     for (int option = 0; !code && !line->help;) {
         option = getopt_long(argc, argv, ":o:h", options, NULL);
@@ -147,11 +135,11 @@ static int read_command_line(struct command_line *line, int argc, char **argv)
     free(options);
     for (; optind < argc && !code && !line->help; optind++) {
         if (spec->n_kernels == XB_LIST_MAX)
-            return usage("more than %d kernel patterns", XB_LIST_MAX);
+            return xb_usage("run", "more than %d kernel patterns", XB_LIST_MAX);
         spec->kernels[spec->n_kernels++] = argv[optind];
     }
     if (!code && xb_request_finish(&line->request, &why) != 0)
-        return usage("%s", why.text);
+        return xb_usage("run", "%s", why.text);
     return code;
 }
 
@@ -269,14 +257,14 @@ static int measure(struct command_line *line, const struct xb_topology *topology
     char path[4096];
     struct xb_reason why = { 0 };
     if (line->directory && strlen(line->directory) >= sizeof path)
-        return usage("-o: the path is too long");
+        return xb_usage("run", "-o: the path is too long");
     if (line->directory)
         strcpy(path, line->directory);
     else
         default_directory(path, sizeof path);
     trim_slashes(path);
     if (xb_sink_prepare(path, &why) != 0)
-        return usage("%s", why.text);
+        return xb_usage("run", "%s", why.text);
 
     warn_of_quota();
     take_signals();
@@ -343,7 +331,7 @@ static int run(int argc, char **argv)
     size_t n = 0;
     if (xb_spec_cells(&request->spec, &xb_builtin, topology, &cells, &n, &why) != 0 ||
         xb_request_check(request, cells, n, &why) != 0) {
-        code = usage("%s", why.text);
+        code = xb_usage("run", "%s", why.text);
     } else if (line.dry_run) {
         print_cells(cells, n);
         code = XB_EXIT_OK;

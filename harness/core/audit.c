@@ -311,7 +311,7 @@ static void add_cost(const struct xb_counter_source *source, struct xb_counters 
         source->stop(counters, &reading);
         took_ns[i] = (double)(xb_now_ns() - begin_ns);
     }
-    *cost_ns = xb_median_interval(took_ns, COSTS).median;
+    *cost_ns = xb_median(took_ns, COSTS);
 }
 
 static bool count_for(const struct xb_counter_source *source, struct xb_counters *counters,

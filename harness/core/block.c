@@ -54,7 +54,7 @@ double xb_block_ns(const struct xb_block *block, bool of_new, bool wall)
         for (size_t j = 0; j < XB_SLICES; j++)
             if (xb_quartet_is_new(block->new_first[i], j) == of_new)
                 ns[n++] = (double)time_of(&block->slice[i][j], wall);
-    return xb_median_interval(ns, n).median;
+    return xb_median(ns, n);
 }
 
 uint64_t xb_block_switches(const struct xb_block *block, bool of_new)

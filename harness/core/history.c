@@ -2,6 +2,7 @@
  * Reads a folder of runs and puts each cell's figures in order. */
 #include "history.h"
 
+#include "../stats/median.h"
 #include "compare.h"
 #include "provenance.h"
 #include "sink.h"
@@ -100,20 +101,12 @@ struct scratch {
     struct xb_step *step;
 };
 
-static int by_value(const void *a, const void *b)
-{
-    double left = *(const double *)a, right = *(const double *)b;
-    return left < right ? -1 : left > right;
-}
-
 static void fill_levels(const struct xb_series *series, struct scratch *scratch)
 {
     for (size_t i = 0, begin = 0; i <= series->n_steps; i++) {
         size_t end = i < series->n_steps ? series->step[i].at : series->n, n = end - begin;
         memcpy(scratch->sorted, series->value + begin, n * sizeof *scratch->sorted);
-        qsort(scratch->sorted, n, sizeof *scratch->sorted, by_value);
-        double median = n % 2 ? scratch->sorted[n / 2]
-                              : (scratch->sorted[n / 2 - 1] + scratch->sorted[n / 2]) / 2;
+        double median = xb_median(scratch->sorted, n);
         for (; begin < end; begin++)
             scratch->level[begin] = median;
     }

@@ -62,7 +62,7 @@ static double measure(struct xb_plan *plan, uint32_t workers, uint64_t iters,
         uint32_t n = atomic_load(&result->n_samples);
         for (uint32_t i = 0; i < n; i++)
             result->scratch[i] = (double)result->samples[i].wall_ns;
-        median = xb_median_interval(result->scratch, n).median;
+        median = xb_median(result->scratch, n);
     }
     xb_arena_close(&arena);
     return median;

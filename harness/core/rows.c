@@ -333,9 +333,44 @@ int xb_rows_sample(struct xb_rows *rows, struct xb_sample_row *row, struct xb_re
     return err ? err : one;
 }
 
-static int nothing(const struct xb_rows *rows, struct xb_reason *why)
+/* What each row is given to: of the two the one for the file's rows. */
+struct visitor {
+    int (*summary)(void *context, const struct xb_summary_row *row, struct xb_reason *why);
+    int (*sample)(void *context, const struct xb_sample_row *row, struct xb_reason *why);
+    void *context;
+};
+
+/* Reads a row and shows it. 1: there was one, and `result` is what the visitor said; 0: the end; or
+ * -errno. */
+static int show_row(struct xb_rows *rows, const struct visitor *visitor, int *result,
+                    struct xb_reason *why)
 {
-    return xb_because(why, -ENODATA, "%s: no rows: nothing was measured", rows->csv.path);
+    struct xb_summary_row summary;
+    struct xb_sample_row sample;
+    int one = visitor->summary ? xb_rows_summary(rows, &summary, why)
+                               : xb_rows_sample(rows, &sample, why);
+    if (one == 1)
+        *result = visitor->summary ? visitor->summary(visitor->context, &summary, why)
+                                   : visitor->sample(visitor->context, &sample, why);
+    return one;
+}
+
+static int each(const char *folder, const char *file, const struct visitor *visitor,
+                struct xb_reason *why)
+{
+    char path[4200];
+    struct xb_rows rows;
+    bool any = false;
+    int result = 0;
+    snprintf(path, sizeof path, "%s/%s", folder, file);
+    int one = xb_rows_open(&rows, path, visitor->summary ? XB_ROWS_SUMMARY : XB_ROWS_SAMPLES, why);
+    if (one == 0)
+        while ((one = show_row(&rows, visitor, &result, why)) == 1 && result == 0)
+            any = true;
+    if (one == 0 && !any)
+        one = xb_because(why, -ENODATA, "%s: no rows: nothing was measured", rows.csv.path);
+    xb_rows_close(&rows);
+    return one < 0 ? one : result;
 }
 
 int xb_rows_each_summary(const char *folder,
@@ -343,20 +378,8 @@ int xb_rows_each_summary(const char *folder,
                                       struct xb_reason *why),
                          void *context, struct xb_reason *why)
 {
-    char path[4200];
-    struct xb_rows rows;
-    struct xb_summary_row row;
-    bool any = false;
-    snprintf(path, sizeof path, "%s/summary.csv", folder);
-    int one = xb_rows_open(&rows, path, XB_ROWS_SUMMARY, why);
-    if (one == 0)
-        while ((one = xb_rows_summary(&rows, &row, why)) == 1 &&
-               (one = visit(context, &row, why)) == 0)
-            any = true;
-    if (one == 0 && !any)
-        one = nothing(&rows, why);
-    xb_rows_close(&rows);
-    return one;
+    return each(folder, "summary.csv", &(struct visitor){ .summary = visit, .context = context },
+                why);
 }
 
 int xb_rows_each_sample(const char *folder,
@@ -364,20 +387,8 @@ int xb_rows_each_sample(const char *folder,
                                      struct xb_reason *why),
                         void *context, struct xb_reason *why)
 {
-    char path[4200];
-    struct xb_rows rows;
-    struct xb_sample_row row;
-    bool any = false;
-    snprintf(path, sizeof path, "%s/samples.csv", folder);
-    int one = xb_rows_open(&rows, path, XB_ROWS_SAMPLES, why);
-    if (one == 0)
-        while ((one = xb_rows_sample(&rows, &row, why)) == 1 &&
-               (one = visit(context, &row, why)) == 0)
-            any = true;
-    if (one == 0 && !any)
-        one = nothing(&rows, why);
-    xb_rows_close(&rows);
-    return one;
+    return each(folder, "samples.csv", &(struct visitor){ .sample = visit, .context = context },
+                why);
 }
 
 /* ---- names ---- */

@@ -4,6 +4,7 @@
 
 #include "../../kernels/prng.h"
 #include "../base/clock.h"
+#include "../stats/median.h"
 #include "row.h"
 
 #include <errno.h>
@@ -128,12 +129,6 @@ static void count_power(const struct xb_selftest *test, struct xb_selftest_row *
 }
 
 /* Robust: the middle half of a normal distribution is 1.349 deviations wide. */
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static double spread(const double *blocks, size_t n)
 {
     double *sorted = malloc((n + 1) * sizeof *sorted);
@@ -142,7 +137,7 @@ static double spread(const double *blocks, size_t n)
         return NAN;
     }
     memcpy(sorted, blocks, n * sizeof *sorted);
-    qsort(sorted, n, sizeof *sorted, compare);
+    xb_sort(sorted, n);
     double width = sorted[3 * n / 4] - sorted[n / 4];
     free(sorted);
     return width / 1.349;

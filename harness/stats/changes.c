@@ -2,6 +2,8 @@
  * Finds steps in a series by ranks and medians. */
 #include "changes.h"
 
+#include "median.h"
+
 #include <errno.h>
 #include <math.h>
 #include <stdbool.h>
@@ -12,19 +14,12 @@ enum { WINDOW = 20 };
 
 static const double Z_LEAST = 6, RANK_LEAST = 3.3;
 
-static int by_value(const void *a, const void *b)
-{
-    double left = *(const double *)a, right = *(const double *)b;
-    return left < right ? -1 : left > right;
-}
-
 /* Of at most 2 * WINDOW values. */
 static double median_of(const double *values, size_t n)
 {
     double sorted[2 * WINDOW];
     memcpy(sorted, values, n * sizeof *sorted);
-    qsort(sorted, n, sizeof *sorted, by_value);
-    return n % 2 ? sorted[n / 2] : (sorted[n / 2 - 1] + sorted[n / 2]) / 2;
+    return xb_median(sorted, n);
 }
 
 /* The correlation of neighbours within [begin, at) and [at, end), from the signs of their distances
@@ -97,7 +92,8 @@ struct ranked {
 
 static int by_ranked(const void *a, const void *b)
 {
-    return by_value(&((const struct ranked *)a)->value, &((const struct ranked *)b)->value);
+    double left = ((const struct ranked *)a)->value, right = ((const struct ranked *)b)->value;
+    return left < right ? -1 : left > right;
 }
 
 /* Pettitt's split of [begin, end): where the ranks before it are least like chance. */

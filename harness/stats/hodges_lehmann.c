@@ -2,18 +2,12 @@
  * Sorts the Walsh averages and counts in from both ends. */
 #include "hodges_lehmann.h"
 
+#include "median.h"
 #include "signed_rank.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 enum { AVERAGES = XB_SIGNED_RANK_MAX * (XB_SIGNED_RANK_MAX + 1) / 2 };
-
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
 
 struct xb_shift xb_hodges_lehmann(const double *values, size_t n, double alpha)
 {
@@ -25,9 +19,7 @@ struct xb_shift xb_hodges_lehmann(const double *values, size_t n, double alpha)
     for (size_t i = 0; i < n; i++)
         for (size_t j = i; j < n; j++)
             averages[many++] = values[i] + (values[j] - values[i]) / 2;
-    qsort(averages, many, sizeof *averages, compare);
-    shift.estimate =
-        many % 2 ? averages[many / 2] : (averages[many / 2 - 1] + averages[many / 2]) / 2;
+    shift.estimate = xb_median(averages, many); /* and now they are sorted */
     size_t order = xb_signed_rank_order(n, alpha);
     if (order > 0) {
         shift.lo = averages[order - 1];

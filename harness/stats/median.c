@@ -26,13 +26,25 @@ static size_t order_for_95(size_t n)
     return n / 2;
 }
 
+void xb_sort(double *values, size_t n)
+{
+    qsort(values, n, sizeof *values, compare);
+}
+
+double xb_median(double *values, size_t n)
+{
+    if (n == 0)
+        return NAN;
+    xb_sort(values, n);
+    return n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
+}
+
 struct xb_interval xb_median_interval(double *values, size_t n)
 {
     struct xb_interval result = { NAN, NAN, NAN };
     if (n == 0)
         return result;
-    qsort(values, n, sizeof *values, compare);
-    result.median = n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
+    result.median = xb_median(values, n);
     size_t k = order_for_95(n);
     if (k > 0) {
         result.lo = values[k - 1];

@@ -15,6 +15,12 @@ struct xb_interval {
  * Source: David and Nagaraja, Order Statistics, 3rd ed., 2003, section 7.1. */
 struct xb_interval xb_median_interval(double *values, size_t n);
 
+/* Sorts `values` in place, ascending; there is no NaN among them. Any thread. */
+void xb_sort(double *values, size_t n);
+
+/* Sorts `values` in place and returns their median; NaN of none. Any thread. */
+double xb_median(double *values, size_t n);
+
 /* Half the interval's width over its median; NaN without an interval. */
 double xb_interval_relative(struct xb_interval interval);
 

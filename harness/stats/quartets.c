@@ -14,5 +14,5 @@ double xb_quartet_log_ratio(const double ns[XB_SLICES], bool new_first)
 
 double xb_quartets_middle(double *log_ratios, size_t n)
 {
-    return xb_median_interval(log_ratios, n).median;
+    return xb_median(log_ratios, n);
 }
