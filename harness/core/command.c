@@ -3,6 +3,7 @@
 #include "command.h"
 
 #include "../../kernels/prng.h"
+#include "../base/child.h"
 #include "../base/clock.h"
 #include "suite.h"
 #include "topology.h"
@@ -10,12 +11,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -39,14 +40,8 @@ __attribute__((format(printf, 5, 6))) static int blame(const struct xb_commands 
 static _Noreturn void live(const struct xb_commands *commands, bool of_new, int said,
                            size_t env_bytes)
 {
-    sigset_t none;
     char pad[ENVIRONMENT + 1];
-    sigemptyset(&none);
-    setpgid(0, 0);
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-    for (int number = 1; number < NSIG; number++)
-        signal(number, SIG_DFL);
+    xb_child_begin();
     memset(pad, 'x', env_bytes);
     pad[env_bytes] = '\0';
     setenv("XB_PAD", pad, 1);

@@ -2,6 +2,7 @@
  * Starts builds under test, and mistrusts them. */
 #include "twin.h"
 
+#include "../base/child.h"
 #include "../base/clock.h"
 
 #include <errno.h>
@@ -12,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -34,13 +34,7 @@ static int lift(int fd)
 
 static _Noreturn void live(const struct xb_build *build, const struct ends *ends, size_t env_bytes)
 {
-    sigset_t none;
-    sigemptyset(&none);
-    setpgid(0, 0);
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-    for (int number = 1; number < NSIG; number++)
-        signal(number, SIG_DFL);
+    xb_child_begin();
     char *pad = malloc(env_bytes + 1);
     if (pad) {
         memset(pad, 'x', env_bytes);
