@@ -21,11 +21,11 @@ const char *xb_level_word(enum xb_level level); /* "" for XB_LEVEL_NONE */
 
 /* Judges a phase by `n` probes' findings. Where several divide the same whole, they count by their
  * weight. Pure; cannot fail: without evidence the verdict is XB_BOUND_UNKNOWN. */
-void xb_judge(const struct xb_findings *findings, size_t n, struct xb_judgement *out);
+void xb_bound_judge(const struct xb_findings *findings, size_t n, struct xb_judgement *out);
 
 /* One verdict for phases of `seconds` each; the first `skip` of them (starting up) do not count,
  * unless they are all. */
-void xb_judge_phases(const struct xb_judgement *phases, const double *seconds, size_t n,
+void xb_bound_judge_phases(const struct xb_judgement *phases, const double *seconds, size_t n,
                      size_t skip, struct xb_judgement *out);
 
 #endif
