@@ -8,6 +8,7 @@
 #include "../core/machine.h"
 #include "../core/options.h"
 #include "../core/picture.h"
+#include "../core/profile.h"
 #include "../core/row.h"
 #include "../core/sink.h"
 #include "../counters/source.h"
@@ -251,6 +252,27 @@ static bool measure_caches(struct xb_spec *spec, const struct xb_topology *topol
     return true;
 }
 
+/* What this machine's memory is like, for probes: as measured before, or now and kept. NULL where no
+ * cell is looked at. */
+static const struct xb_capacity *capacity_of(const struct xb_spec *spec,
+                                             const struct xb_topology *topology,
+                                             struct xb_profile *profile)
+{
+    char path[PATH_MAX];
+    struct xb_reason why = { 0 };
+    if (!spec->observe_ns)
+        return NULL;
+    bool has_path = xb_profile_path(topology, path, &why) == 0;
+    if (has_path && xb_profile_load(path, profile, &why) == 0)
+        return &profile->capacity;
+    int err = xb_profile_measure(&xb_builtin, topology, &interrupted, profile, &why);
+    if (!err && has_path)
+        err = xb_profile_save(path, profile, &why);
+    if (err && !interrupted)
+        fprintf(stderr, "xbound run: the profile of this machine: %s\n", why.text);
+    return &profile->capacity;
+}
+
 static int measure(struct command_line *line, const struct xb_topology *topology,
                    struct xb_cell **cells, size_t n)
 {
@@ -272,6 +294,7 @@ static int measure(struct command_line *line, const struct xb_topology *topology
     const char *slash = strrchr(path, '/');
     struct xb_picture picture;
     bool has_picture = measure_caches(&line->request.spec, topology, &picture, cells, &n);
+    struct xb_profile profile;
     struct xb_experiment experiment = {
         .spec = &line->request.spec,
         .registry = &xb_builtin,
@@ -280,6 +303,7 @@ static int measure(struct command_line *line, const struct xb_topology *topology
         .events = line->request.events,
         .counts_waiting = line->request.source || line->request.events.set != XB_METRICS_ALL,
         .picture = has_picture ? &picture : NULL,
+        .capacity = capacity_of(&line->request.spec, topology, &profile),
         .cells = *cells,
         .n_cells = n,
         .directory = path,

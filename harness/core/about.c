@@ -77,6 +77,8 @@ void xb_about_settings(FILE *out, const struct xb_experiment *experiment,
     xb_provenance_add(out, "bind", "%s", xb_bind_name(spec->bind));
     xb_provenance_add(out, "sample_min_ns", "%llu", (unsigned long long)spec->min_time_ns);
     xb_provenance_add(out, "cell_max_ns", "%llu", (unsigned long long)spec->max_time_ns);
+    xb_provenance_add(out, "observe_ns", "%llu",
+                      (unsigned long long)(experiment->capacity ? spec->observe_ns : 0));
     xb_provenance_add(out, "precision_ratio", "%g", spec->precision);
     write_slices(out, experiment->registry);
     write_limit(out, spec->memory_limit, limit);

@@ -5,6 +5,7 @@
 #include "about.h"
 #include "audit.h"
 #include "calibrate.h"
+#include "observe.h"
 #include "overhead.h"
 #include "pace.h"
 #include "provenance.h"
@@ -28,7 +29,8 @@ struct run {
     struct xb_limit limit;
     struct xb_reason unaudited; /* why the counters could not be audited: then none counts */
     struct xb_reason unlimited; /* why a limit that was asked for cannot be had; code 0: it can */
-    double *item_ns;            /* by cell: of a latency kernel on one worker, or NaN */
+    struct xb_observation *observation; /* NULL: nobody looks */
+    double *item_ns;                    /* by cell: of a latency kernel on one worker, or NaN */
 };
 
 /* How a cell ended, and what its summary row points into. */
@@ -138,6 +140,10 @@ static void measure(struct run *run, const struct xb_cell *cell, struct ending *
         return;
     }
     set_iters(&plan, &calibration);
+    if (run->observation) {
+        run->observation->looked = false;
+        plan.observer = &run->observation->observer;
+    }
     uint64_t limit_ns = xb_spec_cell_ns(experiment->spec, plan.params.bytes, plan.params.workers);
     int err = xb_runner_run(&plan, limit_ns, experiment->stop, &ending->arena, &ending->result);
     if (!err)
@@ -161,7 +167,8 @@ static struct xb_reason why_skip(const struct run *run, const struct xb_cell *ce
 }
 
 /* Puts together what a cell's result says: all its samples, then how it ended. */
-static void fill_rows(FILE *out, const struct xb_identity *identity, struct ending *ending)
+static void fill_rows(FILE *out, const struct xb_identity *identity,
+                      const struct xb_observation *seen, struct ending *ending)
 {
     struct xb_result *result = ending->result;
     struct xb_sample_row row;
@@ -182,6 +189,8 @@ static void fill_rows(FILE *out, const struct xb_identity *identity, struct endi
         xb_sample_write(out, &row);
     } else {
         xb_summary_fill(&ending->row, identity, result, ending->evidence, &ending->why);
+        if (seen && seen->looked)
+            xb_summary_observe(&ending->row, identity->cell->kernel->bound, seen, ending->evidence);
     }
 }
 
@@ -200,7 +209,7 @@ static int write_rows(struct run *run, const struct xb_identity *identity, struc
     int err = xb_draft_open(&draft, why);
     if (err)
         return err;
-    fill_rows(draft.out, identity, ending);
+    fill_rows(draft.out, identity, run->observation, ending);
     err = xb_draft_commit(&draft, &run->samples, why);
     if (err || (err = xb_draft_open(&draft, why)))
         return err;
@@ -292,6 +301,11 @@ int xb_experiment_run(const struct xb_experiment *experiment, struct xb_tally *t
     struct run run = { .experiment = experiment, .tally = tally };
     run.samples.fd = run.summary.fd = run.provenance.fd = -1;
     *tally = (struct xb_tally){ 0 };
+    if (experiment->capacity && experiment->spec->observe_ns)
+        run.observation = calloc(1, sizeof *run.observation);
+    if (run.observation)
+        xb_observe_init(run.observation, experiment->registry, experiment->capacity,
+                        experiment->spec->observe_ns);
     run.item_ns = malloc(experiment->n_cells * sizeof *run.item_ns);
     int err = xb_calibrator_open(&run.calibrator, experiment->spec, experiment->registry,
                                  experiment->stop, experiment->n_cells);
@@ -326,5 +340,6 @@ int xb_experiment_run(const struct xb_experiment *experiment, struct xb_tally *t
     }
     xb_calibrator_close(&run.calibrator);
     free(run.item_ns);
+    free(run.observation);
     return err;
 }

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdbool.h>
 
+struct xb_capacity;
 struct xb_picture;
 struct xb_summary_row;
 
@@ -23,6 +24,8 @@ struct xb_experiment {
     struct xb_events events; /* what the user wants counted */
     bool counts_waiting;     /* also where the kernel's class is io or sync; see experiment.c */
     const struct xb_picture *picture; /* NULL: not measured */
+    /* Of this machine: probes look at each cell, for spec->observe_ns. NULL: none does. */
+    const struct xb_capacity *capacity;
     const struct xb_cell *cells;
     size_t n_cells;
     const char *directory; /* made by xb_sink_prepare() */

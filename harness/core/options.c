@@ -335,6 +335,13 @@ static int read_max_time(struct xb_request *request, const char *text, struct xb
     return read_time("max-time", text, &request->spec.max_time_ns, why);
 }
 
+static int read_observe(struct xb_request *request, const char *text, struct xb_reason *why)
+{
+    request->observe_given = true;
+    request->spec.observe_ns = 0;
+    return strcmp(text, "no") == 0 ? 0 : read_time("observe", text, &request->spec.observe_ns, why);
+}
+
 static int read_count(const char *option, const char *text, uint64_t least, uint64_t most,
                       uint64_t *out, struct xb_reason *why)
 {
@@ -431,6 +438,10 @@ const struct xb_option xb_options[] = {
       read_max_time },
     { LONG, "quick", NULL, "--min-time 4ms --max-time 120ms, where these are not given",
       read_quick },
+    { LONG, "observe", "TIME",
+      "that probes look at a cell once it is measured, to say what bounds\n"
+      "it; default 400ms, and no with --quick",
+      read_observe },
     { COUNT, "counters", "SOURCE",
       "papi, perf or none; auto takes the first that works, but for\nwork that waits none: "
       "counting lengthens every switch",
@@ -495,6 +506,8 @@ int xb_request_finish(struct xb_request *request, struct xb_reason *why)
         spec->min_time_ns = 4 * 1000 * 1000;
     if (spec->quick && !request->max_time_given)
         spec->max_time_ns = 120 * 1000 * 1000;
+    if (spec->quick && !request->observe_given)
+        spec->observe_ns = 0;
     if (spec->max_time_ns < spec->min_time_ns)
         return xb_because(why, -EINVAL, "--max-time is less than --min-time: no sample would fit");
     return check_names(request, why);

@@ -133,8 +133,12 @@
       "the same of page tables, kernel stacks and slabs; empty below 500 workers per CPU used")   \
     X(TEXT, stop, "", "why sampling stopped: precise time count interrupted")                     \
     X(TEXT, verdict, "", "the class claim on this machine: confirmed contradicted untested")      \
-    X(TEXT, verdict_level, "", "memory level of the verdict, where one was found")                \
-    X(TEXT, verdict_evidence, "", "the claims and the figures they were held against")
+    X(TEXT, verdict_level, "", "where it waits, as seen: L1 L2 LLC DRAM disk network lock timer") \
+    X(TEXT, verdict_evidence, "",                                                                 \
+      "the claims and the figures they were held against, and what was seen")                     \
+    X(TEXT, bound, "",                                                                            \
+      "what bounds it, as probes saw it: cpu cache memory io sync kernel mixed unknown")          \
+    X(REAL, bound_confidence, "ratio", "how sure that is, 0 to 1")
 
 struct xb_sample_row {
 #define X(kind, column, unit, meaning) XB_TYPE_##kind column;

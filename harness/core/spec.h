@@ -53,6 +53,7 @@ struct xb_spec {
     enum xb_bind bind;
     uint32_t samples;
     uint64_t min_time_ns, max_time_ns; /* of a sample, of a cell */
+    uint64_t observe_ns;               /* that probes look at a cell, besides; 0: not */
     double precision;
     uint64_t seed;
     const char *file, *url;

@@ -353,3 +353,26 @@ void xb_summary_fill(struct xb_summary_row *row, const struct xb_identity *ident
     fill_outcome(row, kernel, &totals.evidence);
     fill_verdict(row, kernel, &totals.evidence, evidence);
 }
+
+/* One contradiction is enough; of the others, whatever could be tested counts. */
+static const char *join(const char *claims, const char *seen)
+{
+    if (strcmp(claims, "contradicted") == 0 || strcmp(seen, "untested") == 0)
+        return claims;
+    return seen;
+}
+
+void xb_summary_observe(struct xb_summary_row *row, enum xb_class claimed,
+                        const struct xb_observation *seen, char *evidence)
+{
+    const struct xb_judgement *judgement = &seen->judgement;
+    const char *level = xb_level_word(judgement->level);
+    size_t used = strlen(evidence);
+    row->bound = xb_bound_name(judgement->bound);
+    row->bound_confidence = judgement->confidence;
+    row->verdict_level = level[0] ? level : NULL;
+    row->verdict = join(row->verdict, xb_observe_compare(judgement, claimed));
+    row->verdict_evidence = evidence;
+    snprintf(evidence + used, XB_EVIDENCE_BYTES - used, "%sseen: %s%s%s", used ? "; " : "",
+             row->bound, judgement->reason[0] ? ", " : "", judgement->reason);
+}

@@ -3,6 +3,7 @@
 #define XB_CORE_SUMMARY_H
 
 #include "audit.h"
+#include "observe.h"
 #include "row.h"
 #include "spec.h"
 #include "team.h"
@@ -42,6 +43,11 @@ void xb_summary_fill_without(struct xb_summary_row *row, const struct xb_identit
  * rows without samples. */
 void xb_fill_deadlock(struct xb_sample_row *sample, struct xb_summary_row *summary,
                       const struct xb_identity *identity);
+
+/* Adds to a row of xb_summary_fill() what probes saw of the cell: whether that fits the kernel's class
+ * joins what its claims came to. `evidence` is that of the row, XB_EVIDENCE_BYTES. */
+void xb_summary_observe(struct xb_summary_row *row, enum xb_class claimed,
+                        const struct xb_observation *seen, char *evidence);
 
 /* The row of a cell that was measured. Samples that are not suspect make the figures, as long as
  * they are at least half; otherwise all do and the cell is suspect. Uses result->scratch.

@@ -20,7 +20,10 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum phase { CALIBRATE, WARM_UP, SAMPLE, LATENCY, DONE };
+enum phase { CALIBRATE, WARM_UP, SAMPLE, LATENCY, OBSERVED, DONE };
+
+/* An observer that has not come back by then is dead. */
+#define OBSERVED_NS_MOST UINT64_C(10000000000)
 
 struct cell {
     struct xb_team team; /* first: the model's view */
@@ -185,6 +188,16 @@ static void sum_up(const struct cell *cell, struct xb_sample *sample)
                   sample);
 }
 
+/* What follows once figures and latencies are taken. */
+static enum phase after_all(struct cell *cell)
+{
+    if (!cell->plan->observer)
+        return DONE;
+    cell->deadline_ns = xb_now_ns() + OBSERVED_NS_MOST;
+    atomic_store(&cell->result->observed, XB_OBSERVED_NOW);
+    return OBSERVED;
+}
+
 static enum phase after_sample(struct cell *cell)
 {
     const struct xb_plan *plan = cell->plan;
@@ -203,7 +216,7 @@ static enum phase after_sample(struct cell *cell)
     if (result->stop == XB_STOP_INTERRUPTED)
         return SAMPLE;
     if (!plan->latency)
-        return DONE;
+        return after_all(cell);
     cell->deadline_ns = xb_now_ns() + plan->budget_ns / 4;
     return LATENCY;
 }
@@ -259,6 +272,11 @@ static void decide(struct cell *cell)
         break;
     case LATENCY:
         if (xb_now_ns() >= cell->deadline_ns)
+            cell->phase = after_all(cell);
+        break;
+    case OBSERVED:
+        if (atomic_load(&result->observed) == XB_OBSERVED_ENOUGH ||
+            xb_now_ns() >= cell->deadline_ns)
             cell->phase = DONE;
         break;
     case DONE:

@@ -20,6 +20,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <sys/types.h>
 
 /* Decides from outside how the windows of a cell go, in place of the plan's budget: `xbound ab` takes
  * its slices so. The windows are those of any run. */
@@ -35,6 +36,15 @@ struct xb_pacer {
     double stretch;
 };
 
+/* Looks at a cell from outside once all else is measured, while its workers go on with their work. */
+struct xb_observer {
+    /* In the process that waits for the cell, whose first process is `pid`; the windows last until
+     * this returns. */
+    void (*look)(struct xb_observer *observer, pid_t pid);
+};
+
+enum xb_observed { XB_OBSERVED_NOT_YET, XB_OBSERVED_NOW, XB_OBSERVED_ENOUGH };
+
 /* What a team is to do. */
 struct xb_plan {
     const struct xb_kernel *kernel;
@@ -46,15 +56,16 @@ struct xb_plan {
     struct xb_params params;            /* index and why are filled in per worker */
     uint32_t lanes;                     /* 0: as many as the model has by itself */
     enum xb_bind bind;
-    struct xb_events events; /* what the source is asked for */
-    uint64_t iters;          /* per worker and sample, >= 1; where calibration begins */
-    uint64_t slice_iters;    /* models that cut work do it after as many; 0: never */
-    uint64_t calibrate_ns;   /* not 0: only find the iters that take about this long */
-    uint64_t budget_ns;      /* for all samples of the cell; at least one is taken */
-    uint32_t samples;        /* exactly as many; 0: until precise or out of budget */
-    double precision;        /* half width of the interval of the median over the median */
-    bool latency;            /* afterwards, take latencies for a quarter of the budget */
-    struct xb_pacer *pacer;  /* NULL: none */
+    struct xb_events events;      /* what the source is asked for */
+    uint64_t iters;               /* per worker and sample, >= 1; where calibration begins */
+    uint64_t slice_iters;         /* models that cut work do it after as many; 0: never */
+    uint64_t calibrate_ns;        /* not 0: only find the iters that take about this long */
+    uint64_t budget_ns;           /* for all samples of the cell; at least one is taken */
+    uint32_t samples;             /* exactly as many; 0: until precise or out of budget */
+    double precision;             /* half width of the interval of the median over the median */
+    bool latency;                 /* afterwards, take latencies for a quarter of the budget */
+    struct xb_pacer *pacer;       /* NULL: none */
+    struct xb_observer *observer; /* NULL: none */
 };
 
 /* What came of it. Lives in shared memory; the harness's process reads it even if every worker
@@ -73,6 +84,7 @@ struct xb_result {
     /* One for each worker of a kernel that needs the team, or NULL: who waits for whom. */
     struct xb_sync_slot *_Atomic slots;
     _Atomic bool interrupted; /* set from outside: finish the sample under way and stop */
+    _Atomic int observed;     /* enum xb_observed: the team says NOW, its observer ENOUGH */
     bool ended;               /* xb_team_run() got to its end, well or not */
     struct xb_sample samples[XB_SAMPLES_MAX];
     double scratch[XB_SAMPLES_MAX];
