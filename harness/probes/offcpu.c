@@ -1,0 +1,826 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * The probe of what threads do when they are not computing: how much of a phase each of them ran,
+ * waited for a CPU, or was blocked and on what, from /proc and without privileges.
+ *
+ * What is exact and what is sampled. The kernel's accounts (schedstat) say for each thread how long it
+ * ran and how long it waited for a CPU; the rest it was blocked. On what, that is looked up at each
+ * poll; where the thread has not run since the look before, the answer still holds and nothing is
+ * looked up. A thread's looks divide its own blocked time, not the program's. CPU time is divided in
+ * user mode and kernel by ticks of the CPU's clock, 250 a second here (proc_pid_stat(5); the kernel
+ * scales them to the exact sum, cputime_adjust()).
+ *
+ * Which threads count. A phase's time is that of all threads that took part in it: those that woke up
+ * in it and ran a twentieth as long as the busiest, else those that woke up, else all. So neither a pool
+ * that has nothing to do nor a ticker beside a thread that computes makes a program one that waits, and
+ * four threads with one lock are three that wait. Waiting for a child is left out, since the child's own
+ * time is counted.
+ *
+ * Waiting for a CPU is computing in as far as the program's own threads held the CPUs meanwhile: it
+ * would be faster with more of them. In as far as strangers held them it says nothing about the program,
+ * and is left out. */
+#include "probe.h"
+
+#include "../base/blocked.h"
+#include "../base/clock.h"
+#include "../base/procfs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum {
+    THREADS_MAX = 4096, /* that are remembered; the CPU time of more is seen as their process's */
+    FILES_MAX = 512,  /* held open at once, four for a thread: opening one costs four reads of it */
+    SCAN_NS = 200000, /* what one poll may take; threads that it does not come to are next */
+    TOTALS_NS = 100000000, /* between looks at whole processes */
+    PROCESSES_MAX = 1024,  /* that are looked at, 15 us each */
+    STALE_NS =
+        10000000, /* a running thread's time is brought up to date at ticks: 10 ms at HZ=100 */
+    LATE_NS =
+        8000000, /* blocked time below this, of a thread never seen blocked, is a late account */
+};
+
+/* A thread took part if it ran this share of what the busiest did. Tickers and idle pools stay below 1
+ * to 2 %; of threads that fight for a lock, each gets about as much as any other. */
+#define TOOK_PART (1.0 / 20)
+
+/* Looks after which the shares of what is waited for are known to about 10 %: half of them. */
+#define LOOKS_HALF 5.0
+
+/* The kernel's work for one thread to block and wake up, beside what it waits for; a pipe's two sides
+ * switch in 1.2 to 3 us on x86-64 servers. */
+#define SWITCH_NS 1500.0
+
+/* Of the kernel's time, what is said of the part that no count explains: what the program waits for when
+ * it waits, it also works for. */
+#define WEIGHT_COUNTED 0.6
+#define WEIGHT_GUESSED 0.25
+
+/* All of the program fits the second cache, so DRAM does not bound it; a cache still may. */
+#define WEIGHT_SMALL 0.1
+
+enum state { RUNNING, BLOCKED, GONE };
+
+enum { STAT, SCHED, CALL, CHANNEL, FILES };
+
+struct thread {
+    pid_t pid, tid;
+    int file[FILES]; /* -1: not open */
+    enum state state;
+    struct xb_blocked blocked;
+    struct xb_proc_sched last; /* `delay_ns` with what is not in the kernel's account yet */
+    uint64_t visited_ns, round;
+    uint64_t still_ns;  /* since when it is runnable and its accounts stand still */
+    int64_t blocked_ns; /* at the last visit: since the one before */
+    /* In this phase. */
+    int64_t time_ns, run_ns, delay_ns, wait_ns[XB_WAITS];
+    uint64_t wakes, looks, running_looks;
+};
+
+/* Of all processes of the tree together, with the dead children that they have waited for: what a
+ * child has used moves to its parent and is lost to neither. */
+struct totals {
+    uint64_t user_ticks, kernel_ticks, minor_faults, major_faults, start_ticks_last;
+    struct xb_proc_io io;
+    bool has_io;
+    size_t processes;
+    uint64_t rss_bytes, mapped_bytes;
+};
+
+/* What the kernel's work costs on this machine, ns. */
+struct costs {
+    double fault, call, byte;
+};
+
+struct machine {
+    uint64_t busy_ticks;
+    bool known;
+};
+
+struct offcpu {
+    const struct xb_scene *scene;
+    struct thread *thread;
+    size_t n_threads;
+    int *slot; /* of a hash table by tid: index + 1 */
+    size_t n_files;
+    bool exact;    /* schedstat is there */
+    size_t cursor; /* in the scene's threads */
+    uint64_t round;
+    struct costs costs;
+    double tick_ns, page_bytes;
+    uint64_t begun_ns, totals_ns, cpu_ns, polls;
+    struct totals before, now;
+    struct machine machine;
+};
+
+enum { SLOTS = 2 * THREADS_MAX };
+
+/* ---- threads ---- */
+
+static size_t slot_of(const struct offcpu *offcpu, pid_t tid)
+{
+    size_t slot = (size_t)tid * 2654435761u % SLOTS;
+    while (offcpu->slot[slot] && offcpu->thread[offcpu->slot[slot] - 1].tid != tid)
+        slot = (slot + 1) % SLOTS;
+    return slot;
+}
+
+static void close_files(struct offcpu *offcpu, struct thread *thread)
+{
+    for (int i = 0; i < FILES; i++)
+        if (thread->file[i] >= 0) {
+            close(thread->file[i]);
+            thread->file[i] = -1;
+            offcpu->n_files--;
+        }
+}
+
+/* The thread's entry, made if need be; NULL when there are too many. `fresh`: it was not there. */
+static struct thread *find_thread(struct offcpu *offcpu, const struct xb_task *task, bool *fresh)
+{
+    size_t slot = slot_of(offcpu, task->tid);
+    *fresh = !offcpu->slot[slot];
+    if (!*fresh)
+        return &offcpu->thread[offcpu->slot[slot] - 1];
+    if (offcpu->n_threads == THREADS_MAX)
+        return NULL;
+    struct thread *thread = &offcpu->thread[offcpu->n_threads++];
+    offcpu->slot[slot] = (int)offcpu->n_threads;
+    *thread = (struct thread){ .pid = task->pid, .tid = task->tid };
+    for (int i = 0; i < FILES; i++)
+        thread->file[i] = -1;
+    return thread;
+}
+
+/* Forgets threads that are gone, and what is left was done in this phase. */
+static void begin_threads(struct offcpu *offcpu)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < offcpu->n_threads; i++) {
+        struct thread *thread = &offcpu->thread[i];
+        if (thread->state == GONE)
+            continue;
+        thread->time_ns = thread->run_ns = thread->delay_ns = 0;
+        memset(thread->wait_ns, 0, sizeof thread->wait_ns);
+        thread->wakes = thread->looks = thread->running_looks = 0;
+        offcpu->thread[n++] = *thread;
+    }
+    offcpu->n_threads = n;
+    memset(offcpu->slot, 0, SLOTS * sizeof *offcpu->slot);
+    for (size_t i = 0; i < n; i++)
+        offcpu->slot[slot_of(offcpu, offcpu->thread[i].tid)] = (int)i + 1;
+}
+
+/* Reads one of the thread's files. Returns its length or -errno. */
+static ssize_t read_file(struct offcpu *offcpu, struct thread *thread, int which, char *text,
+                         size_t room)
+{
+    static const char *const names[FILES] = { "stat", "schedstat", "syscall", "wchan" };
+    if (thread->file[which] >= 0)
+        return xb_proc_read(thread->file[which], text, room);
+    int file = xb_proc_open(thread->pid, thread->tid, names[which]);
+    if (file < 0)
+        return file;
+    ssize_t length = xb_proc_read(file, text, room);
+    if (offcpu->n_files < FILES_MAX) {
+        thread->file[which] = file;
+        offcpu->n_files++;
+    } else {
+        close(file);
+    }
+    return length;
+}
+
+/* The thread's accounts as they are now; by ticks where there are none. */
+static int read_accounts(struct offcpu *offcpu, struct thread *thread, struct xb_proc_sched *out)
+{
+    char text[1024];
+    if (offcpu->exact) {
+        ssize_t length = read_file(offcpu, thread, SCHED, text, sizeof text);
+        if (length <= 0)
+            return length < 0 ? (int)length : -ESRCH;
+        return xb_proc_parse_sched(text, out) ? 0 : -EIO;
+    }
+    struct xb_proc_stat stat;
+    ssize_t length = read_file(offcpu, thread, STAT, text, sizeof text);
+    if (length <= 0)
+        return length < 0 ? (int)length : -ESRCH;
+    if (!xb_proc_parse_stat(text, &stat))
+        return -EIO;
+    *out = (struct xb_proc_sched){
+        .run_ns = (uint64_t)((double)(stat.user_ticks + stat.kernel_ticks) * offcpu->tick_ns)
+    };
+    return 0;
+}
+
+/* Looks at what the thread is doing: sets its state. */
+static void look(struct offcpu *offcpu, struct thread *thread)
+{
+    char text[1024];
+    struct xb_proc_stat stat;
+    thread->state = RUNNING;
+    if (read_file(offcpu, thread, STAT, text, sizeof text) <= 0 ||
+        !xb_proc_parse_stat(text, &stat) || stat.state == 'Z' || stat.state == 'X') {
+        thread->state = GONE;
+        return;
+    }
+    if (stat.state == 'R')
+        return;
+    /* The two files that take a look into the thread are opened for the look, or stay open. */
+    struct xb_blocked_files files = { thread->file[CALL], thread->file[CHANNEL] };
+    bool keep = offcpu->n_files + 2 <= FILES_MAX;
+    if (files.syscall < 0)
+        files.syscall = xb_proc_open(thread->pid, thread->tid, "syscall");
+    if (files.wchan < 0)
+        files.wchan = xb_proc_open(thread->pid, thread->tid, "wchan");
+    if (xb_blocked_look(thread->pid, stat.state, &files, &thread->blocked))
+        thread->state = BLOCKED;
+    if (keep) {
+        offcpu->n_files += (thread->file[CALL] < 0 && files.syscall >= 0) +
+                           (thread->file[CHANNEL] < 0 && files.wchan >= 0);
+        thread->file[CALL] = files.syscall >= 0 ? files.syscall : -1;
+        thread->file[CHANNEL] = files.wchan >= 0 ? files.wchan : -1;
+    } else {
+        if (thread->file[CALL] < 0 && files.syscall >= 0)
+            close(files.syscall);
+        if (thread->file[CHANNEL] < 0 && files.wchan >= 0)
+            close(files.wchan);
+    }
+}
+
+/* Brings the thread's account up to now. What it was blocked is left in `blocked_ns`, to be divided
+ * once all threads of this poll have been looked at. */
+static void visit(struct offcpu *offcpu, struct thread *thread, bool fresh, uint64_t now_ns)
+{
+    struct xb_proc_sched now;
+    thread->blocked_ns = 0;
+    thread->round = offcpu->round;
+    if (read_accounts(offcpu, thread, &now) != 0) {
+        thread->state = GONE;
+        close_files(offcpu, thread);
+        return;
+    }
+    bool still = !fresh && now.run_ns == thread->last.run_ns && now.runs == thread->last.runs;
+    /* Blocked, and not run since: it is the same wait. Without accounts in ns that cannot be told. */
+    if (!(still && thread->state == BLOCKED && offcpu->exact))
+        look(offcpu, thread);
+
+    /* Waiting for a CPU enters the account when it gets one. */
+    if (!still || thread->state != RUNNING)
+        thread->still_ns = now_ns;
+    else if (now_ns - thread->still_ns > STALE_NS)
+        now.delay_ns += now_ns - thread->still_ns;
+
+    if (!fresh) {
+        int64_t time = (int64_t)(now_ns - thread->visited_ns);
+        int64_t run = (int64_t)(now.run_ns - thread->last.run_ns);
+        int64_t delay = (int64_t)(now.delay_ns - thread->last.delay_ns);
+        thread->time_ns += time;
+        thread->run_ns += run;
+        thread->delay_ns += delay;
+        thread->wakes += now.runs - thread->last.runs;
+        thread->looks++;
+        thread->running_looks += thread->state == RUNNING;
+        if (thread->state == BLOCKED)
+            thread->blocked_ns = time - run - delay;
+    }
+    thread->last = now;
+    thread->visited_ns = now_ns;
+    if (thread->state == GONE)
+        close_files(offcpu, thread);
+}
+
+/* Whoever waits for a lock waits for the rest of its process. If nobody in it runs and somebody waits
+ * for I/O, then that is what all of them wait for: requests handed to helper threads (POSIX AIO, libuv's
+ * pool), jobs that an acceptor has not got yet. */
+static enum xb_wait behind_lock(const struct offcpu *offcpu, pid_t pid)
+{
+    enum xb_wait behind = XB_WAIT_LOCK;
+    for (size_t i = 0; i < offcpu->n_threads; i++) {
+        const struct thread *other = &offcpu->thread[i];
+        if (other->pid != pid || other->state == GONE)
+            continue;
+        if (other->state == RUNNING)
+            return XB_WAIT_LOCK;
+        enum xb_wait wait = other->blocked.wait;
+        if (wait == XB_WAIT_DISK ||
+            (behind == XB_WAIT_LOCK && (wait == XB_WAIT_NETWORK || wait == XB_WAIT_PIPE)))
+            behind = wait;
+    }
+    return behind;
+}
+
+/* ---- whole processes ---- */
+
+/* What the machine's CPUs that the program may use have been busy, for anyone. */
+static struct machine read_machine(const struct offcpu *offcpu)
+{
+    struct machine machine = { 0 };
+    cpu_set_t set;
+    FILE *file = fopen("/proc/stat", "re");
+    if (!file)
+        return machine;
+    bool all = sched_getaffinity(offcpu->scene->root, sizeof set, &set) != 0;
+    char line[256];
+    while (fgets(line, sizeof line, file)) {
+        unsigned cpu;
+        unsigned long long user, nice, system, idle, wait, irq, soft, steal;
+        if (sscanf(line, "cpu%u %llu %llu %llu %llu %llu %llu %llu %llu", &cpu, &user, &nice,
+                   &system, &idle, &wait, &irq, &soft, &steal) != 9)
+            continue;
+        if (!all && cpu < CPU_SETSIZE && !CPU_ISSET(cpu, &set))
+            continue;
+        machine.busy_ticks += user + nice + system + irq + soft + steal;
+        machine.known = true;
+    }
+    fclose(file);
+    return machine;
+}
+
+/* Adds up the tree's processes. Keeps what was known if none is left to be read. */
+static void read_totals(struct offcpu *offcpu, uint64_t now_ns)
+{
+    struct totals totals = { 0 };
+    char text[1024];
+    offcpu->totals_ns = now_ns;
+    for (size_t i = 0; i < offcpu->scene->n_tasks; i++) {
+        const struct xb_task *task = &offcpu->scene->tasks[i];
+        struct xb_proc_stat stat;
+        struct xb_proc_io io;
+        if (task->tid != task->pid || totals.processes == PROCESSES_MAX ||
+            xb_proc_text(task->pid, 0, "stat", text, sizeof text) <= 0 ||
+            !xb_proc_parse_stat(text, &stat))
+            continue;
+        totals.processes++;
+        totals.user_ticks += stat.user_ticks + stat.child_user_ticks;
+        totals.kernel_ticks += stat.kernel_ticks + stat.child_kernel_ticks;
+        totals.minor_faults += stat.minor_faults + stat.child_minor_faults;
+        totals.major_faults += stat.major_faults + stat.child_major_faults;
+        totals.rss_bytes += stat.rss_pages * (uint64_t)offcpu->page_bytes;
+        totals.mapped_bytes += stat.mapped_bytes;
+        if (xb_proc_text(task->pid, 0, "io", text, sizeof text) > 0 &&
+            xb_proc_parse_io(text, &io)) {
+            totals.io.bytes += io.bytes;
+            totals.io.calls += io.calls;
+            totals.io.storage_bytes += io.storage_bytes;
+            totals.has_io = true;
+        }
+    }
+    if (totals.processes)
+        offcpu->now = totals;
+}
+
+/* How much more `now` is; what orphans took with them is not missed. */
+static double more(uint64_t now, uint64_t before)
+{
+    return now > before ? (double)(now - before) : 0;
+}
+
+/* What the kernel takes here for a page fault, a call that reads, and a byte copied. The fastest of
+ * three, as each may be interrupted. */
+static struct costs measure_costs(void)
+{
+    enum { PAGES = 64, CALLS = 64, COPY = 65536 };
+    struct costs costs = { INFINITY, INFINITY, INFINITY };
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    int zero = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+    for (int i = 0; i < 3; i++) {
+        char *memory =
+            mmap(NULL, PAGES * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (memory == MAP_FAILED)
+            break;
+        uint64_t start = xb_now_ns();
+        for (size_t at = 0; at < PAGES * page; at += page)
+            memory[at] = 1;
+        costs.fault = fmin(costs.fault, (double)(xb_now_ns() - start) / PAGES);
+        bool read_all = zero >= 0;
+        start = xb_now_ns();
+        for (int k = 0; k < CALLS; k++)
+            read_all &= read(zero, memory, 1) == 1;
+        uint64_t middle = xb_now_ns();
+        for (int k = 0; k < 4; k++)
+            read_all &= read(zero, memory, COPY) == COPY;
+        if (read_all) {
+            costs.call = fmin(costs.call, (double)(middle - start) / CALLS);
+            costs.byte = fmin(costs.byte, (double)(xb_now_ns() - middle) / (4 * COPY));
+        }
+        munmap(memory, PAGES * page);
+    }
+    if (zero >= 0)
+        close(zero);
+    /* A machine without one of them, or with a clock that stood still. */
+    return (struct costs){
+        .fault = isfinite(costs.fault) ? costs.fault : 500,
+        .call = isfinite(costs.call) ? costs.call : 200,
+        .byte = isfinite(costs.byte) ? costs.byte : 0.1,
+    };
+}
+
+/* ---- findings ---- */
+
+static struct xb_part part_of_wait(enum xb_whole of, enum xb_wait wait, double share)
+{
+    static const struct {
+        enum xb_bound bound;
+        enum xb_level level;
+    } means[XB_WAITS] = {
+        [XB_WAIT_UNKNOWN] = { XB_BOUND_UNKNOWN, XB_LEVEL_NONE },
+        [XB_WAIT_DISK] = { XB_BOUND_IO, XB_LEVEL_DISK },
+        [XB_WAIT_NETWORK] = { XB_BOUND_IO, XB_LEVEL_NETWORK },
+        [XB_WAIT_PIPE] = { XB_BOUND_IO, XB_LEVEL_NONE },
+        [XB_WAIT_LOCK] = { XB_BOUND_SYNC, XB_LEVEL_LOCK },
+        [XB_WAIT_TIMER] = { XB_BOUND_SYNC, XB_LEVEL_TIMER },
+        [XB_WAIT_SIGNAL] = { XB_BOUND_SYNC, XB_LEVEL_NONE },
+        [XB_WAIT_CHILD] = { XB_BOUND_SYNC, XB_LEVEL_NONE },
+        [XB_WAIT_STOPPED] = { XB_BOUND_UNKNOWN, XB_LEVEL_NONE },
+    };
+    return (struct xb_part){ .of = of,
+                             .is = XB_WHOLE_TIME,
+                             .bound = means[wait].bound,
+                             .level = means[wait].level,
+                             .share = share };
+}
+
+/* Of the threads that took part, ns. */
+struct account {
+    double run, delay, wait[XB_WAITS], kernel_share;
+    double time;    /* that is divided */
+    double all_cpu; /* of all threads, and of those that came and went between polls */
+    double own;     /* of waiting for a CPU, the share that is the program's own doing */
+    uint64_t looks, wakes;
+    size_t took_part, threads;
+    const char *call; /* the most frequent */
+};
+
+/* The blocked time of one thread, by what it waited for: what it has to have been blocked, divided
+ * as the looks have it. */
+static void divide_waits(struct offcpu *offcpu, struct thread *thread)
+{
+    int64_t seen = 0;
+    for (int w = 0; w < XB_WAITS; w++) {
+        if (thread->wait_ns[w] < 0)
+            thread->wait_ns[w] = 0;
+        seen += thread->wait_ns[w];
+    }
+    if (!offcpu->exact && thread->looks) {
+        /* No account says how long it waited for a CPU: looks found it runnable more often than it ran. */
+        int64_t runnable = (int64_t)((double)thread->time_ns * (double)thread->running_looks /
+                                     (double)thread->looks);
+        thread->delay_ns = runnable > thread->run_ns ? runnable - thread->run_ns : 0;
+    }
+    int64_t blocked = thread->time_ns - thread->run_ns - thread->delay_ns;
+    if (blocked < 0 || (seen == 0 && blocked < LATE_NS))
+        blocked = 0;
+    if (seen == 0) {
+        thread->wait_ns[XB_WAIT_UNKNOWN] = blocked;
+        return;
+    }
+    for (int w = 0; w < XB_WAITS; w++)
+        thread->wait_ns[w] = (int64_t)((double)thread->wait_ns[w] / (double)seen * (double)blocked);
+}
+
+static struct account add_up(struct offcpu *offcpu)
+{
+    struct account account = { .own = 1 };
+    int64_t busiest = 0;
+    bool any_woke = false;
+    double run = 0;
+    for (size_t i = 0; i < offcpu->n_threads; i++) {
+        struct thread *thread = &offcpu->thread[i];
+        divide_waits(offcpu, thread);
+        if (thread->run_ns > busiest)
+            busiest = thread->run_ns;
+        any_woke |= thread->wakes > 0 || thread->run_ns > 0;
+        run += (double)thread->run_ns;
+        account.threads += thread->time_ns > 0;
+    }
+    for (size_t i = 0; i < offcpu->n_threads; i++) {
+        const struct thread *thread = &offcpu->thread[i];
+        bool woke = thread->wakes > 0 || thread->run_ns > 0;
+        if (thread->time_ns == 0 || (any_woke && !woke) ||
+            (double)thread->run_ns < TOOK_PART * (double)busiest)
+            continue;
+        account.took_part++;
+        account.run += (double)thread->run_ns;
+        account.delay += (double)thread->delay_ns;
+        for (int w = 0; w < XB_WAITS; w++)
+            account.wait[w] += (double)thread->wait_ns[w];
+        account.looks += thread->looks;
+        account.wakes += thread->wakes;
+    }
+
+    /* Threads and processes that lived between two polls are only in the sum of their process. */
+    double user = more(offcpu->now.user_ticks, offcpu->before.user_ticks) * offcpu->tick_ns;
+    double kernel = more(offcpu->now.kernel_ticks, offcpu->before.kernel_ticks) * offcpu->tick_ns;
+    double unseen = user + kernel - run;
+    if (unseen > 2 * offcpu->tick_ns * (double)(offcpu->now.processes + 1)) {
+        account.run += unseen;
+        run += unseen;
+    }
+    account.all_cpu = run;
+    account.kernel_share = user + kernel > 0 ? kernel / (user + kernel) : 0;
+    struct machine machine = read_machine(offcpu);
+    if (machine.known && offcpu->machine.known) {
+        double busy = more(machine.busy_ticks, offcpu->machine.busy_ticks) * offcpu->tick_ns;
+        account.own = busy > run ? run / busy : 1;
+    }
+
+    double children = account.wait[XB_WAIT_CHILD] + account.wait[XB_WAIT_STOPPED];
+    account.time = account.run + account.own * account.delay - children;
+    for (int w = 0; w < XB_WAITS; w++)
+        account.time += account.wait[w];
+    if (account.time > 0)
+        account.wait[XB_WAIT_CHILD] = account.wait[XB_WAIT_STOPPED] = 0;
+    else
+        account.time = children;
+    return account;
+}
+
+static void divide_time(const struct account *account, struct xb_findings *out)
+{
+    double cpu = account->run + account->own * account->delay;
+    xb_add_part(out,
+                (struct xb_part){ .of = XB_WHOLE_TIME,
+                                  .is = XB_WHOLE_USER,
+                                  .share = cpu * (1 - account->kernel_share) / account->time });
+    xb_add_part(out, (struct xb_part){ .of = XB_WHOLE_TIME,
+                                       .is = XB_WHOLE_KERNEL,
+                                       .share = cpu * account->kernel_share / account->time });
+    for (int w = 0; w < XB_WAITS; w++)
+        if (account->wait[w] > 0)
+            xb_add_part(out, part_of_wait(XB_WHOLE_TIME, w, account->wait[w] / account->time));
+    out->weight[XB_WHOLE_TIME] = (double)account->looks / ((double)account->looks + LOOKS_HALF);
+}
+
+/* The kernel's time, by counts of what it was asked to do and what that costs. What is left goes to what
+ * the program waits for when it waits, if it ever does. */
+static void divide_kernel(const struct offcpu *offcpu, const struct account *account,
+                          struct xb_findings *out)
+{
+    double kernel = account->all_cpu * account->kernel_share;
+    if (kernel <= 0)
+        return;
+    double faults = more(offcpu->now.minor_faults, offcpu->before.minor_faults) +
+                    more(offcpu->now.major_faults, offcpu->before.major_faults);
+    double bytes = more(offcpu->now.io.bytes, offcpu->before.io.bytes);
+    double calls = more(offcpu->now.io.calls, offcpu->before.io.calls);
+    double storage = more(offcpu->now.io.storage_bytes, offcpu->before.io.storage_bytes);
+    double waits = 0;
+    for (int w = XB_WAIT_DISK; w <= XB_WAIT_TIMER; w++)
+        waits += account->wait[w];
+
+    double by_faults = faults * offcpu->costs.fault;
+    double by_io = calls * offcpu->costs.call + bytes * offcpu->costs.byte;
+    double by_switches = waits > 0 ? (double)account->wakes * SWITCH_NS : 0;
+    double counted = by_faults + by_io + by_switches;
+    double scale = counted > kernel ? 1 / counted : 1 / kernel;
+    double rest = fmax(0, 1 - counted * scale);
+
+    xb_add_part(out, (struct xb_part){ .of = XB_WHOLE_KERNEL,
+                                       .bound = XB_BOUND_KERNEL,
+                                       .share = by_faults * scale });
+    /* Where the bytes came from: block devices, or else what the program waits for. */
+    double disk = bytes > 0 ? fmin(1, storage / bytes) : 0;
+    enum xb_level level = account->wait[XB_WAIT_NETWORK] > account->wait[XB_WAIT_PIPE]
+                              ? XB_LEVEL_NETWORK
+                              : XB_LEVEL_NONE;
+    xb_add_part(out, (struct xb_part){ .of = XB_WHOLE_KERNEL,
+                                       .bound = XB_BOUND_IO,
+                                       .level = XB_LEVEL_DISK,
+                                       .share = disk * by_io * scale });
+    xb_add_part(out, (struct xb_part){ .of = XB_WHOLE_KERNEL,
+                                       .bound = XB_BOUND_IO,
+                                       .level = level,
+                                       .share = (1 - disk) * by_io * scale });
+    double guessed = 0;
+    if (waits > 0) {
+        for (int w = XB_WAIT_DISK; w <= XB_WAIT_TIMER; w++)
+            if (account->wait[w] > 0)
+                xb_add_part(out,
+                            part_of_wait(XB_WHOLE_KERNEL, w,
+                                         account->wait[w] / waits * (by_switches * scale + rest)));
+        guessed = rest;
+    } else if (rest > 0) {
+        xb_add_part(out, (struct xb_part){
+                             .of = XB_WHOLE_KERNEL, .bound = XB_BOUND_UNKNOWN, .share = rest });
+    }
+    out->weight[XB_WHOLE_KERNEL] =
+        WEIGHT_COUNTED * (1 - rest) + WEIGHT_GUESSED * (guessed > 0 ? rest : 0);
+
+    double seconds = kernel / 1e9;
+    xb_add_clue(
+        out, "page_faults_per_kernel_second", faults / seconds,
+        "%.0f page faults per second of kernel time: about %.0f %% of it at %.2f us each here",
+        faults / seconds, 100 * by_faults * scale, offcpu->costs.fault / 1e3);
+    if (offcpu->now.has_io)
+        xb_add_clue(
+            out, "io_calls_per_kernel_second", calls / seconds,
+            "%.0f reads and writes with %.1f MB per second of kernel time: about %.0f %% of it",
+            calls / seconds, bytes / seconds / 1e6, 100 * by_io * scale);
+}
+
+static void say(const struct offcpu *offcpu, const struct account *account, uint64_t now_ns,
+                struct xb_findings *out)
+{
+    double wall = (double)(now_ns - offcpu->begun_ns), cpu = account->run;
+    xb_add_clue(out, "threads_taking_part", (double)account->took_part,
+                "%zu of %zu threads took part in the phase", account->took_part, account->threads);
+    xb_add_clue(out, "cpus_used", account->all_cpu / wall,
+                "%.2f CPUs used, %.0f %% of it in the kernel", account->all_cpu / wall,
+                100 * account->kernel_share);
+    double all = cpu + account->delay;
+    for (int w = 0; w < XB_WAITS; w++)
+        all += account->wait[w];
+    if (all <= 0)
+        return;
+    xb_add_clue(
+        out, "runnable_share", account->delay / all,
+        "%.1f %% of their time its threads waited for a CPU, %.0f %% of that behind each other",
+        100 * account->delay / all, 100 * account->own);
+    for (int w = 0; w < XB_WAITS; w++) {
+        static const char *const names[XB_WAITS] = {
+            "unknown_wait_share", "disk_share",   "network_share", "pipe_share",    "lock_share",
+            "timer_share",        "signal_share", "child_share",   "stopped_share",
+        };
+        if (account->wait[w] >= 0.01 * all)
+            xb_add_clue(out, names[w], account->wait[w] / all,
+                        "%.1f %% of their time its threads were blocked on %s",
+                        100 * account->wait[w] / all, xb_wait_name(w));
+    }
+    double storage = more(offcpu->now.io.storage_bytes, offcpu->before.io.storage_bytes);
+    if (storage > 0)
+        xb_add_clue(out, "storage_bytes_per_s", storage / wall * 1e9,
+                    "%.1f MB/s from and to block devices", storage / wall * 1e3);
+    xb_add_clue(out, "wakes_per_s", (double)account->wakes / wall * 1e9,
+                "threads got a CPU %.0f times a second", (double)account->wakes / wall * 1e9);
+    xb_add_clue(out, "rss_bytes", (double)offcpu->now.rss_bytes,
+                "%.1f MiB resident, %.1f MiB mapped", (double)offcpu->now.rss_bytes / 1048576,
+                (double)offcpu->now.mapped_bytes / 1048576);
+}
+
+/* Only what is certain: a program that fits a cache with all it has does not wait for DRAM. */
+static void divide_user(const struct offcpu *offcpu, struct xb_findings *out)
+{
+    const struct xb_capacity *capacity = offcpu->scene->capacity;
+    double rss = (double)offcpu->now.rss_bytes;
+    if (!capacity || rss <= 0 || !(rss <= capacity->bytes[XB_LEVEL_L2]))
+        return;
+    xb_add_part(out, (struct xb_part){ .of = XB_WHOLE_USER,
+                                       .bound = XB_BOUND_CPU,
+                                       .level = rss <= capacity->bytes[XB_LEVEL_L1] ? XB_LEVEL_L1
+                                                                                    : XB_LEVEL_NONE,
+                                       .share = 1 });
+    out->weight[XB_WHOLE_USER] = WEIGHT_SMALL;
+}
+
+/* ---- the probe ---- */
+
+static int probe(struct xb_reason *why)
+{
+    char text[1024];
+    ssize_t length = xb_proc_text(getpid(), getpid(), "stat", text, sizeof text);
+    if (length <= 0)
+        return xb_because(why, length < 0 ? (int)length : -EIO,
+                          "/proc/PID/task/TID/stat cannot be read: mount /proc");
+    return 0;
+}
+
+static void close_probe(void *self)
+{
+    struct offcpu *offcpu = self;
+    if (!offcpu)
+        return;
+    for (size_t i = 0; offcpu->thread && i < offcpu->n_threads; i++)
+        close_files(offcpu, &offcpu->thread[i]);
+    free(offcpu->thread);
+    free(offcpu->slot);
+    free(offcpu);
+}
+
+static int open_probe(const struct xb_scene *scene, void **out, struct xb_reason *why)
+{
+    char text[256];
+    struct xb_proc_sched sched;
+    struct offcpu *offcpu = calloc(1, sizeof *offcpu);
+    if (offcpu) {
+        offcpu->thread = calloc(THREADS_MAX, sizeof *offcpu->thread);
+        offcpu->slot = calloc(SLOTS, sizeof *offcpu->slot);
+    }
+    if (!offcpu || !offcpu->thread || !offcpu->slot) {
+        close_probe(offcpu);
+        return xb_because(why, -ENOMEM, "no memory for a table of threads");
+    }
+    ssize_t length = xb_proc_text(scene->root, 0, "stat", text, sizeof text);
+    if (length <= 0) {
+        close_probe(offcpu);
+        return xb_because(why, length < 0 ? (int)length : -ESRCH,
+                          "/proc/%d/stat cannot be read: the process is gone, or hidden (hidepid)",
+                          (int)scene->root);
+    }
+    offcpu->scene = scene;
+    offcpu->exact = xb_proc_text(scene->root, scene->root, "schedstat", text, sizeof text) > 0 &&
+                    xb_proc_parse_sched(text, &sched);
+    offcpu->tick_ns = 1e9 / (double)sysconf(_SC_CLK_TCK);
+    offcpu->page_bytes = (double)sysconf(_SC_PAGESIZE);
+    offcpu->costs = measure_costs();
+    *out = offcpu;
+    return 0;
+}
+
+static int poll_threads(void *self, uint64_t now_ns)
+{
+    struct offcpu *offcpu = self;
+    const struct xb_scene *scene = offcpu->scene;
+    uint64_t cpu_ns = xb_thread_cpu_ns();
+    size_t visited = 0;
+    offcpu->polls++;
+    if (offcpu->cursor >= scene->n_tasks)
+        offcpu->cursor = 0;
+    size_t first = offcpu->cursor;
+    struct thread *seen[256];
+    while (visited < scene->n_tasks && visited < sizeof seen / sizeof seen[0] &&
+           (visited % 4 || xb_now_ns() - now_ns < SCAN_NS || visited == 0)) {
+        bool fresh;
+        struct thread *thread = find_thread(offcpu, &scene->tasks[offcpu->cursor], &fresh);
+        offcpu->cursor = (offcpu->cursor + 1) % scene->n_tasks;
+        if (offcpu->cursor == 0)
+            offcpu->round++;
+        seen[visited++] = thread;
+        if (thread && !(thread->state == GONE && !fresh))
+            visit(offcpu, thread, fresh, xb_now_ns());
+        if (offcpu->cursor == first)
+            break;
+    }
+    /* Threads of a process follow each other, and all its waiters for locks wait for the same. */
+    pid_t asked = 0;
+    enum xb_wait behind = XB_WAIT_LOCK;
+    for (size_t i = 0; i < visited; i++) {
+        struct thread *thread = seen[i];
+        if (!thread || thread->state != BLOCKED || thread->blocked_ns == 0)
+            continue;
+        enum xb_wait wait = thread->blocked.wait;
+        if (wait == XB_WAIT_LOCK) {
+            if (thread->pid != asked)
+                behind = behind_lock(offcpu, thread->pid);
+            asked = thread->pid;
+            wait = behind;
+        }
+        thread->wait_ns[wait] += thread->blocked_ns;
+    }
+    if (now_ns - offcpu->totals_ns > TOTALS_NS)
+        read_totals(offcpu, now_ns);
+    offcpu->cpu_ns += xb_thread_cpu_ns() - cpu_ns;
+    return 0;
+}
+
+static int begin(void *self, uint64_t now_ns)
+{
+    struct offcpu *offcpu = self;
+    begin_threads(offcpu);
+    offcpu->begun_ns = now_ns;
+    offcpu->polls = 0;
+    offcpu->cpu_ns = 0;
+    uint64_t cpu_ns = xb_thread_cpu_ns();
+    read_totals(offcpu, now_ns);
+    offcpu->before = offcpu->now;
+    offcpu->machine = read_machine(offcpu);
+    offcpu->cpu_ns = xb_thread_cpu_ns() - cpu_ns;
+    return offcpu->n_threads ? 0 : poll_threads(self, now_ns);
+}
+
+static int end(void *self, uint64_t now_ns, struct xb_findings *out, struct xb_reason *why)
+{
+    struct offcpu *offcpu = self;
+    (void)why;
+    poll_threads(self, now_ns);
+    uint64_t cpu_ns = xb_thread_cpu_ns();
+    read_totals(offcpu, now_ns);
+    struct account account = add_up(offcpu);
+    if (account.time > 0) {
+        divide_time(&account, out);
+        divide_kernel(offcpu, &account, out);
+        divide_user(offcpu, out);
+        say(offcpu, &account, now_ns, out);
+    }
+    out->samples = account.looks;
+    offcpu->cpu_ns += xb_thread_cpu_ns() - cpu_ns;
+    out->overhead = account.all_cpu > 0 ? (double)offcpu->cpu_ns / account.all_cpu : NAN;
+    return 0;
+}
+
+const struct xb_probe xb_probe_offcpu = {
+    .name = "offcpu",
+    .summary = "what threads wait for when they do not run, from /proc",
+    .probe = probe,
+    .open = open_probe,
+    .begin = begin,
+    .poll = poll_threads,
+    .end = end,
+    .close = close_probe,
+};

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * The verdict on findings made by hand: each class and level, each way to abstain, probes that are
+ * missing, and probes that contradict each other. */
+#include "../core/bound.h"
+#include "xbtest.h"
+
+#include <math.h>
+
+static struct xb_findings weighing(enum xb_whole whole, double weight)
+{
+    struct xb_findings findings = { 0 };
+    findings.weight[whole] = weight;
+    return findings;
+}
+
+static void part(struct xb_findings *findings, enum xb_whole of, enum xb_bound bound,
+                 enum xb_level level, double share)
+{
+    xb_add_part(
+        findings,
+        (struct xb_part){
+            .of = of, .is = XB_WHOLE_TIME, .bound = bound, .level = level, .share = share });
+}
+
+/* All time: so much in user mode and in the kernel; the caller adds the rest. */
+static struct xb_findings time_of(double user, double kernel)
+{
+    struct xb_findings findings = weighing(XB_WHOLE_TIME, 1);
+    xb_add_part(&findings,
+                (struct xb_part){ .of = XB_WHOLE_TIME, .is = XB_WHOLE_USER, .share = user });
+    xb_add_part(&findings,
+                (struct xb_part){ .of = XB_WHOLE_TIME, .is = XB_WHOLE_KERNEL, .share = kernel });
+    return findings;
+}
+
+/* User mode: where the loads that it stalls on live. */
+static struct xb_findings stalls(double l1, double l2, double llc, double dram, double unknown)
+{
+    struct xb_findings findings = weighing(XB_WHOLE_USER, 1);
+    part(&findings, XB_WHOLE_USER, XB_BOUND_CPU, XB_LEVEL_L1, l1);
+    part(&findings, XB_WHOLE_USER, XB_BOUND_CACHE, XB_LEVEL_L2, l2);
+    part(&findings, XB_WHOLE_USER, XB_BOUND_CACHE, XB_LEVEL_LLC, llc);
+    part(&findings, XB_WHOLE_USER, XB_BOUND_MEMORY, XB_LEVEL_DRAM, dram);
+    part(&findings, XB_WHOLE_USER, XB_BOUND_UNKNOWN, XB_LEVEL_NONE, unknown);
+    return findings;
+}
+
+static struct xb_judgement judge(const struct xb_findings *findings, size_t n)
+{
+    struct xb_judgement judged;
+    xb_bound_judge(findings, n, &judged);
+    double sum = 0, levels = 0;
+    for (int b = 0; b <= XB_BOUND_UNKNOWN; b++)
+        sum += judged.share[b];
+    for (int l = 0; l < XB_LEVELS; l++)
+        levels += judged.level_share[l];
+    XB_EXPECT_NEAR(sum, 1, 1e-9);
+    XB_EXPECT_NEAR(levels, 1, 1e-9);
+    XB_EXPECT(judged.confidence >= 0 && judged.confidence <= 1);
+    XB_EXPECT(judged.reason[0] != 0);
+    return judged;
+}
+
+static struct xb_judgement judge_two(struct xb_findings a, struct xb_findings b)
+{
+    struct xb_findings both[] = { a, b };
+    return judge(both, 2);
+}
+
+static void expect(struct xb_judgement judged, enum xb_bound bound, enum xb_level level)
+{
+    XB_EXPECT_STREQ(xb_bound_name(judged.bound), xb_bound_name(bound));
+    XB_EXPECT_STREQ(xb_level_word(judged.level), xb_level_word(level));
+}
+
+XB_TEST(Bound, UserModeWithoutStallsIsCpu)
+{
+    struct xb_judgement judged = judge_two(time_of(0.95, 0.05), stalls(0.97, 0.02, 0, 0.01, 0));
+    expect(judged, XB_BOUND_CPU, XB_LEVEL_L1);
+    XB_EXPECT(judged.confidence > 0.8);
+}
+
+XB_TEST(Bound, FortyPercentOfStallsOnDramAreMemory)
+{
+    expect(judge_two(time_of(1, 0), stalls(0.58, 0.01, 0.01, 0.40, 0)), XB_BOUND_MEMORY,
+           XB_LEVEL_DRAM);
+}
+
+XB_TEST(Bound, StallsOnTheSecondOrLastCacheAreCacheWithThatLevel)
+{
+    expect(judge_two(time_of(1, 0), stalls(0.3, 0.6, 0.1, 0, 0)), XB_BOUND_CACHE, XB_LEVEL_L2);
+    expect(judge_two(time_of(1, 0), stalls(0.3, 0.1, 0.6, 0, 0)), XB_BOUND_CACHE, XB_LEVEL_LLC);
+}
+
+XB_TEST(Bound, FewDramStallsAmongManyInCachesAreCache)
+{
+    expect(judge_two(time_of(1, 0), stalls(0.3, 0, 0.5, 0.2, 0)), XB_BOUND_CACHE, XB_LEVEL_LLC);
+}
+
+XB_TEST(Bound, BlockedTimeHasTheClassAndLevelOfWhatItWaitsFor)
+{
+    static const struct {
+        enum xb_bound bound;
+        enum xb_level level;
+    } waits[] = {
+        { XB_BOUND_IO, XB_LEVEL_DISK },    { XB_BOUND_IO, XB_LEVEL_NETWORK },
+        { XB_BOUND_IO, XB_LEVEL_NONE },    { XB_BOUND_SYNC, XB_LEVEL_LOCK },
+        { XB_BOUND_SYNC, XB_LEVEL_TIMER }, { XB_BOUND_SYNC, XB_LEVEL_NONE },
+    };
+    for (size_t i = 0; i < sizeof waits / sizeof waits[0]; i++) {
+        struct xb_findings time = time_of(0.1, 0.05);
+        part(&time, XB_WHOLE_TIME, waits[i].bound, waits[i].level, 0.85);
+        struct xb_judgement judged = judge(&time, 1);
+        expect(judged, waits[i].bound, waits[i].level);
+        XB_EXPECT_NEAR(judged.share[waits[i].bound], 0.85, 1e-9);
+        XB_EXPECT(judged.confidence > 0.7);
+    }
+}
+
+XB_TEST(Bound, SpinningInUserModeIsSync)
+{
+    struct xb_findings user = weighing(XB_WHOLE_USER, 1);
+    part(&user, XB_WHOLE_USER, XB_BOUND_SYNC, XB_LEVEL_LOCK, 0.8);
+    part(&user, XB_WHOLE_USER, XB_BOUND_CPU, XB_LEVEL_L1, 0.2);
+    expect(judge_two(time_of(1, 0), user), XB_BOUND_SYNC, XB_LEVEL_LOCK);
+}
+
+XB_TEST(Bound, TheKernelsWorkForDisksIsIo)
+{
+    struct xb_findings kernel = weighing(XB_WHOLE_KERNEL, 0.8);
+    part(&kernel, XB_WHOLE_KERNEL, XB_BOUND_IO, XB_LEVEL_DISK, 0.9);
+    part(&kernel, XB_WHOLE_KERNEL, XB_BOUND_KERNEL, XB_LEVEL_NONE, 0.1);
+    expect(judge_two(time_of(0.1, 0.9), kernel), XB_BOUND_IO, XB_LEVEL_DISK);
+}
+
+XB_TEST(Bound, TimeInTheKernelThatNobodyDividesIsTheKernelsWithLessConfidence)
+{
+    struct xb_findings faults = weighing(XB_WHOLE_KERNEL, 0.9), time = time_of(0.1, 0.9);
+    part(&faults, XB_WHOLE_KERNEL, XB_BOUND_KERNEL, XB_LEVEL_NONE, 1);
+    struct xb_judgement undivided = judge(&time, 1), divided = judge_two(time, faults);
+    expect(undivided, XB_BOUND_KERNEL, XB_LEVEL_NONE);
+    expect(divided, XB_BOUND_KERNEL, XB_LEVEL_NONE);
+    XB_EXPECT(undivided.confidence < divided.confidence);
+}
+
+XB_TEST(Bound, StallsBetweenTheTwoEdgesAreMixed)
+{
+    struct xb_judgement judged = judge_two(time_of(1, 0), stalls(0.67, 0, 0, 0.33, 0));
+    expect(judged, XB_BOUND_MIXED, XB_LEVEL_NONE);
+    XB_EXPECT_HAS(judged.reason, "33 %");
+}
+
+XB_TEST(Bound, ComputingAndDiskOfEqualSharesAreMixed)
+{
+    struct xb_findings time = time_of(0.5, 0);
+    part(&time, XB_WHOLE_TIME, XB_BOUND_IO, XB_LEVEL_DISK, 0.5);
+    struct xb_judgement judged = judge_two(time, stalls(1, 0, 0, 0, 0));
+    expect(judged, XB_BOUND_MIXED, XB_LEVEL_NONE);
+    XB_EXPECT_HAS(judged.reason, "computing");
+    XB_EXPECT_HAS(judged.reason, "I/O");
+}
+
+XB_TEST(Bound, ThreeGroupsOfWhichNoneIsLargeAreMixed)
+{
+    struct xb_findings time = time_of(0.4, 0);
+    part(&time, XB_WHOLE_TIME, XB_BOUND_IO, XB_LEVEL_DISK, 0.2);
+    part(&time, XB_WHOLE_TIME, XB_BOUND_SYNC, XB_LEVEL_LOCK, 0.2);
+    part(&time, XB_WHOLE_TIME, XB_BOUND_KERNEL, XB_LEVEL_NONE, 0.2);
+    expect(judge_two(time, stalls(1, 0, 0, 0, 0)), XB_BOUND_MIXED, XB_LEVEL_NONE);
+}
+
+XB_TEST(Bound, NothingIsUnknown)
+{
+    struct xb_judgement judged = judge(NULL, 0);
+    expect(judged, XB_BOUND_UNKNOWN, XB_LEVEL_NONE);
+    XB_EXPECT_NEAR(judged.confidence, 0, 0);
+}
+
+XB_TEST(Bound, UserModeThatNobodyLookedIntoIsUnknownAndSaysSo)
+{
+    struct xb_findings time = time_of(0.9, 0.1);
+    struct xb_judgement judged = judge(&time, 1);
+    expect(judged, XB_BOUND_UNKNOWN, XB_LEVEL_NONE);
+    XB_EXPECT_HAS(judged.reason, "user mode");
+}
+
+XB_TEST(Bound, WaitsThatNobodyCouldSeeAreUnknown)
+{
+    struct xb_findings time = time_of(0.1, 0);
+    part(&time, XB_WHOLE_TIME, XB_BOUND_UNKNOWN, XB_LEVEL_NONE, 0.9);
+    expect(judge_two(time, stalls(1, 0, 0, 0, 0)), XB_BOUND_UNKNOWN, XB_LEVEL_NONE);
+}
+
+XB_TEST(Bound, UnseenAddressesMatterOnlyWhereTheyCouldTurnTheVerdict)
+{
+    expect(judge_two(time_of(1, 0), stalls(0.3, 0, 0, 0.45, 0.25)), XB_BOUND_MEMORY, XB_LEVEL_DRAM);
+    expect(judge_two(time_of(1, 0), stalls(0.55, 0, 0, 0.20, 0.25)), XB_BOUND_UNKNOWN,
+           XB_LEVEL_NONE);
+    expect(judge_two(time_of(1, 0), stalls(0.85, 0, 0, 0.05, 0.10)), XB_BOUND_CPU, XB_LEVEL_L1);
+}
+
+XB_TEST(Bound, StallsAloneGiveAVerdictOfLittleConfidence)
+{
+    struct xb_findings user = stalls(0.1, 0, 0, 0.9, 0);
+    struct xb_judgement judged = judge(&user, 1);
+    expect(judged, XB_BOUND_MEMORY, XB_LEVEL_DRAM);
+    XB_EXPECT(judged.confidence <= 0.5);
+    XB_EXPECT_HAS(judged.reason, "waits is not known");
+}
+
+XB_TEST(Bound, OfTwoThatContradictEachOtherTheHeavierPrevailsWithLessConfidence)
+{
+    struct xb_findings heavy = stalls(0.1, 0, 0, 0.9, 0), light = stalls(1, 0, 0, 0, 0);
+    light.weight[XB_WHOLE_USER] = 0.1;
+    struct xb_findings all[] = { time_of(1, 0), heavy, light };
+    struct xb_judgement contradicted = judge(all, 3), alone = judge(all, 2);
+    expect(contradicted, XB_BOUND_MEMORY, XB_LEVEL_DRAM);
+    XB_EXPECT(contradicted.confidence < alone.confidence);
+
+    all[1].weight[XB_WHOLE_USER] = 0.1;
+    all[2].weight[XB_WHOLE_USER] = 1;
+    expect(judge(all, 3), XB_BOUND_CPU, XB_LEVEL_L1);
+}
+
+XB_TEST(Bound, PartsThatDoNotAddUpAreScaledAndNonsenseIsPassedOver)
+{
+    struct xb_findings double_time = time_of(2, 0), broken = stalls(NAN, 0, -3, 0, 0);
+    expect(judge_two(double_time, stalls(0.2, 0, 0, 0.6, 0)), XB_BOUND_MEMORY, XB_LEVEL_DRAM);
+    expect(judge_two(double_time, broken), XB_BOUND_UNKNOWN, XB_LEVEL_NONE);
+}
+
+XB_TEST(Bound, StartingUpDoesNotCountUnlessThereIsNothingElse)
+{
+    struct xb_judgement phase[3], all;
+    struct xb_findings time = time_of(0.2, 0);
+    part(&time, XB_WHOLE_TIME, XB_BOUND_IO, XB_LEVEL_DISK, 0.8);
+    phase[0] = judge(&time, 1);
+    phase[1] = phase[2] = judge_two(time_of(1, 0), stalls(0.1, 0, 0, 0.9, 0));
+    xb_bound_judge_phases(phase, (double[]){ 5, 1, 1 }, 3, 1, &all);
+    expect(all, XB_BOUND_MEMORY, XB_LEVEL_DRAM);
+    XB_EXPECT_NEAR(all.share[XB_BOUND_IO], 0, 1e-9);
+    xb_bound_judge_phases(phase, (double[]){ 5, 1, 1 }, 1, 1, &all);
+    expect(all, XB_BOUND_IO, XB_LEVEL_DISK);
+}
+
+XB_TEST(Bound, PhasesOfTwoClassesInEqualPartsAreMixedAndSaySo)
+{
+    struct xb_judgement phase[2], all;
+    struct xb_findings time = time_of(0.05, 0);
+    part(&time, XB_WHOLE_TIME, XB_BOUND_IO, XB_LEVEL_NETWORK, 0.95);
+    phase[0] = judge(&time, 1);
+    phase[1] = judge_two(time_of(1, 0), stalls(1, 0, 0, 0, 0));
+    xb_bound_judge_phases(phase, (double[]){ 1, 1 }, 2, 0, &all);
+    expect(all, XB_BOUND_MIXED, XB_LEVEL_NONE);
+    XB_EXPECT_HAS(all.reason, "of it was");
+}
+
+XB_TEST(Bound, NoPhaseOrOneWithoutTimeIsUnknown)
+{
+    struct xb_judgement phase = { .bound = XB_BOUND_CPU, .share = { [XB_BOUND_CPU] = 1 } }, all;
+    xb_bound_judge_phases(NULL, NULL, 0, 0, &all);
+    expect(all, XB_BOUND_UNKNOWN, XB_LEVEL_NONE);
+    xb_bound_judge_phases(&phase, (double[]){ 0 }, 1, 0, &all);
+    expect(all, XB_BOUND_UNKNOWN, XB_LEVEL_NONE);
+}

@@ -1,0 +1,658 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * The off-CPU probe on children of known behaviour. What is asserted is which share is the largest,
+ * never how long anything takes. */
+#include "../base/blocked.h"
+#include "../base/child.h"
+#include "../base/clock.h"
+#include "../base/procfs.h"
+#include "../probes/probe.h"
+#include "xbtest.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+extern const struct xb_probe xb_probe_offcpu;
+
+/* ---- a driver: polls the probe over one process and its children ---- */
+
+enum { TASKS_MAX = 4096 };
+
+struct drive {
+    struct xb_scene scene;
+    struct xb_task task[TASKS_MAX];
+    void *probe;
+};
+
+static void add_process(struct drive *drive, pid_t pid)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+    DIR *folder = opendir(path);
+    if (!folder)
+        return;
+    for (const struct dirent *entry; (entry = readdir(folder));) {
+        pid_t tid = (pid_t)atoi(entry->d_name);
+        if (tid > 0 && drive->scene.n_tasks < TASKS_MAX)
+            drive->task[drive->scene.n_tasks++] = (struct xb_task){ pid, tid };
+    }
+    closedir(folder);
+    snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)pid, (int)pid);
+    FILE *file = fopen(path, "re");
+    int child;
+    while (file && fscanf(file, "%d", &child) == 1)
+        add_process(drive, child);
+    if (file)
+        fclose(file);
+}
+
+static void find_tasks(struct drive *drive)
+{
+    drive->scene.n_tasks = 0;
+    drive->scene.tasks = drive->task;
+    add_process(drive, drive->scene.root);
+}
+
+/* Looks at `pid` for `phases` of `polls` polls; `out` is what it says of the last. */
+static void watch(pid_t pid, int phases, int polls, struct xb_findings *out)
+{
+    static struct drive drive;
+    struct xb_reason why = { 0 };
+    drive = (struct drive){ .scene = { .root = pid } };
+    *out = (struct xb_findings){ 0 };
+    find_tasks(&drive);
+    if (xb_probe_offcpu.open(&drive.scene, &drive.probe, &why) != 0) {
+        XB_FAIL("open: %s", why.text);
+        return;
+    }
+    for (int phase = 0; phase < phases; phase++) {
+        *out = (struct xb_findings){ 0 };
+        find_tasks(&drive);
+        XB_EXPECT_EQ(xb_probe_offcpu.begin(drive.probe, xb_now_ns()), 0);
+        for (int poll = 0; poll < polls; poll++) {
+            /* Uneven, so that nothing periodic is in step with it. */
+            nanosleep(&(struct timespec){ 0, 3000000 + poll * 37 % 11 * 400000 }, NULL);
+            find_tasks(&drive);
+            XB_EXPECT_EQ(xb_probe_offcpu.poll(drive.probe, xb_now_ns()), 0);
+        }
+        find_tasks(&drive);
+        XB_EXPECT_EQ(xb_probe_offcpu.end(drive.probe, xb_now_ns(), out, &why), 0);
+    }
+    xb_probe_offcpu.close(drive.probe);
+}
+
+/* Runs `body` in a child, looks at it, and ends it. */
+static struct xb_findings findings_of(void (*body)(void))
+{
+    struct xb_findings findings = { 0 };
+    pid_t pid = fork();
+    if (pid == 0) {
+        xb_child_begin();
+        body();
+        _exit(0);
+    }
+    /* Past its start. */
+    nanosleep(&(struct timespec){ 0, 20000000 }, NULL);
+    watch(pid, 1, 60, &findings);
+    kill(-pid, SIGKILL);
+    kill(pid, SIGKILL);
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+    return findings;
+}
+
+/* ---- what is asserted ---- */
+
+static double share_of(const struct xb_findings *findings, enum xb_whole of, enum xb_whole is,
+                       enum xb_bound bound, enum xb_level level)
+{
+    double share = 0;
+    for (size_t i = 0; i < findings->n_parts; i++) {
+        const struct xb_part *part = &findings->part[i];
+        if (part->of == of && part->is == is &&
+            (is != XB_WHOLE_TIME || (part->bound == bound && part->level == level)))
+            share += part->share;
+    }
+    return share;
+}
+
+static void describe(const struct xb_findings *findings)
+{
+    for (size_t i = 0; i < findings->n_parts; i++) {
+        const struct xb_part *part = &findings->part[i];
+        fprintf(stderr, "  of %d is %d bound %d level %d: %.3f\n", part->of, part->is, part->bound,
+                part->level, part->share);
+    }
+    for (size_t i = 0; i < findings->n_clues; i++)
+        fprintf(stderr, "  %s\n", findings->clue[i].text);
+}
+
+/* The parts of each whole add up, and of time this one is the largest. */
+static void expect_largest(const struct xb_findings *findings, enum xb_whole is,
+                           enum xb_bound bound, enum xb_level level)
+{
+    double sum[XB_WHOLES] = { 0 }, wanted = share_of(findings, XB_WHOLE_TIME, is, bound, level);
+    for (size_t i = 0; i < findings->n_parts; i++) {
+        const struct xb_part *part = &findings->part[i];
+        sum[part->of] += part->share;
+        XB_EXPECT(part->share >= 0 && part->share <= 1 + 1e-9);
+        if (part->of == XB_WHOLE_TIME)
+            XB_EXPECT(part->share <= wanted + 1e-9);
+    }
+    XB_EXPECT_NEAR(sum[XB_WHOLE_TIME], 1, 1e-6);
+    for (int w = XB_WHOLE_USER; w < XB_WHOLES; w++)
+        if (sum[w] > 0)
+            XB_EXPECT_NEAR(sum[w], 1, 1e-6);
+    XB_EXPECT(findings->samples > 0);
+    if (xb_test_failed())
+        describe(findings);
+}
+
+/* ---- children ---- */
+
+static void work(uint64_t rounds)
+{
+    for (volatile uint64_t i = 0; i < rounds; i++)
+        ;
+}
+
+static void spin(void)
+{
+    for (;;)
+        work(1000000);
+}
+
+XB_TEST(Offcpu, ASpinnerRunsInUserMode)
+{
+    struct xb_findings findings = findings_of(spin);
+    expect_largest(&findings, XB_WHOLE_USER, 0, 0);
+}
+
+static void sleep_on(void)
+{
+    for (;;)
+        nanosleep(&(struct timespec){ 0, 2000000 }, NULL);
+}
+
+XB_TEST(Offcpu, ASleeperWaitsForATimer)
+{
+    struct xb_findings findings = findings_of(sleep_on);
+    expect_largest(&findings, XB_WHOLE_TIME, XB_BOUND_SYNC, XB_LEVEL_TIMER);
+}
+
+static void sleep_long(void)
+{
+    for (;;)
+        sleep(100);
+}
+
+XB_TEST(Offcpu, OneThatSleepsThePhaseThroughStillCountsIfItIsAllThereIs)
+{
+    struct xb_findings findings = findings_of(sleep_long);
+    expect_largest(&findings, XB_WHOLE_TIME, XB_BOUND_SYNC, XB_LEVEL_TIMER);
+}
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+
+static void *locked_work(void *argument)
+{
+    for (;;) {
+        pthread_mutex_lock(&mutex);
+        work(2000000);
+        pthread_mutex_unlock(&mutex);
+        sched_yield();
+    }
+    return argument;
+}
+
+static void four_on_one_mutex(void)
+{
+    pthread_t thread;
+    for (int i = 0; i < 3; i++)
+        pthread_create(&thread, NULL, locked_work, NULL);
+    locked_work(NULL);
+}
+
+XB_TEST(Offcpu, FourThreadsOnOneMutexWaitForALockThoughOneAlwaysRuns)
+{
+    struct xb_findings findings = findings_of(four_on_one_mutex);
+    expect_largest(&findings, XB_WHOLE_TIME, XB_BOUND_SYNC, XB_LEVEL_LOCK);
+}
+
+static void *idle(void *argument)
+{
+    pthread_mutex_lock(&mutex);
+    pthread_mutex_lock(&mutex);
+    return argument;
+}
+
+static void spin_beside_an_idle_pool(void)
+{
+    pthread_t thread;
+    for (int i = 0; i < 8; i++)
+        pthread_create(&thread, NULL, idle, NULL);
+    spin();
+}
+
+XB_TEST(Offcpu, ThreadsThatNeverWakeAreLeftOut)
+{
+    struct xb_findings findings = findings_of(spin_beside_an_idle_pool);
+    expect_largest(&findings, XB_WHOLE_USER, 0, 0);
+    XB_EXPECT_NEAR(share_of(&findings, XB_WHOLE_TIME, XB_WHOLE_TIME, XB_BOUND_SYNC, XB_LEVEL_LOCK),
+                   0, 1e-9);
+}
+
+/* A pipe whose writer takes its time. */
+static void *write_slowly(void *argument)
+{
+    const int *end = argument;
+    for (;;) {
+        nanosleep(&(struct timespec){ 0, 5000000 }, NULL);
+        if (write(*end, "x", 1) != 1)
+            return NULL;
+    }
+}
+
+static void read_a_pipe(void)
+{
+    int end[2];
+    char byte;
+    if (pipe(end) != 0)
+        return;
+    if (fork() == 0) {
+        write_slowly(&end[1]);
+        _exit(0);
+    }
+    /* The writer sleeps as long as the reader waits; more readers' time is pipe. */
+    for (int i = 0; i < 3; i++)
+        if (fork() == 0)
+            break;
+    while (read(end[0], &byte, 1) == 1)
+        work(20000);
+}
+
+XB_TEST(Offcpu, ReadersOfAPipeWaitForIo)
+{
+    struct xb_findings findings = findings_of(read_a_pipe);
+    expect_largest(&findings, XB_WHOLE_TIME, XB_BOUND_IO, XB_LEVEL_NONE);
+}
+
+static void ping_pong(void)
+{
+    int there[2], back[2];
+    char byte = 0;
+    if (pipe(there) != 0 || pipe(back) != 0)
+        return;
+    if (fork() == 0) {
+        while (read(there[0], &byte, 1) == 1 && write(back[1], &byte, 1) == 1)
+            ;
+        _exit(0);
+    }
+    while (write(there[1], &byte, 1) == 1 && read(back[0], &byte, 1) == 1)
+        ;
+}
+
+XB_TEST(Offcpu, APipePingPongIsIoInItsWaitsAndInTheKernel)
+{
+    struct xb_findings findings = findings_of(ping_pong);
+    double kernel = share_of(&findings, XB_WHOLE_TIME, XB_WHOLE_KERNEL, 0, 0),
+           pipe_wait =
+               share_of(&findings, XB_WHOLE_TIME, XB_WHOLE_TIME, XB_BOUND_IO, XB_LEVEL_NONE),
+           pipe_kernel =
+               share_of(&findings, XB_WHOLE_KERNEL, XB_WHOLE_TIME, XB_BOUND_IO, XB_LEVEL_NONE);
+    XB_EXPECT(kernel + pipe_wait > 0.5);
+    XB_EXPECT(pipe_kernel > 0.5);
+    if (xb_test_failed())
+        describe(&findings);
+}
+
+static void fault(void)
+{
+    enum { BYTES = 4 << 20 };
+    for (;;) {
+        char *memory =
+            mmap(NULL, BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (memory == MAP_FAILED)
+            return;
+        madvise(memory, BYTES, MADV_NOHUGEPAGE);
+        for (size_t at = 0; at < BYTES; at += 4096)
+            memory[at] = 1;
+        munmap(memory, BYTES);
+    }
+}
+
+XB_TEST(Offcpu, PageFaultsAreTheKernelsOwnWork)
+{
+    struct xb_findings findings = findings_of(fault);
+    expect_largest(&findings, XB_WHOLE_KERNEL, 0, 0);
+    XB_EXPECT(share_of(&findings, XB_WHOLE_KERNEL, XB_WHOLE_TIME, XB_BOUND_KERNEL, XB_LEVEL_NONE) >
+              0.3);
+}
+
+static void copy_zeros(void)
+{
+    static char buffer[16384];
+    int zero = open("/dev/zero", O_RDONLY | O_CLOEXEC), null = open("/dev/null", O_WRONLY);
+    while (read(zero, buffer, sizeof buffer) > 0 && write(null, buffer, sizeof buffer) > 0)
+        ;
+}
+
+XB_TEST(Offcpu, ReadsThatNeverBlockAreIoByTheirCounts)
+{
+    struct xb_findings findings = findings_of(copy_zeros);
+    expect_largest(&findings, XB_WHOLE_KERNEL, 0, 0);
+    XB_EXPECT(share_of(&findings, XB_WHOLE_KERNEL, XB_WHOLE_TIME, XB_BOUND_IO, XB_LEVEL_NONE) >
+              0.3);
+}
+
+static int listener = -1;
+static struct sockaddr_in address;
+
+static void serve(void)
+{
+    char byte;
+    int peer = accept(listener, NULL, NULL);
+    while (read(peer, &byte, 1) == 1)
+        if (write(peer, &byte, 1) != 1)
+            return;
+}
+
+static void *ask(void *argument)
+{
+    char byte = 0;
+    int out = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (out < 0 || connect(out, (const struct sockaddr *)&address, sizeof address) != 0)
+        return NULL;
+    while (!*(volatile int *)argument) {
+        nanosleep(&(struct timespec){ 0, 2000000 }, NULL);
+        if (write(out, &byte, 1) != 1 || read(out, &byte, 1) != 1)
+            break;
+    }
+    close(out);
+    return NULL;
+}
+
+XB_TEST(Offcpu, AServerWaitsForTheNetwork)
+{
+    socklen_t length = sizeof address;
+    volatile int stop = 0;
+    pthread_t client;
+    address =
+        (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    XB_EXPECT_EQ(bind(listener, (struct sockaddr *)&address, sizeof address), 0);
+    XB_EXPECT_EQ(listen(listener, 1), 0);
+    XB_EXPECT_EQ(getsockname(listener, (struct sockaddr *)&address, &length), 0);
+    XB_EXPECT_EQ(pthread_create(&client, NULL, ask, (void *)&stop), 0);
+    struct xb_findings findings = findings_of(serve);
+    stop = 1;
+    close(listener);
+    pthread_join(client, NULL);
+    expect_largest(&findings, XB_WHOLE_TIME, XB_BOUND_IO, XB_LEVEL_NETWORK);
+}
+
+static char file_path[512];
+
+static void sync_file(void)
+{
+    static char page[4096];
+    int file = open(file_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    while (file >= 0 && pwrite(file, page, sizeof page, 0) > 0 && fsync(file) == 0)
+        ;
+}
+
+/* On tmpfs nobody waits for a disk. */
+static bool disk_here(void)
+{
+    struct timespec start, end;
+    static char page[4096];
+    snprintf(file_path, sizeof file_path, "%s/data", xb_test_folder());
+    int file = open(file_path, O_RDWR | O_CREAT | O_DIRECT | O_CLOEXEC, 0600);
+    (void)page;
+    if (file < 0)
+        return false;
+    clock_gettime(CLOCK_MONOTONIC, &start);
+    int rc = fsync(file);
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    close(file);
+    return rc == 0;
+}
+
+XB_TEST(Offcpu, AWriterThatSyncsWaitsForTheDisk)
+{
+    if (!disk_here()) {
+        XB_SKIP("no O_DIRECT where tests have their files: no disk to wait for");
+        return;
+    }
+    struct xb_findings findings = findings_of(sync_file);
+    double disk = share_of(&findings, XB_WHOLE_TIME, XB_WHOLE_TIME, XB_BOUND_IO, XB_LEVEL_DISK),
+           kernel = share_of(&findings, XB_WHOLE_TIME, XB_WHOLE_KERNEL, 0, 0), io = 0;
+    for (int l = 0; l < XB_LEVELS; l++)
+        io += share_of(&findings, XB_WHOLE_KERNEL, XB_WHOLE_TIME, XB_BOUND_IO, l);
+    XB_EXPECT(disk + kernel * io > 0.5);
+    if (xb_test_failed())
+        describe(&findings);
+}
+
+static void *sync_on_request(void *argument)
+{
+    sync_file();
+    return argument;
+}
+
+/* As POSIX AIO does: whoever wants the data waits on a futex for a thread that waits for the disk. */
+static void wait_for_a_helper(void)
+{
+    pthread_t helper;
+    pthread_create(&helper, NULL, sync_on_request, NULL);
+    pthread_join(helper, NULL);
+}
+
+XB_TEST(Offcpu, AThreadThatWaitsForAHelperAtTheDiskDoesNotMakeItALock)
+{
+    if (!disk_here()) {
+        XB_SKIP("no O_DIRECT where tests have their files: no disk to wait for");
+        return;
+    }
+    struct xb_findings findings = findings_of(wait_for_a_helper);
+    XB_EXPECT(share_of(&findings, XB_WHOLE_TIME, XB_WHOLE_TIME, XB_BOUND_SYNC, XB_LEVEL_LOCK) <
+              0.2);
+    if (xb_test_failed())
+        describe(&findings);
+}
+
+static void parent_of_a_spinner(void)
+{
+    pid_t pid = fork();
+    if (pid == 0)
+        spin();
+    while (waitpid(pid, NULL, 0) < 0)
+        ;
+}
+
+XB_TEST(Offcpu, AParentThatWaitsForItsChildDoesNotCount)
+{
+    struct xb_findings findings = findings_of(parent_of_a_spinner);
+    expect_largest(&findings, XB_WHOLE_USER, 0, 0);
+}
+
+static void spawn_children(void)
+{
+    for (;;) {
+        pid_t pid = fork();
+        if (pid == 0) {
+            work(200000);
+            _exit(0);
+        }
+        while (waitpid(pid, NULL, 0) < 0)
+            ;
+    }
+}
+
+XB_TEST(Offcpu, ChildrenThatLiveBetweenTwoPollsAreCpuTime)
+{
+    struct xb_findings findings = findings_of(spawn_children);
+    double cpu = share_of(&findings, XB_WHOLE_TIME, XB_WHOLE_USER, 0, 0) +
+                 share_of(&findings, XB_WHOLE_TIME, XB_WHOLE_KERNEL, 0, 0);
+    XB_EXPECT(cpu > 0.5);
+    if (xb_test_failed())
+        describe(&findings);
+}
+
+static void *wait_on_an_eventfd(void *argument)
+{
+    eventfd_t value;
+    int file = eventfd(0, EFD_CLOEXEC);
+    while (eventfd_read(file, &value) == 0)
+        ;
+    return argument;
+}
+
+static void many_threads(void)
+{
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, 65536);
+    pthread_t thread;
+    for (int i = 0; i < 1500; i++)
+        if (pthread_create(&thread, &attributes, wait_on_an_eventfd, NULL) != 0)
+            break;
+    spin();
+}
+
+XB_TEST(Offcpu, ThousandsOfThreadsAreLookedAtInTurns)
+{
+    struct xb_findings findings = findings_of(many_threads);
+    expect_largest(&findings, XB_WHOLE_USER, 0, 0);
+}
+
+/* ---- edges ---- */
+
+XB_TEST(Offcpu, AProgramThatDiesMeanwhileHasFindingsUntilThen)
+{
+    struct xb_findings findings = { 0 };
+    static struct drive drive;
+    struct xb_reason why;
+    pid_t pid = fork();
+    if (pid == 0) {
+        xb_child_begin();
+        spin();
+    }
+    drive = (struct drive){ .scene = { .root = pid } };
+    find_tasks(&drive);
+    XB_EXPECT_EQ(xb_probe_offcpu.open(&drive.scene, &drive.probe, &why), 0);
+    XB_EXPECT_EQ(xb_probe_offcpu.begin(drive.probe, xb_now_ns()), 0);
+    for (int i = 0; i < 30; i++) {
+        nanosleep(&(struct timespec){ 0, 5000000 }, NULL);
+        XB_EXPECT_EQ(xb_probe_offcpu.poll(drive.probe, xb_now_ns()), 0);
+    }
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    find_tasks(&drive);
+    XB_EXPECT_EQ(drive.scene.n_tasks, 0);
+    XB_EXPECT_EQ(xb_probe_offcpu.poll(drive.probe, xb_now_ns()), 0);
+    XB_EXPECT_EQ(xb_probe_offcpu.end(drive.probe, xb_now_ns(), &findings, &why), 0);
+    expect_largest(&findings, XB_WHOLE_USER, 0, 0);
+
+    /* And a phase in which there is nothing left to see. */
+    findings = (struct xb_findings){ 0 };
+    XB_EXPECT_EQ(xb_probe_offcpu.begin(drive.probe, xb_now_ns()), 0);
+    XB_EXPECT_EQ(xb_probe_offcpu.end(drive.probe, xb_now_ns(), &findings, &why), 0);
+    XB_EXPECT_EQ(findings.n_parts, 0);
+    xb_probe_offcpu.close(drive.probe);
+}
+
+XB_TEST(Offcpu, AProcessThatIsGoneIsRefusedWithAReason)
+{
+    struct xb_reason why = { 0 };
+    struct xb_scene scene = { 0 };
+    void *probe = NULL;
+    scene.root = fork();
+    if (scene.root == 0)
+        _exit(0);
+    waitpid(scene.root, NULL, 0);
+    XB_EXPECT(xb_probe_offcpu.open(&scene, &probe, &why) < 0);
+    XB_EXPECT_HAS(why.text, "gone");
+    xb_probe_offcpu.close(NULL);
+}
+
+XB_TEST(Offcpu, PhasesFollowEachOtherWithoutWhatWasBefore)
+{
+    struct xb_findings findings;
+    pid_t pid = fork();
+    if (pid == 0) {
+        xb_child_begin();
+        uint64_t until = xb_now_ns() + 200000000;
+        while (xb_now_ns() < until)
+            ;
+        sleep_on();
+    }
+    watch(pid, 4, 25, &findings);
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    expect_largest(&findings, XB_WHOLE_TIME, XB_BOUND_SYNC, XB_LEVEL_TIMER);
+}
+
+XB_TEST(Offcpu, ChannelsAndLinksSayWhatIsWaitedFor)
+{
+    XB_EXPECT_EQ(xb_wait_of_channel("futex_do_wait"), XB_WAIT_LOCK);
+    XB_EXPECT_EQ(xb_wait_of_channel("futex_wait_queue_me"), XB_WAIT_LOCK);
+    XB_EXPECT_EQ(xb_wait_of_channel("hrtimer_nanosleep"), XB_WAIT_TIMER);
+    XB_EXPECT_EQ(xb_wait_of_channel("folio_wait_bit_common"), XB_WAIT_DISK);
+    XB_EXPECT_EQ(xb_wait_of_channel("anon_pipe_read"), XB_WAIT_PIPE);
+    XB_EXPECT_EQ(xb_wait_of_channel("do_wait"), XB_WAIT_CHILD);
+    XB_EXPECT_EQ(xb_wait_of_channel("0"), XB_WAIT_UNKNOWN);
+    XB_EXPECT_EQ(xb_wait_of_channel(""), XB_WAIT_UNKNOWN);
+    XB_EXPECT_EQ(xb_wait_of_link("socket:[123]"), XB_WAIT_NETWORK);
+    XB_EXPECT_EQ(xb_wait_of_link("anon_inode:[eventfd]"), XB_WAIT_LOCK);
+    XB_EXPECT_EQ(xb_wait_of_link("anon_inode:[eventpoll]"), XB_WAIT_UNKNOWN);
+    XB_EXPECT_EQ(xb_wait_of_link("/home/data"), XB_WAIT_DISK);
+    XB_EXPECT_EQ(xb_wait_of_link("/dev/pts/3"), XB_WAIT_PIPE);
+}
+
+XB_TEST(Procfs, StatIsTakenApartWhateverTheProgramsName)
+{
+    struct xb_proc_stat stat;
+    XB_EXPECT(xb_proc_parse_stat("7 (a) R (b) S 1 2 3 4 -1 5 60 61 70 71 80 81 82 83 20 0 1 0 99 "
+                                 "4096 17 18446744073709551615 1",
+                                 &stat));
+    XB_EXPECT_EQ(stat.state, 'S');
+    XB_EXPECT_EQ(stat.minor_faults, 60);
+    XB_EXPECT_EQ(stat.child_major_faults, 71);
+    XB_EXPECT_EQ(stat.user_ticks, 80);
+    XB_EXPECT_EQ(stat.child_kernel_ticks, 83);
+    XB_EXPECT_EQ(stat.start_ticks, 99);
+    XB_EXPECT_EQ(stat.mapped_bytes, 4096);
+    XB_EXPECT_EQ(stat.rss_pages, 17);
+    XB_EXPECT(!xb_proc_parse_stat("7 (cut) S 1 2", &stat));
+    XB_EXPECT(!xb_proc_parse_stat("", &stat));
+    XB_EXPECT(!xb_proc_parse_stat("7 (a)", &stat));
+}
+
+XB_TEST(Procfs, SchedstatAndIoAreTakenApart)
+{
+    struct xb_proc_sched sched;
+    struct xb_proc_io io;
+    XB_EXPECT(xb_proc_parse_sched("10 20 3\n", &sched));
+    XB_EXPECT_EQ(sched.run_ns, 10);
+    XB_EXPECT_EQ(sched.runs, 3);
+    XB_EXPECT(!xb_proc_parse_sched("10 20", &sched));
+    XB_EXPECT(xb_proc_parse_io("rchar: 5\nwchar: 6\nsyscr: 1\nsyscw: 2\nread_bytes: 512\n"
+                               "write_bytes: 1024\ncancelled_write_bytes: 7\n",
+                               &io));
+    XB_EXPECT_EQ(io.bytes, 11);
+    XB_EXPECT_EQ(io.calls, 3);
+    XB_EXPECT_EQ(io.storage_bytes, 1536);
+    XB_EXPECT(!xb_proc_parse_io("", &io));
+}
