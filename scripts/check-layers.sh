@@ -35,6 +35,7 @@ stats='harness/stats/[a-z0-9_]+\.h'
 core='harness/core/[a-z0-9_]+\.h'
 source='harness/counters/source\.h'
 engine='harness/engines/engine\.h'
+probe='harness/probes/probe\.h'
 model='harness/models/(model|preemptive)\.h'
 export='harness/exports/export\.h'
 command='harness/commands/command\.h'
@@ -44,12 +45,14 @@ allow 'kernels/*/*.[ch]' "$kernel"
 allow 'harness/base/*.[ch]' "$base"
 allow 'harness/stats/*.[ch]' "$stats" "$base"
 allow 'harness/counters/*.[ch]' "$source" "$base"
+allow 'harness/probes/*.[ch]' "$probe" "$stats" "$base"
 allow 'harness/engines/*.[ch]' "$engine" "$base" "$kernel"
 allow 'harness/models/*.[ch]' "$model" "$engine" "$base" "$kernel"
-allow 'harness/core/*.[ch]' "$core" "$model" "$engine" "$source" "$stats" "$base" "$kernel"
-allow 'harness/exports/*.[ch]' "$export" "$core" "$source" "$stats" "$base"
-allow 'harness/commands/*.[ch]' "$command" "$export" "$core" "$model" "$engine" "$source" "$stats" "$base" \
+allow 'harness/core/*.[ch]' "$core" "$model" "$engine" "$source" "$probe" "$stats" "$base" \
     "$kernel"
+allow 'harness/exports/*.[ch]' "$export" "$core" "$source" "$stats" "$base"
+allow 'harness/commands/*.[ch]' "$command" "$export" "$core" "$model" "$engine" "$source" "$probe" "$stats" \
+    "$base" "$kernel"
 allow 'harness/main.c' "$command" "$core"
 
 # Each library's header is seen by one file, the one with the library's tag. Its name may lack the

@@ -40,7 +40,7 @@ shellcheck scripts/*.sh scripts/peers/*.sh .ci/run
 cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,portability --inline-suppr \
     --suppress=missingIncludeSystem -j "$(nproc)" -D__x86_64__ -DXB_HAVE_LIBRARY \
     '-DXB_LIBRARY_VERSION=""' kernels harness/base harness/commands harness/core harness/counters \
-    harness/engines harness/exports harness/models harness/stats
+    harness/engines harness/exports harness/models harness/probes harness/stats
 scripts/check-layers.sh
 
 # Sanitizers watch races and memory, and a bare build what is missing, not sizes: there the matrix of

@@ -4,6 +4,7 @@
 
 #include "../counters/source.h"
 #include "../models/model.h"
+#include "../probes/probe.h"
 
 #include <string.h>
 
@@ -19,3 +20,4 @@
 FIND(xb_find_model, xb_model, models)
 FIND(xb_find_engine, xb_io_engine, engines)
 FIND(xb_find_source, xb_counter_source, sources)
+FIND(xb_find_probe, xb_probe, probes)

@@ -13,6 +13,7 @@
 #include "../core/spec.h"
 #include "../core/sync.h"
 #include "../exports/export.h"
+#include "../probes/probe.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -517,6 +518,8 @@ XB_TEST(Registry, EveryPluginIsNamedAfterItsFile)
         expect_file("harness/counters", xb_builtin.sources[i]->name);
     for (size_t i = 0; i < xb_builtin.n_commands; i++)
         expect_file("harness/commands", xb_builtin.commands[i]->name);
+    for (size_t i = 0; i < xb_builtin.n_probes; i++)
+        expect_file("harness/probes", xb_builtin.probes[i]->name);
     for (size_t i = 0; i < xb_builtin.n_exports; i++) {
         char stem[64];
         snprintf(stem, sizeof stem, "%s", xb_builtin.exports[i]->name);

@@ -1,0 +1,31 @@
+/* The verdict on what bounds a phase, from what all probes say of it; pure. */
+#ifndef XB_CORE_BOUND_H
+#define XB_CORE_BOUND_H
+
+#include "../probes/probe.h"
+
+/* What bounds one phase, or a whole run. */
+struct xb_judgement {
+    enum xb_bound bound; /* XB_BOUND_MIXED and _UNKNOWN too */
+    enum xb_level level; /* the one that most of that class's time goes to */
+    double confidence;   /* 0 to 1 */
+    /* Of the phase's time, by what bounds it: all that probes could name, the rest under
+     * XB_BOUND_UNKNOWN; they add up to 1. XB_BOUND_MIXED stays 0. */
+    double share[XB_BOUND_UNKNOWN + 1];
+    double level_share[XB_LEVELS];
+    char reason[160]; /* why it is this one, in one clause; for mixed and unknown too */
+};
+
+const char *xb_bound_name(enum xb_bound bound);
+const char *xb_level_word(enum xb_level level); /* "" for XB_LEVEL_NONE */
+
+/* Judges a phase by `n` probes' findings. Where several divide the same whole, they count by their
+ * weight. Pure; cannot fail: without evidence the verdict is XB_BOUND_UNKNOWN. */
+void xb_bound_judge(const struct xb_findings *findings, size_t n, struct xb_judgement *out);
+
+/* One verdict for phases of `seconds` each; the first `skip` of them (starting up) do not count,
+ * unless they are all. */
+void xb_bound_judge_phases(const struct xb_judgement *phases, const double *seconds, size_t n,
+                     size_t skip, struct xb_judgement *out);
+
+#endif

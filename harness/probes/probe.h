@@ -1,0 +1,140 @@
+/* What a probe is: one kind of evidence on what bounds a program, gathered while it runs.
+ *
+ * A probe never judges. It says how the time of a phase divides, as far as it can see, and in words
+ * what a person can check; core/bound.h makes a verdict of what all probes say. */
+#ifndef XB_PROBES_PROBE_H
+#define XB_PROBES_PROBE_H
+
+#include "../base/reason.h"
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+/* What can bound a program; the last two only a verdict or a part that nobody can name. */
+enum xb_bound {
+    XB_BOUND_CPU,    /* computing, its data in registers and the first cache */
+    XB_BOUND_CACHE,  /* waiting for a cache beyond the first */
+    XB_BOUND_MEMORY, /* waiting for DRAM */
+    XB_BOUND_IO,     /* waiting for disk, network or pipes, and the kernel's work for them */
+    XB_BOUND_SYNC,   /* waiting for other workers or a timer */
+    XB_BOUND_KERNEL, /* the kernel's other work: page faults, mappings, processes */
+    XB_BOUNDS,
+    XB_BOUND_MIXED = XB_BOUNDS,
+    XB_BOUND_UNKNOWN
+};
+
+/* Where it waits; XB_LEVEL_NONE where that cannot be said. */
+enum xb_level {
+    XB_LEVEL_NONE,
+    XB_LEVEL_L1,
+    XB_LEVEL_L2,
+    XB_LEVEL_LLC,
+    XB_LEVEL_DRAM,
+    XB_LEVEL_DISK,
+    XB_LEVEL_NETWORK,
+    XB_LEVEL_LOCK,
+    XB_LEVEL_TIMER,
+    XB_LEVELS
+};
+
+/* What is divided. The time of a phase is that of all threads that did anything in it; each of its
+ * parts is bound by something, or is CPU time in user mode or the kernel and divided further. */
+enum xb_whole { XB_WHOLE_TIME, XB_WHOLE_USER, XB_WHOLE_KERNEL, XB_WHOLES };
+
+struct xb_part {
+    enum xb_whole of;    /* what it is a part of */
+    enum xb_whole is;    /* XB_WHOLE_USER or _KERNEL: CPU time of that kind; _TIME: see `bound` */
+    enum xb_bound bound; /* XB_BOUND_UNKNOWN: spent, and nobody can say on what */
+    enum xb_level level;
+    double share; /* 0 to 1; those that one probe gives of one whole add up to 1 */
+};
+
+/* One figure, and the sentence about it that a person can check by other means. */
+struct xb_clue {
+    const char *name; /* lower_case, its unit last: "working_set_bytes"; static */
+    double value;     /* NaN: words only */
+    char text[200];
+};
+
+enum { XB_PARTS_MAX = 32, XB_CLUES_MAX = 16 };
+
+/* What one probe says of one phase. */
+struct xb_findings {
+    struct xb_part part[XB_PARTS_MAX];
+    size_t n_parts;
+    struct xb_clue clue[XB_CLUES_MAX];
+    size_t n_clues;
+    double weight[XB_WHOLES]; /* 0 to 1: how far its division of that whole can be trusted */
+    uint64_t samples;         /* looks or samples that it rests on */
+    double overhead;          /* of the program's CPU time that the probe took, measured; or NaN */
+};
+
+/* Add to findings; what does not fit is left out. The format's arguments make the sentence. */
+static inline void xb_add_part(struct xb_findings *findings, struct xb_part part)
+{
+    if (findings->n_parts < XB_PARTS_MAX)
+        findings->part[findings->n_parts++] = part;
+}
+
+__attribute__((format(printf, 4, 5))) static inline void
+xb_add_clue(struct xb_findings *findings, const char *name, double value, const char *format, ...)
+{
+    if (findings->n_clues == XB_CLUES_MAX)
+        return;
+    struct xb_clue *clue = &findings->clue[findings->n_clues++];
+    clue->name = name;
+    clue->value = value;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(clue->text, sizeof clue->text, format, args);
+    va_end(args);
+}
+
+/* The machine's memory as measured, enum xb_level L1 to DRAM. NaN where it is not known. */
+struct xb_capacity {
+    double bytes[XB_LEVEL_DRAM];             /* of the caches */
+    double latency_ns[XB_LEVEL_DRAM + 1];    /* per dependent load */
+    double load_gb_per_s[XB_LEVEL_DRAM + 1]; /* of one core */
+};
+
+/* One thread of the program. */
+struct xb_task {
+    pid_t pid, tid;
+};
+
+/* What a probe may know. Owned by who calls it; as it is at the time of each call. */
+struct xb_scene {
+    pid_t root;                  /* the first process */
+    bool started;                /* ours, and has not called exec yet when probes are opened */
+    const char *const *argv;     /* the command, or NULL where a running process is watched */
+    const struct xb_task *tasks; /* threads of the whole tree, found before each poll */
+    size_t n_tasks;
+    const struct xb_capacity *capacity;
+};
+
+/* A file in this folder defines one of these, const, named xb_probe_<file stem>. All functions are
+ * called by one thread. */
+struct xb_probe {
+    const char *name;
+    const char *summary; /* what it looks at */
+    bool on_request;     /* only with --probes NAME: it costs more than watching does */
+    /* Can it work here? 0, or -errno with one clause in `why`: what is missing, and what to do.
+     * May be called often; leaves nothing open. */
+    int (*probe)(struct xb_reason *why);
+    /* Opens it on a program. What it then needs to know of a thread it finds in `scene`, which
+     * lives as long as what is opened. 0 or -errno with `why`. */
+    int (*open)(const struct xb_scene *scene, void **out, struct xb_reason *why);
+    /* A phase begins, is looked at (about every 10 ms, at uneven distances), and ends: findings of
+     * it are added to zeroed `out`. `now_ns`: xb_now_ns(). `end` may be called once all threads are
+     * dead. 0, or -errno with `why`: the probe is then closed, and said to have failed. */
+    int (*begin)(void *probe, uint64_t now_ns);
+    int (*poll)(void *probe, uint64_t now_ns);
+    int (*end)(void *probe, uint64_t now_ns, struct xb_findings *out, struct xb_reason *why);
+    void (*close)(void *probe); /* accepts NULL */
+};
+
+#endif
