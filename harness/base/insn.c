@@ -288,6 +288,11 @@ static void translate_x86(const cs_insn *from, struct xb_insn *out)
     /* What names memory and stalls on none. */
     static const char *const touchless[] = { "lea",     "nop",  "prefetch", "endbr",
                                              "clflush", "clwb", NULL };
+    /* What only writes its first operand. */
+    static const char *const moves[] = { "mov",      "vmov",      "vextract",  "pextr",
+                                         "vpextr",   "set",       "vcompress", "vpcompress",
+                                         "vscatter", "vpscatter", "vmaskmov",  "vpmaskmov",
+                                         "fst",      "fist",      NULL };
     const cs_x86 *x86 = &from->detail->x86;
     for (unsigned i = 0; i < x86->op_count && !is_one_of(from->mnemonic, touchless); i++) {
         const cs_x86_op *op = &x86->operands[i];
@@ -295,9 +300,10 @@ static void translate_x86(const cs_insn *from, struct xb_insn *out)
             continue;
         x86_memory(x86, op, &out->memory);
         out->has_memory = true;
-        /* Of some AVX instructions capstone does not know how they access: the first is written. */
-        out->reads = op->access ? op->access & CS_AC_READ : i > 0;
-        out->writes = op->access ? op->access & CS_AC_WRITE : i == 0;
+        /* capstone 4.0.2 has it that vmovntdq reads, and of some does not know how they access. */
+        bool moves_out = i == 0 && is_one_of(from->mnemonic, moves);
+        out->reads = op->access ? op->access & CS_AC_READ && !moves_out : i > 0;
+        out->writes = op->access ? op->access & CS_AC_WRITE || moves_out : i == 0;
         break;
     }
     out->kind = x86_kind(from, out);

@@ -46,21 +46,25 @@ static struct census count(const uint64_t *sorted, size_t n, uint32_t granule)
     return census;
 }
 
-/* The number of granules, if rates differ from one to another like a gamma distribution with so large a
- * coefficient of variation as pairs and triples show. */
-static double number_of(const struct census *census, bool *is_corrected)
+/* By how much pairs are too many because rates differ from one granule to another: like a gamma
+ * distribution, with so large a coefficient of variation as pairs and triples show. At least 1. */
+static double rate_bias(const struct census *census)
 {
-    double n = census->n, second = 2 * census->pairs / (n * (n - 1)), spread = 0;
-    *is_corrected = census->triples >= TRIPLES_ENOUGH;
-    if (census->pairs == 0)
-        return INFINITY;
-    if (*is_corrected) {
-        double third = 6 * census->triples / (n * (n - 1) * (n - 2));
-        double ratio = third / (second * second); /* (1 + 2 spread) / (1 + spread) */
-        /* Rates that differ by more than that are two sets, which peeling has told apart or nothing can. */
-        spread = ratio <= 1 ? 0 : ratio >= 1.5 ? 1 : (ratio - 1) / (2 - ratio);
-    }
-    return (1 + spread) / second;
+    double n = census->n;
+    if (census->triples < TRIPLES_ENOUGH)
+        return 1;
+    double second = 2 * census->pairs / (n * (n - 1));
+    double third = 6 * census->triples / (n * (n - 1) * (n - 2));
+    double ratio =
+        third / (second * second); /* (1 + 2 spread) / (1 + spread), spread: that squared */
+    /* Rates that differ by more than that are two sets, which peeling has told apart or nothing can. */
+    return ratio <= 1 ? 1 : ratio >= 1.5 ? 2 : 1 + (ratio - 1) / (2 - ratio);
+}
+
+/* The number of granules, were all equal. */
+static double number_of(const struct census *census)
+{
+    return census->pairs > 0 ? census->n * (census->n - 1) / (2 * census->pairs) : INFINITY;
 }
 
 /* By how much pairs of lines are too many because some lines of all pages are waited for longer. */
@@ -96,10 +100,10 @@ void xb_working_set(uint64_t *address, size_t n, struct xb_pool *out)
             most = fmin(most, census.distinct * granules[g]);
         if (g == COUNTED || (g > 0 && out->pairs >= PAIRS_ENOUGH))
             continue;
-        bool is_corrected;
-        double bytes = number_of(&census, &is_corrected) * granules[g];
-        if (granules[g] == XB_LINE_BYTES && !is_corrected)
-            bytes *= page_bias(address, n);
+        double bias = rate_bias(&census);
+        if (granules[g] == XB_LINE_BYTES)
+            bias = fmax(bias, page_bias(address, n));
+        double bytes = number_of(&census) * bias * granules[g];
         double error = census.pairs > 0 ? 1 / sqrt(census.pairs) : INFINITY;
         /* More pages than these lines would fill: not all of their lines are used. */
         bool agrees = bytes < out->bytes * (1.1 + 3 * out->error);
@@ -134,8 +138,7 @@ static double too_heavy(double mean, double lines)
 static size_t peel(uint64_t *sorted, size_t n, uint64_t *spare, size_t *lines)
 {
     struct census census = count(sorted, n, XB_LINE_BYTES);
-    bool is_corrected;
-    double number = number_of(&census, &is_corrected), mean = (double)n / number;
+    double number = number_of(&census) * rate_bias(&census), mean = (double)n / number;
     if (!isfinite(number))
         return n;
     double heavy = fmax(too_heavy(mean, number), 4 * mean);

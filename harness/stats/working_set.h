@@ -13,8 +13,8 @@
  *   four times the mean, are peeled off, and are a set of their own.
  * - Lines that are not waited for equally long, as the first of a page is after a miss in the TLB and
  *   before the prefetcher starts. Rates that follow a gamma distribution have a closed form in pairs and
- *   triples (Chao and Lee, JASA 87, 1992, estimate from the same coefficient of variation); with too few
- *   triples the rates of the 64 lines of a page are taken from all pages together.
+ *   triples (Chao and Lee, JASA 87, 1992, estimate from the same coefficient of variation); and the rates
+ *   of the 64 lines of a page are known from all pages together. The larger correction counts.
  * - Too few pairs. A set that uses its pages as a whole has fewer pages than lines, so pairs of pages
  *   are counted instead, if both answers agree; a sparse one keeps its lines and its wide interval.
  * - A program that stands still, or reads a line byte by byte: the same line twice in a row is one. */
