@@ -8,6 +8,7 @@
 
 #include "../base/skid.h"
 #include "../base/stalls.h"
+#include "../base/symbol.h"
 #include "../stats/working_set.h"
 
 #include <errno.h>
@@ -266,6 +267,27 @@ static void tell_pools(const struct stall *stall, const struct sums *sums, struc
     }
 }
 
+/* "libc.so.6 memcpy+0x1c", or how far into the file where no symbol says more. */
+static void name_place(const struct stall *stall, const struct xb_stall_site *site, char *text,
+                       size_t n)
+{
+    const struct xb_mapping *mapping =
+        xb_maps_find(xb_stalls_maps(stall->stalls), site->pid, site->stall.at);
+    const char *slash = mapping ? strrchr(mapping->name, '/') : NULL;
+    char symbol[72];
+    if (!slash) {
+        snprintf(text, n, "%s 0x%llx",
+                 mapping && mapping->name[0] ? mapping->name : "generated code",
+                 (unsigned long long)site->stall.at);
+        return;
+    }
+    uint64_t offset = site->stall.at - mapping->start + mapping->offset;
+    if (xb_symbol_find(mapping->name, offset, symbol, sizeof symbol) == 0)
+        snprintf(text, n, "%.40s %s", slash + 1, symbol);
+    else
+        snprintf(text, n, "%.40s+0x%llx", slash + 1, (unsigned long long)offset);
+}
+
 /* Names the instructions that most samples stood at. Several samples' places can be one instruction. */
 static void tell_hottest(const struct stall *stall, struct sums *sums, struct xb_findings *out)
 {
@@ -285,13 +307,10 @@ static void tell_hottest(const struct stall *stall, struct sums *sums, struct xb
         double share = (double)samples / (double)sums->n;
         if (!samples || share < 0.02)
             return;
-        const struct xb_mapping *mapping =
-            xb_maps_find(xb_stalls_maps(stall->stalls), site->pid, site->stall.at);
-        const char *slash = mapping ? strrchr(mapping->name, '/') : NULL;
-        const char *module = slash ? slash + 1 : mapping && mapping->name[0] ? mapping->name : "?";
-        uint64_t at = site->stall.at - (slash ? mapping->start - mapping->offset : 0);
-        xb_add_clue(out, names[rank], share, "%.0f %% at %s+0x%llx: %s (%s)", 100 * share, module,
-                    (unsigned long long)at, site->stall.text[0] ? site->stall.text : "?",
+        char place[128];
+        name_place(stall, site, place, sizeof place);
+        xb_add_clue(out, names[rank], share, "%.0f %% at %s: %s (%s)", 100 * share, place,
+                    site->stall.text[0] ? site->stall.text : "?",
                     xb_stall_kind_name(site->stall.kind));
     }
 }

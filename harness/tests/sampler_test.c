@@ -2,6 +2,7 @@
 #include "harness/base/code.h"
 #include "harness/base/skid.h"
 #include "harness/base/stalls.h"
+#include "harness/base/symbol.h"
 #include "harness/tests/xbtest.h"
 
 #include <errno.h>
@@ -207,4 +208,41 @@ XB_TEST(Maps, NameTheFileOfAnAddress)
     XB_EXPECT_STREQ(xb_maps_find(&maps, getpid(), (uintptr_t)&xb_skid_calibrate)->name, "[new]");
     xb_maps_forget(&maps);
     XB_EXPECT(!xb_maps_know(&maps, getpid()));
+}
+
+XB_TEST(Symbol, NamesTheFunctionOfAPlace)
+{
+    struct xb_maps maps = { 0 };
+    char text[64];
+    XB_EXPECT_EQ(xb_maps_read(&maps, getpid()), 0);
+    uint64_t at = (uintptr_t)&xb_skid_calibrate + 1;
+    const struct xb_mapping *mapping = xb_maps_find(&maps, getpid(), at);
+    XB_EXPECT_EQ(
+        xb_symbol_find(mapping->name, at - mapping->start + mapping->offset, text, sizeof text), 0);
+    XB_EXPECT_STREQ(text, "xb_skid_calibrate+0x1");
+    /* Cut, not overrun. */
+    XB_EXPECT_EQ(xb_symbol_find(mapping->name, at - mapping->start + mapping->offset, text, 8), 0);
+    XB_EXPECT_STREQ(text, "xb_skid");
+    XB_EXPECT_EQ(xb_symbol_find(mapping->name, 0, text, sizeof text),
+                 -ENOENT); /* the file's head */
+    XB_EXPECT_STREQ(text, "");
+    xb_maps_forget(&maps);
+}
+
+XB_TEST(Symbol, WhatIsNoElfFileOrACutOneHasNone)
+{
+    char path[512], text[64];
+    XB_EXPECT_EQ(xb_symbol_find("/proc/self/maps", 100, text, sizeof text), -ENOEXEC);
+    XB_EXPECT_EQ(xb_symbol_find("/nonexistent", 100, text, sizeof text), -ENOENT);
+    XB_EXPECT_EQ(xb_symbol_find("/dev/zero", 100, text, sizeof text), -ENOEXEC);
+    snprintf(path, sizeof path, "%s/cut", xb_test_folder());
+    FILE *from = fopen("/proc/self/exe", "re"), *to = fopen(path, "we");
+    char head[4096];
+    size_t n = from ? fread(head, 1, sizeof head, from) : 0;
+    XB_EXPECT(to && fwrite(head, 1, n, to) == n);
+    if (to)
+        fclose(to);
+    if (from)
+        fclose(from);
+    XB_EXPECT_EQ(xb_symbol_find(path, 100, text, sizeof text), -ENOENT);
 }
