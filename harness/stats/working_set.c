@@ -16,6 +16,10 @@ enum {
     PEELINGS = 12,
 };
 
+/* Of the touches of each of two pools: they are different lines of one set, waited for unequally, as in
+ * an unrolled loop whose first load takes the miss. */
+static const double SAME_PAGES = 0.8;
+
 /* From lines to pages, to what a huge page is made of; the last only bounds. */
 static const uint32_t granules[] = { XB_LINE_BYTES, 4096, 65536, 2u << 20 };
 enum { GRANULES = sizeof granules / sizeof granules[0], COUNTED = GRANULES - 1 };
@@ -257,6 +261,35 @@ static size_t pool_sites(struct work *work, struct site **order)
     return pools;
 }
 
+/* The share of pool `a`'s touches that lie in pages that `b` touches as well. */
+static double overlap(const struct xb_touch *touch, size_t n, struct work *work, size_t a, size_t b)
+{
+    size_t n_pages = 0, touches = 0, inside = 0;
+    for (size_t i = 0; i < n; i++)
+        if (work->site[work->site_of[i]].pool == b)
+            work->address[n_pages++] = touch[i].address / 4096;
+    qsort(work->address, n_pages, sizeof *work->address, by_value);
+    for (size_t i = 0; i < n; i++)
+        if (work->site[work->site_of[i]].pool == a) {
+            touches++;
+            inside += count_equal(work->address, n_pages, touch[i].address / 4096) > 0;
+        }
+    return touches ? (double)inside / (double)touches : 0;
+}
+
+/* Adds the set `from` to `to`: other lines of the same pages. */
+static void join(struct xb_pool *to, const struct xb_pool *from)
+{
+    double bytes = to->bytes + from->bytes;
+    to->error = hypot(to->error * to->bytes, from->error * from->bytes) / bytes;
+    to->bytes = bytes;
+    to->touches += from->touches;
+    to->sites += from->sites;
+    to->pairs += from->pairs;
+    to->granule = to->granule > from->granule ? to->granule : from->granule;
+}
+
+/* Measures one pool, and appends its hot lines, if it has any, and then the rest. */
 static void measure_pool(const struct xb_touch *touch, size_t n, struct work *work, size_t pool,
                          struct xb_pool *out, size_t *n_out)
 {
@@ -325,8 +358,21 @@ int xb_working_sets(const struct xb_touch *touch, size_t n, struct xb_pool *pool
         order) {
         list_sites(touch, n, &work);
         size_t pools = pool_sites(&work, order);
-        for (size_t i = 0; i < pools; i++)
+        struct xb_pool *rest[XB_POOLS_MAX / 2];
+        for (size_t i = 0; i < pools; i++) {
             measure_pool(touch, n, &work, i, pool, n_pools);
+            rest[i] = &pool[*n_pools - 1];
+            for (size_t j = 0; j < i; j++) {
+                if (!isfinite(rest[i]->bytes + rest[j]->bytes) ||
+                    overlap(touch, n, &work, i, j) < SAME_PAGES ||
+                    overlap(touch, n, &work, j, i) < SAME_PAGES)
+                    continue;
+                join(rest[j], rest[i]);
+                rest[i] = rest[j];
+                --*n_pools;
+                break;
+            }
+        }
         qsort(pool, *n_pools, sizeof *pool, by_touches);
         err = 0;
     }

@@ -7,7 +7,7 @@
  *
  * - Instructions that touch different sets. They are pooled by the density of their collisions: those
  *   within a factor of four are one set, as are the loads of an unrolled loop, of which each sees an
- *   eighth of the lines.
+ *   eighth of the lines. Sets that use the same pages are added: they are other lines of one.
  * - A few lines that are touched all the time, which would hide the rest: 40 samples on one line make
  *   340 MiB look like 1 MiB. Lines with more samples than the Poisson distribution allows, and at least
  *   four times the mean, are peeled off, and are a set of their own.

@@ -116,6 +116,20 @@ XB_TEST(WorkingSet, OfAnUnrolledLoopIsThatOfAllItsLoads)
     XB_EXPECT_EQ(pool.sites, 8);
 }
 
+/* ... also where the first load of a round takes most of the time. */
+XB_TEST(WorkingSet, OfAnUnrolledLoopThatWaitsUnequallyIsThatOfAllItsLoads)
+{
+    static struct xb_touch touch[N];
+    uint64_t state = 9;
+    for (int i = 0; i < N; i++) {
+        uint64_t line = draw(&state) % (24 << 10) / 64, first = i % 3 ? line / 8 * 8 : line;
+        touch[i] = (struct xb_touch){ .address = BASE + first * 64, .site = (uint32_t)(first % 8) };
+    }
+    struct xb_pool pool = largest(touch, N);
+    expect_size("unequal", pool.bytes, 24 << 10);
+    XB_EXPECT_EQ(pool.touches, N);
+}
+
 XB_TEST(WorkingSet, InstructionsWithSetsOfTheirOwnAreToldApart)
 {
     static struct xb_touch touch[N];
