@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <jansson.h>
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
 static json_t *in(struct xb_json *value)
 {
@@ -45,10 +47,30 @@ void xb_json_put(struct xb_json *object, const char *key, struct xb_json *value)
     json_object_set_new(in(object), key, in(value)); /* NULL: nothing; frees what it cannot put */
 }
 
+struct xb_json *xb_json_null(void)
+{
+    return out_of(json_null());
+}
+
+/* What others named (files, arguments, symbols) may be any bytes; JSON is UTF-8. */
+struct xb_json *xb_json_text(const char *text)
+{
+    json_t *value = json_string(text);
+    if (value)
+        return out_of(value);
+    char *plain = strdup(text);
+    for (char *at = plain; at && *at; at++)
+        if ((unsigned char)*at >= 0x80)
+            *at = '?';
+    value = plain ? json_string(plain) : NULL;
+    free(plain);
+    return out_of(value);
+}
+
 void xb_json_put_text(struct xb_json *object, const char *key, const char *text)
 {
     if (text && text[0])
-        xb_json_put(object, key, out_of(json_string(text)));
+        xb_json_put(object, key, xb_json_text(text));
 }
 
 void xb_json_put_count(struct xb_json *object, const char *key, uint64_t count)

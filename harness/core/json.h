@@ -16,7 +16,9 @@ struct xb_json; /* jansson's json_t */
 struct xb_json *xb_json_object(void);
 struct xb_json *xb_json_array(void);
 struct xb_json *xb_json_real(double value); /* NULL where JSON cannot hold it */
-void xb_json_free(struct xb_json *value);   /* accepts NULL */
+struct xb_json *xb_json_null(void);
+struct xb_json *xb_json_text(const char *text); /* bytes that are not UTF-8 become '?' */
+void xb_json_free(struct xb_json *value);       /* accepts NULL */
 
 /* Put a member into an object, or replace it. Absent is left out: NULL or "" as text, XB_ABSENT as
  * count, and numbers that JSON cannot hold (NaN, infinity). Counts above 2^63-1 become reals. */

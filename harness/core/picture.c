@@ -33,6 +33,10 @@ enum { LOADS = 65536, LOADS_FAR = 16384 };
 /* A sample of bandwidth: 0.1 ms in an L1, 5 ms in DRAM. */
 #define SPAN_BYTES (UINT64_C(48) << 20)
 
+/* A stream has left the last-level cache where it is down to this share of its best there. */
+static const double REACH_SHARE = 2. / 3;
+#define REACH_NS UINT64_C(1500000000)
+
 #define CELL_LIMIT_NS UINT64_C(20000000000)
 
 /* What is left of the rounds when this much time went by is left out. */
@@ -188,6 +192,24 @@ static int load(struct painter *painter, uint64_t bytes, double *gb_per_s)
     return err == -EINTR ? err : 0;
 }
 
+/* Before a brush is chosen: plan.kernel. */
+static struct painter paint(const struct xb_registry *registry, const struct xb_topology *topology,
+                            enum xb_bind bind, const volatile sig_atomic_t *stop,
+                            struct xb_reason *why)
+{
+    const struct xb_model *model = xb_plain_model(registry);
+    return (struct painter){
+        .plan = { .model = model,
+                  .engine = model ? xb_plain_engine(registry, model, NULL) : NULL,
+                  .source = xb_find_source(registry, "none"),
+                  .topology = topology,
+                  .bind = bind,
+                  .params = { .workers = 1, .depth = 1, .seed = 1, .scratch_dir = "." } },
+        .stop = stop,
+        .why = why,
+    };
+}
+
 int xb_picture_measure(const struct xb_registry *registry, const struct xb_topology *topology,
                        enum xb_bind bind, bool quick, const volatile sig_atomic_t *stop,
                        struct xb_picture *picture, struct xb_reason *why)
@@ -207,21 +229,11 @@ int xb_picture_measure(const struct xb_registry *registry, const struct xb_topol
 
     const struct xb_kernel *chase = find_kernel(registry, XB_SHOWS_LATENCY);
     const struct xb_kernel *stream = find_kernel(registry, XB_SHOWS_BANDWIDTH);
-    const struct xb_model *model = xb_plain_model(registry);
-    if (!chase || !model)
+    struct painter painter = paint(registry, topology, bind, stop, why);
+    if (!chase || !painter.plan.model)
         return xb_because(why, -ENOTSUP, "no %s to measure caches with",
                           chase ? "model" : "kernel that shows latency");
-    struct painter painter = {
-        .plan = { .kernel = chase,
-                  .model = model,
-                  .engine = xb_plain_engine(registry, model, NULL),
-                  .source = xb_find_source(registry, "none"),
-                  .topology = topology,
-                  .bind = bind,
-                  .params = { .workers = 1, .depth = 1, .seed = 1, .scratch_dir = "." } },
-        .stop = stop,
-        .why = why,
-    };
+    painter.plan.kernel = chase;
     uint64_t memory = xb_topology_memory_bytes(topology), held = (uint64_t)ROUNDS * BALLAST;
     size_t n_stairs = 0;
     size_t n = xb_picture_sizes((uint64_t)claimed[XB_CACHE_LLC],
@@ -247,6 +259,68 @@ int xb_picture_measure(const struct xb_registry *registry, const struct xb_topol
     }
     picture->took_s = (double)(xb_now_ns() - begin_ns) / 1e9;
     return err;
+}
+
+/* What a busy machine left no time for: `bytes` are beyond every cache. */
+static int fill_dram(struct painter *painter, const struct xb_kernel *chase, uint64_t bytes,
+                     struct xb_picture *picture)
+{
+    int err = 0;
+    struct xb_sample sample;
+    if (!(picture->load_gb_per_s[XB_PICTURE_DRAM] > 0))
+        err = load(painter, bytes, &picture->load_gb_per_s[XB_PICTURE_DRAM]);
+    if (err || !chase || picture->latency_ns[XB_PICTURE_DRAM] > 0)
+        return err;
+    painter->plan.kernel = chase;
+    painter->plan.params.isa = XB_ISA_BASE;
+    painter->plan.params.bytes = bytes;
+    err = measure(painter, 1, 1, &sample);
+    if (!err && sample.work.items)
+        err = measure(painter, LOADS_FAR / sample.work.items, SAMPLES, &sample);
+    if (!err)
+        picture->latency_ns[XB_PICTURE_DRAM] = xb_sample_item_ns(&sample);
+    return err == -EINTR ? err : 0;
+}
+
+int xb_picture_reach(const struct xb_registry *registry, const struct xb_topology *topology,
+                     const volatile sig_atomic_t *stop, struct xb_picture *picture, double *bytes,
+                     struct xb_reason *why)
+{
+    const struct xb_kernel *stream = find_kernel(registry, XB_SHOWS_BANDWIDTH);
+    *bytes = NAN;
+    *why = (struct xb_reason){ 0 };
+    struct painter painter = paint(registry, topology, XB_BIND_NONE, stop, why);
+    if (!stream || !painter.plan.model)
+        return xb_because(why, -ENOTSUP, "no kernel that shows bandwidth");
+    painter.plan.kernel = stream;
+    painter.plan.params.isa = xb_isa_best(stream->isas);
+    uint64_t deadline_ns = xb_now_ns() + REACH_NS;
+    double l2 = picture->capacity[XB_CACHE_L2], size = fmax(2 * (l2 > 0 ? l2 : 0), 4 << 20);
+    double most = fmin((double)xb_topology_memory_bytes(topology) / 4, 1 << 30);
+    double plateau = 0, before = 0, before_size = size;
+    for (; size <= most && xb_now_ns() < deadline_ns; size *= M_SQRT2) {
+        double best = 0;
+        for (int again = 0; again < 2 && !(best >= REACH_SHARE * plateau && best > 0); again++) {
+            double gb_per_s = NAN; /* a neighbour's moment passes; the end of a cache does not */
+            if (load(&painter, (uint64_t)size / 4096 * 4096, &gb_per_s) == -EINTR)
+                return -EINTR;
+            best = fmax(best, gb_per_s);
+        }
+        if (!(best > 0))
+            return why->code ? why->code : -EIO;
+        plateau = fmax(plateau, best);
+        if (best < REACH_SHARE * plateau) {
+            double way = (before - REACH_SHARE * plateau) / (before - best);
+            *bytes = before_size * pow(size / before_size, fmin(fmax(way, 0), 1));
+            size = fmin(fmax(4 * *bytes, 64 << 20), most);
+            return fill_dram(&painter, find_kernel(registry, XB_SHOWS_LATENCY),
+                             (uint64_t)size / 4096 * 4096, picture);
+        }
+        before = best;
+        before_size = size;
+    }
+    return xb_because(why, -ERANGE, "no end of the last-level cache up to %.0f MiB",
+                      before_size / 1048576);
 }
 
 /* ---- what it says ---- */

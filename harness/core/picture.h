@@ -43,6 +43,15 @@ int xb_picture_measure(const struct xb_registry *registry, const struct xb_topol
                        enum xb_bind bind, bool quick, const volatile sig_atomic_t *stop,
                        struct xb_picture *picture, struct xb_reason *why);
 
+/* The last-level cache as a stream of loads by one core finds it: the bytes at which its bandwidth has
+ * fallen to two thirds of its best beyond the L2. In a guest whose pages the hypervisor keeps small a
+ * chase slows down at a tenth of that, for the walks of the page tables. `picture` tells where the L2
+ * ends, and gets what it lacks of DRAM. 2 s. NaN, with `why` and -ERANGE, if bandwidth does not fall up
+ * to 1 GiB or a quarter of the memory; else as xb_picture_measure(). */
+int xb_picture_reach(const struct xb_registry *registry, const struct xb_topology *topology,
+                     const volatile sig_atomic_t *stop, struct xb_picture *picture, double *bytes,
+                     struct xb_reason *why);
+
 /* Whether the claim of a cache's size (0: none) and its measurement differ by more than a quarter of
  * the claim. False where there is no measurement. */
 bool xb_picture_contradicts(const struct xb_picture *picture, const struct xb_topology *topology,

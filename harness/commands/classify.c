@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * xbound classify: tells what bounds a program, while it runs. */
+#include "command.h"
+
+#include "../base/parse.h"
+#include "../core/json.h"
+#include "../core/profile.h"
+#include "../core/registry.h"
+#include "../core/sink.h"
+#include "../core/topology.h"
+#include "../core/watch.h"
+#include "../core/watch_rows.h"
+#include "../core/watch_text.h"
+#include "../probes/probe.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char usage[] =
+    "Usage: xbound classify [OPTION...] [--] COMMAND [ARGUMENT...]\n"
+    "       xbound classify [OPTION...] -p PID\n"
+    "Tells what bounds a program: cpu, a cache, memory, io, sync (waiting for other workers or a\n"
+    "timer) or kernel; mixed where no class has most of its time, unknown where that cannot be "
+    "told.\n"
+    "Children and threads are watched too. The command keeps its input, output and exit code; the\n"
+    "report goes to standard error, or with -p to standard output.\n\n"
+    "  -p, --pid PID     watch a running process, 5 s unless --time says otherwise\n"
+    "      --time S      watch so long (such as 10 or 500ms) and report; the command then runs "
+    "on.\n"
+    "                    Without it a command is watched to its end, and what it leaves running 5 "
+    "s\n"
+    "      --kill        end the command when --time is over: SIGTERM, SIGKILL 2 s later\n"
+    "      --probes LIST only these kinds of evidence, see below\n"
+    "      --phases      a line for each second, not for each run of equal ones\n"
+    "      --json        the report as one JSON object\n"
+    "  -o, --output FILE where the report goes\n"
+    "      --csv DIR     also phases.csv, evidence.csv and provenance.csv, in a new or empty "
+    "folder;\n"
+    "                    scripts/plot.sh DIR draws them\n"
+    "      --refresh     measure this machine's caches again (4 s); they are kept below\n"
+    "                    ${XDG_CACHE_HOME:-~/.cache}/xbound\n"
+    "      --no-cache    measure them, and keep nothing\n"
+    "      --help        this text\n";
+
+static const char exits[] =
+    "\nExit codes: the command's own, 128 and the number of the signal that killed it, 126 if it\n"
+    "cannot be executed, 127 if it is not there; 1 the report could not be written; 2 usage, or "
+    "no\n"
+    "such process; 130 interrupted. NO_COLOR switches colour off.";
+
+struct command_line {
+    struct xb_watching asked;
+    const struct xb_probe *probes[XB_WATCH_PROBES];
+    const char *output, *csv, *list;
+    bool json, phases, refresh, no_cache, help;
+};
+
+enum {
+    OPT_TIME = 256,
+    OPT_KILL,
+    OPT_PROBES,
+    OPT_PHASES,
+    OPT_JSON,
+    OPT_CSV,
+    OPT_REFRESH,
+    OPT_NO_CACHE
+};
+
+static void print_help(void)
+{
+    struct xb_reason why;
+    fputs(usage, stdout);
+    puts("\nProbes:");
+    for (size_t i = 0; i < xb_builtin.n_probes; i++) {
+        const struct xb_probe *probe = xb_builtin.probes[i];
+        bool works = probe->probe(&why) == 0;
+        printf("  %-16s %s%s\n", probe->name, probe->summary,
+               probe->on_request ? " (only with --probes)" : "");
+        if (!works)
+            printf("  %-16s not here: %s\n", "", why.text);
+    }
+    puts(exits);
+}
+
+/* ---- the command line ---- */
+
+/* 0 or an exit code. */
+static int choose_probes(struct command_line *line)
+{
+    struct xb_watching *asked = &line->asked;
+    asked->probes = line->probes;
+    if (!line->list) {
+        for (size_t i = 0; i < xb_builtin.n_probes && asked->n_probes < XB_WATCH_PROBES; i++)
+            if (!xb_builtin.probes[i]->on_request)
+                line->probes[asked->n_probes++] = xb_builtin.probes[i];
+        return 0;
+    }
+    char text[512];
+    const char *names[XB_WATCH_PROBES];
+    snprintf(text, sizeof text, "%s", line->list);
+    int n = xb_parse_list(text, names, XB_WATCH_PROBES);
+    if (n <= 0)
+        return xb_usage("classify",
+                        "--probes: '%.60s' is not a list of names, such as offcpu,stall",
+                        line->list);
+    for (int i = 0; i < n; i++) {
+        const struct xb_probe *probe = xb_find_probe(&xb_builtin, names[i]);
+        if (!probe)
+            return xb_usage("classify",
+                            "--probes: there is no probe '%.40s'; see xbound classify --help",
+                            names[i]);
+        bool twice = false;
+        for (size_t j = 0; j < asked->n_probes; j++)
+            twice |= line->probes[j] == probe;
+        if (!twice)
+            line->probes[asked->n_probes++] = probe;
+    }
+    return 0;
+}
+
+/* 0 or an exit code. */
+static int read_option(struct command_line *line, int option, char **argv)
+{
+    uint64_t pid;
+    switch (option) {
+    case 'h':
+        line->help = true;
+        return 0;
+    case 'p':
+        if (xb_parse_count(optarg, 1, INT32_MAX, &pid) != 0)
+            return xb_usage("classify", "-p: '%.40s' is not the number of a process", optarg);
+        line->asked.pid = (pid_t)pid;
+        return 0;
+    case 'o':
+        line->output = optarg;
+        return *optarg ? 0 : xb_usage("classify", "-o: an empty path");
+    case OPT_TIME:
+        if (xb_parse_time(optarg, 50 * 1000 * 1000, UINT64_C(1000000000) * 86400 * 30,
+                          &line->asked.time_ns) != 0)
+            return xb_usage("classify",
+                            "--time: '%.40s' is not a time of 50ms or more, such as 10 or 500ms",
+                            optarg);
+        return 0;
+    case OPT_KILL:
+        line->asked.end_after = true;
+        return 0;
+    case OPT_PROBES:
+        line->list = optarg;
+        return 0;
+    case OPT_PHASES:
+        line->phases = true;
+        return 0;
+    case OPT_JSON:
+        line->json = true;
+        return 0;
+    case OPT_CSV:
+        line->csv = optarg;
+        return *optarg ? 0 : xb_usage("classify", "--csv: an empty path");
+    case OPT_REFRESH:
+        line->refresh = true;
+        return 0;
+    case OPT_NO_CACHE:
+        line->no_cache = true;
+        return 0;
+    case ':':
+        return xb_usage("classify", "option '%s' needs a value; see xbound classify --help",
+                        argv[optind - 1]);
+    default:
+        return xb_usage("classify",
+                        "unknown option '%s'; see xbound classify --help; a command's own "
+                        "options go behind it, or behind --",
+                        argv[optind - 1]);
+    }
+}
+
+/* 0 or an exit code. */
+static int read_command_line(struct command_line *line, int argc, char **argv)
+{
+    static const struct option options[] = {
+        { "pid", required_argument, NULL, 'p' },
+        { "time", required_argument, NULL, OPT_TIME },
+        { "kill", no_argument, NULL, OPT_KILL },
+        { "probes", required_argument, NULL, OPT_PROBES },
+        { "phases", no_argument, NULL, OPT_PHASES },
+        { "json", no_argument, NULL, OPT_JSON },
+        { "output", required_argument, NULL, 'o' },
+        { "csv", required_argument, NULL, OPT_CSV },
+        { "refresh", no_argument, NULL, OPT_REFRESH },
+        { "no-cache", no_argument, NULL, OPT_NO_CACHE },
+        { "help", no_argument, NULL, 'h' },
+        { NULL, 0, NULL, 0 },
+    };
+    int code = 0;
+    opterr = 0;
+    /* +: what stands behind the command belongs to it. */
+    for (int option; !code && !line->help &&
+                     (option = getopt_long(argc, argv, "+:p:o:h", options, NULL)) != -1;)
+        code = read_option(line, option, argv);
+    if (code || line->help)
+        return code;
+    if (optind < argc)
+        line->asked.argv = (const char *const *)argv + optind;
+    if (line->asked.argv && line->asked.pid)
+        return xb_usage("classify", "-p and a command: want one of them");
+    if (!line->asked.argv && !line->asked.pid)
+        return xb_usage("classify", "want a command or -p PID; see xbound classify --help");
+    if (line->asked.argv && !line->asked.argv[0][0])
+        return xb_usage("classify", "the command is an empty word");
+    if (line->asked.end_after && (!line->asked.time_ns || !line->asked.argv))
+        return xb_usage("classify", "--kill: ends a command whose --time is over; want both");
+    if (line->no_cache && line->refresh)
+        return xb_usage("classify", "--refresh keeps what --no-cache does not; want one of them");
+    return choose_probes(line);
+}
+
+/* ---- what is measured of the machine ---- */
+
+static void measure_machine(const struct xb_topology *topology, struct xb_profile *profile)
+{
+    struct xb_reason why;
+    struct sigaction by_default = { .sa_handler = SIG_DFL }, before;
+    if (isatty(STDERR_FILENO))
+        fputs("xbound classify: measuring this machine's caches, once (4 s)\n", stderr);
+    sigaction(SIGCHLD, &by_default, &before); /* where it is ignored, no cell could be reaped */
+    xb_profile_measure(&xb_builtin, topology, NULL, profile, &why);
+    sigaction(SIGCHLD, &before, NULL);
+    if (why.code && why.code != -ERANGE)
+        fprintf(stderr, "xbound classify: the picture of the caches is not complete: %s\n",
+                why.text);
+}
+
+/* From the file that is kept, if it may be used and can. Without one all works, but takes longer. */
+static void know_machine(const struct command_line *line, const struct xb_topology *topology,
+                         struct xb_profile *profile)
+{
+    char path[PATH_MAX];
+    struct xb_reason why;
+    bool keep = !line->no_cache && xb_profile_path(topology, path, &why) == 0;
+    if (keep && !line->refresh && xb_profile_load(path, profile, &why) == 0)
+        return;
+    measure_machine(topology, profile);
+    if (keep && xb_profile_save(path, profile, &why) != 0)
+        fprintf(stderr, "xbound classify: what was measured is not kept: %s\n", why.text);
+}
+
+/* ---- the report ---- */
+
+static bool wants_colour(FILE *out)
+{
+    const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
+    return isatty(fileno(out)) && (!no_color || !no_color[0]) && term && strcmp(term, "dumb") != 0;
+}
+
+/* Whether all of it reached its files. */
+static bool report(const struct command_line *line, const struct xb_topology *topology,
+                   const struct xb_watched *watched, FILE *out)
+{
+    struct xb_reason why = { 0 };
+    bool good = true;
+    if (line->json)
+        good = xb_json_write(out, xb_watch_json(&line->asked, watched), &why) == 0;
+    else
+        xb_watch_print(out, &line->asked, watched, line->phases, wants_colour(out));
+    if (good && (fflush(out) != 0 || ferror(out)))
+        good = xb_because(&why, -EIO, "%s: %s", line->output ? line->output : "the report",
+                          strerror(errno)) == 0;
+    if (line->csv && xb_watch_write(line->csv, topology, &line->asked, watched, &why) != 0)
+        good = false;
+    if (!good)
+        fprintf(stderr, "xbound classify: %s\n", why.text);
+    return good;
+}
+
+/* The exit code for a command or process that could not be watched. */
+static int refuse(const struct command_line *line, const struct xb_reason *why, bool started)
+{
+    fprintf(stderr, "xbound classify: %s\n", why->text);
+    if (started)
+        return why->code == -ENOENT ? 127 : 126;
+    return line->asked.pid ? XB_EXIT_USAGE : XB_EXIT_FAILED;
+}
+
+static int classify(const struct command_line *line, const struct xb_topology *topology, FILE *out)
+{
+    struct xb_watch *watch = NULL;
+    struct xb_watched watched;
+    struct xb_reason why = { 0 };
+    if (xb_watch_open(&line->asked, &watch, &why) != 0)
+        return refuse(line, &why, false);
+    int code;
+    if (xb_watch_run(watch, &watched, &why) != 0) {
+        code = refuse(line, &why, line->asked.argv && why.code != -ENOMEM);
+    } else {
+        bool good = report(line, topology, &watched, out);
+        code = xb_watch_wait(watch);
+        if (!good && code == XB_EXIT_OK)
+            code = XB_EXIT_FAILED;
+    }
+    xb_watch_close(watch);
+    return code;
+}
+
+static int run(int argc, char **argv)
+{
+    struct command_line line = { .output = NULL };
+    struct xb_reason why = { 0 };
+    int code = read_command_line(&line, argc, argv);
+    if (code)
+        return code;
+    if (line.help) {
+        print_help();
+        return XB_EXIT_OK;
+    }
+    FILE *out = line.output ? fopen(line.output, "we") : line.asked.pid ? stdout : stderr;
+    if (!out)
+        return xb_usage("classify", "-o: %.200s: %s", line.output, strerror(errno));
+    struct xb_topology *topology = NULL;
+    struct xb_profile profile;
+    if (line.csv && xb_sink_prepare(line.csv, &why) != 0) {
+        code = xb_usage("classify", "--csv: %s", why.text);
+    } else if (xb_topology_open(NULL, &topology, &why) != 0) {
+        fprintf(stderr, "xbound classify: topology: %s\n", why.text);
+        code = XB_EXIT_FAILED;
+    } else {
+        know_machine(&line, topology, &profile);
+        line.asked.capacity = &profile.capacity;
+        code = classify(&line, topology, out);
+    }
+    xb_topology_close(topology);
+    if (line.output && fclose(out) != 0 && code == XB_EXIT_OK) {
+        fprintf(stderr, "xbound classify: %s: %s\n", line.output, strerror(errno));
+        code = XB_EXIT_FAILED;
+    }
+    return code;
+}
+
+const struct xb_command xb_command_classify = {
+    .name = "classify",
+    .arguments = "COMMAND...",
+    .summary = "what bounds a program, while it runs (also -p PID)",
+    .run = run,
+};
