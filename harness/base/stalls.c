@@ -2,7 +2,7 @@
  * Takes samples in: looks each place up in the code once, computes each address. */
 #include "stalls.h"
 
-#include "code.h"
+#include "pages.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -13,7 +13,7 @@ enum { SAMPLES_MAX = 2000000, SLOTS_MIN = 1024 };
 struct xb_stalls {
     enum xb_skid skid;
     struct xb_decoder *decoder;
-    struct xb_code *code;
+    struct xb_pages *code;
     struct xb_maps maps;
     uint32_t burst;
     unsigned turn;
@@ -35,7 +35,7 @@ int xb_stalls_open(enum xb_skid skid, struct xb_stalls **out, struct xb_reason *
         return xb_because(why, -ENOMEM, "stalls: out of memory");
     stalls->skid = skid;
     int err = xb_decoder_open(XB_ISA_HERE, &stalls->decoder, why);
-    if (!err && xb_code_open(&stalls->code) != 0)
+    if (!err && xb_pages_open(&stalls->code) != 0)
         err = xb_because(why, -ENOMEM, "stalls: out of memory");
     if (err) {
         xb_stalls_close(stalls);
@@ -50,7 +50,7 @@ void xb_stalls_close(struct xb_stalls *stalls)
     if (!stalls)
         return;
     xb_decoder_close(stalls->decoder);
-    xb_code_close(stalls->code);
+    xb_pages_close(stalls->code);
     xb_maps_forget(&stalls->maps);
     free(stalls->site);
     free(stalls->slot);
@@ -62,7 +62,7 @@ void xb_stalls_close(struct xb_stalls *stalls)
 void xb_stalls_begin(struct xb_stalls *stalls)
 {
     stalls->burst++;
-    xb_code_forget(stalls->code);
+    xb_pages_forget(stalls->code);
     for (size_t i = 0; i < stalls->n_pids; i++)
         xb_maps_read(&stalls->maps, stalls->pid[i]); /* of one that is gone the old ones stay */
 }
@@ -140,8 +140,8 @@ static struct xb_stall_site *site_of(struct xb_stalls *stalls, const struct xb_s
         return site;
     struct xb_window read;
     if (!window) {
-        xb_code_window(stalls->code, &stalls->maps, sample->pid, sample->ip, XB_STALL_BEHIND,
-                       XB_STALL_AHEAD, stalls->room, &read);
+        xb_pages_window(stalls->code, &stalls->maps, sample->pid, sample->ip, XB_STALL_BEHIND,
+                        XB_STALL_AHEAD, stalls->room, &read);
         window = &read;
     }
     struct xb_stall stall;
@@ -232,7 +232,7 @@ static void take_mapping(void *context, const struct xb_mapping *mapping)
     struct xb_stalls *stalls = context;
     xb_maps_add(&stalls->maps, mapping);
     /* A new program, or a library: what was read of such addresses is of the past. */
-    xb_code_forget(stalls->code);
+    xb_pages_forget(stalls->code);
 }
 
 void xb_stalls_drain(struct xb_stalls *stalls, struct xb_sampler *sampler)

@@ -208,10 +208,11 @@ static void divide(const struct stall *stall, const struct sums *sums, struct xb
     for (size_t i = 0; i < sums->n_pools; i++) {
         const struct xb_pool *pool = &sums->pool[i];
         /* Some samples all over the place, without a pair: too few to be a set of any size. */
-        if (!isfinite(pool->bytes) && pool->touches < 60)
+        if (!isfinite(pool->size.bytes) && pool->touches < 60)
             unknown += (double)pool->touches;
         else
-            level_share[level_of(stall->scene->capacity, pool->bytes)] += (double)pool->touches;
+            level_share[level_of(stall->scene->capacity, pool->size.bytes)] +=
+                (double)pool->touches;
     }
     const size_t *kind = sums->kind;
     size_t computing = kind[XB_STALL_STACK] + kind[XB_STALL_THREAD_LOCAL] + kind[XB_STALL_DIVIDE] +
@@ -247,23 +248,23 @@ static void tell_pools(const struct stall *stall, const struct sums *sums, struc
         if (share < 0.05)
             break;
         told++;
-        double bytes = scale(pool->bytes, &unit);
-        const char *level = level_name(level_of(stall->scene->capacity, pool->bytes));
+        double bytes = scale(pool->size.bytes, &unit);
+        const char *level = level_name(level_of(stall->scene->capacity, pool->size.bytes));
         if (pool->is_hot)
-            xb_add_clue(out, name, pool->bytes,
+            xb_add_clue(out, name, pool->size.bytes,
                         "%.0f %% of user time waits for %.0f %s of hot lines", 100 * share, bytes,
                         unit);
-        else if (!isfinite(pool->bytes))
+        else if (!isfinite(pool->size.bytes))
             xb_add_clue(
                 out, name, NAN,
                 "%.0f %% of user time waits for addresses of which no two met in %zu samples",
                 100 * share, pool->touches);
         else
-            xb_add_clue(out, name, pool->bytes,
+            xb_add_clue(out, name, pool->size.bytes,
                         "%.0f %% of user time waits for a working set of %.3g %s, which %s holds "
                         "(+-%.0f %%: %llu pairs of samples within %u bytes)",
-                        100 * share, bytes, unit, level, 100 * pool->error,
-                        (unsigned long long)pool->pairs, pool->granule);
+                        100 * share, bytes, unit, level, 100 * pool->size.error,
+                        (unsigned long long)pool->size.pairs, pool->size.granule);
     }
 }
 

@@ -29,23 +29,33 @@
 
 enum { XB_POOLS_MAX = 16, XB_LINE_BYTES = 64 };
 
-struct xb_pool {
-    size_t touches;   /* samples that fell into it */
-    size_t sites;     /* instructions; of hot lines those of the pool they were peeled from */
-    bool is_hot;      /* lines that were peeled off: their number is known */
-    double bytes;     /* the estimate; INFINITY: not one pair, the set is large */
-    double error;     /* relative, one standard deviation: 1/sqrt(pairs); 0 for hot lines */
+struct xb_size {
+    double bytes;     /* INFINITY: not one pair, the set is large */
+    double error;     /* relative, one standard deviation: 1/sqrt(pairs) */
     uint64_t pairs;   /* that it rests on */
     uint32_t granule; /* bytes within which two samples are a pair: 64, or larger */
 };
 
+/* A set, and who touches it. */
+struct xb_pool {
+    size_t touches; /* samples that fell into it */
+    size_t sites;   /* instructions; of hot lines those that they were peeled off from */
+    bool is_hot;    /* lines that were peeled off: their number is known, and rests on no pairs */
+    struct xb_size size;
+};
+
 /* Splits `touch` (n of them, each thread's in order of time) into sets and estimates the size of each.
- * `pool`: room for XB_POOLS_MAX; `n_pools` of them come back, most touches first; what there was beyond
- * is in none. 0 or -ENOMEM. Any thread. */
+ * `pool`: room for XB_POOLS_MAX; `n_pools` of them come back, most touches first. 0 or -ENOMEM. Any
+ * thread. */
 int xb_working_sets(const struct xb_touch *touch, size_t n, struct xb_pool *pool, size_t *n_pools)
     __attribute__((warn_unused_result));
 
-/* The estimate for one set, nothing pooled and nothing peeled. `address`: n of them; they are sorted. */
-void xb_working_set(uint64_t *address, size_t n, struct xb_pool *out);
+/* The size of one set from pairs of lines, nothing pooled and nothing peeled. `sorted`: n addresses,
+ * ascending. Pure. */
+struct xb_size xb_size_of_lines(const uint64_t *sorted, size_t n);
+
+/* The same from pairs of pages, where there are too few of lines and the answers agree. `lines`: what
+ * pairs of lines say. Pure. */
+struct xb_size xb_size_of_set(const uint64_t *sorted, size_t n, const struct xb_size *lines);
 
 #endif

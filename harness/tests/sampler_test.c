@@ -1,5 +1,5 @@
 /* Sampling programs of our own: what comes of it, and what is refused. */
-#include "harness/base/code.h"
+#include "harness/base/pages.h"
 #include "harness/base/skid.h"
 #include "harness/base/stalls.h"
 #include "harness/base/symbol.h"
@@ -161,30 +161,30 @@ XB_TEST(Code, IsReadFromTheLivingAndFromTheFilesOfTheDead)
         char byte;
         _exit(read(gate[0], &byte, 1) != 1);
     }
-    struct xb_code *code;
+    struct xb_pages *code;
     struct xb_maps maps = { 0 };
     struct xb_window window;
     uint8_t room[64];
     uint64_t at = (uintptr_t)&xb_skid_calibrate;
-    XB_EXPECT_EQ(xb_code_open(&code), 0);
+    XB_EXPECT_EQ(xb_pages_open(&code), 0);
     XB_EXPECT_EQ(xb_maps_read(&maps, pid), 0);
-    xb_code_window(code, NULL, pid, at, 32, 32, room, &window);
+    xb_pages_window(code, NULL, pid, at, 32, 32, room, &window);
     XB_EXPECT_EQ(window.n, 64);
     XB_EXPECT_EQ(window.first, at - 32);
     XB_EXPECT_EQ(memcmp(room + 32, (const void *)(uintptr_t)at, 32), 0);
     end(pid);
-    xb_code_forget(code);
+    xb_pages_forget(code);
     memset(room, 0, sizeof room);
-    xb_code_window(code, NULL, pid, at, 32, 32, room, &window);
+    xb_pages_window(code, NULL, pid, at, 32, 32, room, &window);
     XB_EXPECT_EQ(window.n, 0);
-    xb_code_forget(code);
-    xb_code_window(code, &maps, pid, at, 32, 32, room, &window);
+    xb_pages_forget(code);
+    xb_pages_window(code, &maps, pid, at, 32, 32, room, &window);
     XB_EXPECT_EQ(window.n, 64);
     XB_EXPECT_EQ(memcmp(room + 32, (const void *)(uintptr_t)at, 32), 0);
     /* Nothing is mapped there, nor can it be. */
-    xb_code_window(code, &maps, pid, 64, 128, 32, room, &window);
+    xb_pages_window(code, &maps, pid, 64, 128, 32, room, &window);
     XB_EXPECT_EQ(window.n, 0);
-    xb_code_close(code);
+    xb_pages_close(code);
     xb_maps_forget(&maps);
     close(gate[0]);
     close(gate[1]);

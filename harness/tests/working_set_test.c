@@ -49,8 +49,8 @@ XB_TEST(WorkingSet, OfRandomTouchesIsWithinATenth)
         for (int i = 0; i < N; i++)
             touch[i] = (struct xb_touch){ .address = anywhere(&state, sizes[s]), .site = 1 };
         struct xb_pool pool = largest(touch, N);
-        expect_size("random", pool.bytes, (double)sizes[s]);
-        XB_EXPECT(pool.pairs > 500 && pool.error < 0.05);
+        expect_size("random", pool.size.bytes, (double)sizes[s]);
+        XB_EXPECT(pool.size.pairs > 500 && pool.size.error < 0.05);
         XB_EXPECT_EQ(pool.touches, N);
         XB_EXPECT(!pool.is_hot);
     }
@@ -66,7 +66,7 @@ XB_TEST(WorkingSet, OfASampledStreamIsWithinATenth)
             at += 2700000 + draw(&state) % 600000;
             touch[i] = (struct xb_touch){ .address = BASE + at / 8 * 8 % sizes[s], .site = 1 };
         }
-        expect_size("stream", largest(touch, N).bytes, (double)sizes[s]);
+        expect_size("stream", largest(touch, N).size.bytes, (double)sizes[s]);
     }
 }
 
@@ -80,7 +80,7 @@ XB_TEST(WorkingSet, OfASlowStreamIsNotLargerThanWhatItTouches)
         at += 100000 + draw(&state) % 20000;
         touch[i] = (struct xb_touch){ .address = BASE + at / 8 * 8 % (512u << 20), .site = 1 };
     }
-    expect_size("slow stream", largest(touch, N).bytes, 512u << 20);
+    expect_size("slow stream", largest(touch, N).size.bytes, 512u << 20);
 }
 
 XB_TEST(WorkingSet, HotLinesArePeeledOffTheBulk)
@@ -95,9 +95,9 @@ XB_TEST(WorkingSet, HotLinesArePeeledOffTheBulk)
     size_t n;
     XB_EXPECT_EQ(xb_working_sets(touch, N, pool, &n), 0);
     XB_EXPECT_EQ(n, 2);
-    expect_size("bulk", pool[0].bytes, 340 << 20);
+    expect_size("bulk", pool[0].size.bytes, 340 << 20);
     XB_EXPECT(pool[1].is_hot);
-    XB_EXPECT_EQ(pool[1].bytes, 8 * 64);
+    XB_EXPECT_EQ(pool[1].size.bytes, 8 * 64);
     XB_EXPECT_NEAR((double)pool[1].touches / N, 0.25, 0.01);
     XB_EXPECT_EQ(pool[0].touches + pool[1].touches, N);
 }
@@ -112,7 +112,7 @@ XB_TEST(WorkingSet, OfAnUnrolledLoopIsThatOfAllItsLoads)
         touch[i] = (struct xb_touch){ .address = BASE + line * 64, .site = (uint32_t)(line % 8) };
     }
     struct xb_pool pool = largest(touch, N);
-    expect_size("unrolled", pool.bytes, 4 << 20);
+    expect_size("unrolled", pool.size.bytes, 4 << 20);
     XB_EXPECT_EQ(pool.sites, 8);
 }
 
@@ -126,7 +126,7 @@ XB_TEST(WorkingSet, OfAnUnrolledLoopThatWaitsUnequallyIsThatOfAllItsLoads)
         touch[i] = (struct xb_touch){ .address = BASE + first * 64, .site = (uint32_t)(first % 8) };
     }
     struct xb_pool pool = largest(touch, N);
-    expect_size("unequal", pool.bytes, 24 << 10);
+    expect_size("unequal", pool.size.bytes, 24 << 10);
     XB_EXPECT_EQ(pool.touches, N);
 }
 
@@ -142,8 +142,8 @@ XB_TEST(WorkingSet, InstructionsWithSetsOfTheirOwnAreToldApart)
     size_t n;
     XB_EXPECT_EQ(xb_working_sets(touch, N, pool, &n), 0);
     XB_EXPECT_EQ(n, 2);
-    expect_size("large", pool[0].bytes, 128 << 20);
-    expect_size("small", pool[1].bytes, 32 << 10);
+    expect_size("large", pool[0].size.bytes, 128 << 20);
+    expect_size("small", pool[1].size.bytes, 32 << 10);
 }
 
 /* A quarter of all stalls on the first line of a page, as stores into 1 GiB had them. */
@@ -156,7 +156,7 @@ XB_TEST(WorkingSet, TheFirstLineOfAPageDoesNotShrinkIt)
             uint64_t at = anywhere(&state, sizes[s]);
             touch[i] = (struct xb_touch){ .address = i % 4 ? at : at & ~4095ull, .site = 1 };
         }
-        expect_size("first lines", largest(touch, N).bytes, (double)sizes[s]);
+        expect_size("first lines", largest(touch, N).size.bytes, (double)sizes[s]);
     }
 }
 
@@ -171,8 +171,8 @@ XB_TEST(WorkingSet, ASparseSetIsCountedInLines)
         touch[i] = (struct xb_touch){ .address = BASE + line * 64, .site = 1 };
     }
     struct xb_pool pool = largest(touch, N);
-    XB_EXPECT_EQ(pool.granule, XB_LINE_BYTES);
-    XB_EXPECT_NEAR(pool.bytes / ((double)bytes / 4), 1, 0.15);
+    XB_EXPECT_EQ(pool.size.granule, XB_LINE_BYTES);
+    XB_EXPECT_NEAR(pool.size.bytes / ((double)bytes / 4), 1, 0.15);
 }
 
 XB_TEST(WorkingSet, OneLineAgainAndAgainIsOneLine)
@@ -181,7 +181,7 @@ XB_TEST(WorkingSet, OneLineAgainAndAgainIsOneLine)
     for (int i = 0; i < 1000; i++)
         touch[i] = (struct xb_touch){ .address = BASE, .site = 1 };
     struct xb_pool pool = largest(touch, 1000);
-    XB_EXPECT_EQ(pool.bytes, XB_LINE_BYTES);
+    XB_EXPECT_EQ(pool.size.bytes, XB_LINE_BYTES);
     XB_EXPECT_EQ(pool.touches, 1000);
 }
 
@@ -200,6 +200,6 @@ XB_TEST(WorkingSet, WithoutAPairItIsInfinite)
     for (int i = 0; i < 10; i++)
         touch[i] = (struct xb_touch){ .address = BASE + ((uint64_t)i << 32), .site = 1 };
     struct xb_pool pool = largest(touch, 10);
-    XB_EXPECT(isinf(pool.bytes));
-    XB_EXPECT_EQ(pool.pairs, 0);
+    XB_EXPECT(isinf(pool.size.bytes));
+    XB_EXPECT_EQ(pool.size.pairs, 0);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Reads code pages of processes, each once. */
-#include "code.h"
+#include "pages.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,18 +21,18 @@ struct page {
     uint8_t *bytes;
 };
 
-struct xb_code {
+struct xb_pages {
     size_t n;
     struct page page[SLOTS];
 };
 
-int xb_code_open(struct xb_code **out)
+int xb_pages_open(struct xb_pages **out)
 {
     *out = calloc(1, sizeof **out);
     return *out ? 0 : -ENOMEM;
 }
 
-void xb_code_forget(struct xb_code *code)
+void xb_pages_forget(struct xb_pages *code)
 {
     for (size_t i = 0; i < SLOTS; i++) {
         free(code->page[i].bytes);
@@ -41,11 +41,11 @@ void xb_code_forget(struct xb_code *code)
     code->n = 0;
 }
 
-void xb_code_close(struct xb_code *code)
+void xb_pages_close(struct xb_pages *code)
 {
     if (!code)
         return;
-    xb_code_forget(code);
+    xb_pages_forget(code);
     free(code);
 }
 
@@ -68,7 +68,7 @@ static bool read_page(const struct xb_maps *maps, pid_t pid, uint64_t at, uint8_
     return process_vm_readv(pid, &to, 1, &from, 1, 0) == PAGE || read_file(maps, pid, at, bytes);
 }
 
-static const uint8_t *page_at(struct xb_code *code, const struct xb_maps *maps, pid_t pid,
+static const uint8_t *page_at(struct xb_pages *code, const struct xb_maps *maps, pid_t pid,
                               uint64_t at)
 {
     size_t slot = ((at / PAGE + (uint64_t)pid * 0x10001) * 0x9e3779b97f4a7c15ull) >> 52;
@@ -76,7 +76,7 @@ static const uint8_t *page_at(struct xb_code *code, const struct xb_maps *maps, 
         if (code->page[slot].at == at && code->page[slot].pid == pid)
             return code->page[slot].bytes;
     if (code->n > SLOTS / 4 * 3) {
-        xb_code_forget(code);
+        xb_pages_forget(code);
         return page_at(code, maps, pid, at);
     }
     uint8_t *bytes = malloc(PAGE);
@@ -89,8 +89,8 @@ static const uint8_t *page_at(struct xb_code *code, const struct xb_maps *maps, 
     return bytes;
 }
 
-void xb_code_window(struct xb_code *code, const struct xb_maps *maps, pid_t pid, uint64_t at,
-                    size_t behind, size_t ahead, uint8_t *room, struct xb_window *out)
+void xb_pages_window(struct xb_pages *code, const struct xb_maps *maps, pid_t pid, uint64_t at,
+                     size_t behind, size_t ahead, uint8_t *room, struct xb_window *out)
 {
     *out = (struct xb_window){ .code = room, .first = at };
     if (at < PAGE || at > UINT64_MAX - ahead - PAGE)
