@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <string.h>
 
 /* Shares of a sample's time beyond which it is suspect. */
 static const double STEAL_MOST = 0.02, SKEW_MOST = 0.10, CPU_LEAST = 0.90, COST_MOST = 0.01;

@@ -94,11 +94,12 @@ xb_add_clue(struct xb_findings *findings, const char *name, double value, const 
     va_end(args);
 }
 
-/* The machine's memory as measured, enum xb_level L1 to DRAM. NaN where it is not known. */
+/* The machine as measured, by enum xb_level from L1 to DRAM. NaN where it is not known. */
 struct xb_capacity {
     double bytes[XB_LEVEL_DRAM];             /* of the caches */
     double latency_ns[XB_LEVEL_DRAM + 1];    /* per dependent load */
     double load_gb_per_s[XB_LEVEL_DRAM + 1]; /* of one core */
+    double skid; /* 1: timer interrupts point behind the load that was waited for; 2: at it */
 };
 
 /* One thread of the program. */

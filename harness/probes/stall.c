@@ -62,14 +62,19 @@ static void close_all(void *probe)
 
 static int open_on(const struct xb_scene *scene, void **out, struct xb_reason *why)
 {
-    struct xb_skid_report skid;
+    struct xb_skid_report report;
+    enum xb_skid skid = scene->capacity->skid > 1 ? XB_SKID_SAME : XB_SKID_NEXT;
     struct stall *stall = calloc(1, sizeof *stall);
     if (!stall)
         return xb_because(why, -ENOMEM, "stall: out of memory");
     *stall = (struct stall){ .scene = scene, .credit_ns = burst_ns };
-    int err = xb_skid_calibrate(&skid, why);
+    int err = 0;
+    if (isnan(scene->capacity->skid)) {
+        err = xb_skid_calibrate(&report, why);
+        skid = report.skid;
+    }
     if (!err)
-        err = xb_stalls_open(skid.skid, &stall->stalls, why);
+        err = xb_stalls_open(skid, &stall->stalls, why);
     if (!err)
         err = xb_sampler_open(scene->root, PERIOD_NS, &stall->sampler, why);
     if (err) {
