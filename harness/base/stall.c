@@ -110,6 +110,7 @@ static void find_address(struct xb_decoder *decoder, const struct xb_window *win
     const struct xb_memory *memory = &insn->memory;
     out->memory = *memory;
     out->from = XB_ADDRESS_LOST;
+    out->keeps_base = memory->base < XB_REGISTERS && !(insn->written >> memory->base & 1);
     if (memory->base == XB_REG_OTHER || memory->index == XB_REG_OTHER)
         return;
     out->from = XB_ADDRESS_REGISTERS;
@@ -199,6 +200,7 @@ static void describe(struct xb_decoder *decoder, const struct xb_window *window,
         bool known = insn->memory.base != XB_REG_OTHER && insn->memory.index != XB_REG_OTHER;
         out->memory = insn->memory;
         out->from = known ? XB_ADDRESS_REGISTERS : XB_ADDRESS_LOST;
+        out->keeps_base = insn->memory.base < XB_REGISTERS;
         if (out->memory.is_post_indexed)
             out->memory.displacement = 0;
     } else

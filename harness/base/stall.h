@@ -50,6 +50,7 @@ struct xb_stall {
     enum xb_stall_kind kind;
     enum xb_address_from from;
     bool is_alternating; /* rep movs: reads and writes */
+    bool keeps_base;     /* XB_ADDRESS_LOST, and the base register still points to the array */
     uint64_t at;         /* the instruction */
     uint64_t end;
     struct xb_memory memory;
