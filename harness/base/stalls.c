@@ -34,7 +34,7 @@ int xb_stalls_open(enum xb_skid skid, struct xb_stalls **out, struct xb_reason *
     if (!stalls)
         return xb_because(why, -ENOMEM, "stalls: out of memory");
     stalls->skid = skid;
-    int err = xb_decoder_open(XB_ISA_HERE, &stalls->decoder, why);
+    int err = xb_decoder_open(XB_CODE_HERE, &stalls->decoder, why);
     if (!err && xb_pages_open(&stalls->code) != 0)
         err = xb_because(why, -ENOMEM, "stalls: out of memory");
     if (err) {

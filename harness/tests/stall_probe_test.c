@@ -3,10 +3,12 @@
 #include "harness/core/registry.h"
 #include "harness/probes/probe.h"
 #include "harness/tests/xbtest.h"
+#include "kernels/prng.h"
 
 #include <errno.h>
 #include <math.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -34,11 +36,20 @@ static pid_t spawn_chase(size_t bytes)
         return pid;
     size_t n = bytes / LINE;
     char *data = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (data == MAP_FAILED)
+    uint32_t *order = malloc(n * sizeof *order);
+    if (data == MAP_FAILED || !order)
         _exit(1);
-    /* Steps of an odd number go through all lines of a power of two; so far that no prefetcher follows. */
+    uint64_t state = 1;
     for (size_t i = 0; i < n; i++)
-        *(void **)(data + i * LINE) = data + (i + n / 2 - n / 8 + 1) % n * LINE;
+        order[i] = (uint32_t)i;
+    for (size_t i = n - 1; i > 0; i--) { /* Sattolo, IPL 22(6), 1986: one circle */
+        size_t j = xb_prng_below(&state, i);
+        uint32_t other = order[i];
+        order[i] = order[j];
+        order[j] = other;
+    }
+    for (size_t i = 0; i < n; i++)
+        *(void **)(data + i * LINE) = data + (size_t)order[i] * LINE;
     for (void *at = data;; at = *(void *volatile *)at)
         ;
 }
