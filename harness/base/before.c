@@ -17,7 +17,7 @@ uint64_t xb_insn_before(struct xb_decoder *decoder, const struct xb_window *wind
     if (at <= window->first || at - window->first > window->n)
         return 0;
     size_t end = at - window->first;
-    if (xb_decoder_isa(decoder) == XB_ISA_AARCH64)
+    if (xb_decoder_code(decoder) == XB_CODE_AARCH64)
         return end >= 4 ? at - 4 : 0;
     size_t from = end > XB_BEFORE_BYTES ? end - XB_BEFORE_BYTES : 0;
     size_t best = end;

@@ -15,16 +15,16 @@
 /* Two handles: operands cost three quarters of the time, and to find an instruction's start takes
  * the lengths of a hundred. */
 struct xb_decoder {
-    enum xb_isa isa;
+    enum xb_code isa;
     csh full, brief;
     cs_insn *room;
     cs_insn *brief_room;
 };
 
-int xb_decoder_open(enum xb_isa isa, struct xb_decoder **out, struct xb_reason *why)
+int xb_decoder_open(enum xb_code isa, struct xb_decoder **out, struct xb_reason *why)
 {
-    cs_arch arch = isa == XB_ISA_X86_64 ? CS_ARCH_X86 : CS_ARCH_ARM64;
-    cs_mode mode = isa == XB_ISA_X86_64 ? CS_MODE_64 : CS_MODE_LITTLE_ENDIAN;
+    cs_arch arch = isa == XB_CODE_X86_64 ? CS_ARCH_X86 : CS_ARCH_ARM64;
+    cs_mode mode = isa == XB_CODE_X86_64 ? CS_MODE_64 : CS_MODE_LITTLE_ENDIAN;
     struct xb_decoder *decoder = calloc(1, sizeof *decoder);
     if (!decoder)
         return xb_because(why, -ENOMEM, "decoder: out of memory");
@@ -63,7 +63,7 @@ void xb_decoder_close(struct xb_decoder *decoder)
     free(decoder);
 }
 
-enum xb_isa xb_decoder_isa(const struct xb_decoder *decoder)
+enum xb_code xb_decoder_code(const struct xb_decoder *decoder)
 {
     return decoder->isa;
 }
@@ -156,9 +156,9 @@ static uint8_t x86_number(unsigned reg)
     }
 }
 
-static void x86_memory(const cs_x86 *x86, const cs_x86_op *op, struct xb_memory *out)
+static void x86_memory(const cs_x86 *x86, const cs_x86_op *op, struct xb_operand *out)
 {
-    *out = (struct xb_memory){
+    *out = (struct xb_operand){
         .base = x86_number(op->mem.base),
         .index = x86_number(op->mem.index),
         .scale = (uint8_t)op->mem.scale,
@@ -345,10 +345,10 @@ static bool is_wide(unsigned reg)
            reg == ARM64_REG_X30 || reg == ARM64_REG_SP;
 }
 
-static void arm_memory(const cs_arm64 *arm, unsigned i, struct xb_memory *out)
+static void arm_memory(const cs_arm64 *arm, unsigned i, struct xb_operand *out)
 {
     const cs_arm64_op *op = &arm->operands[i];
-    *out = (struct xb_memory){
+    *out = (struct xb_operand){
         .base = arm_number(op->mem.base),
         .index = arm_number(op->mem.index),
         .scale = (uint8_t)(1u << (op->shift.value & 7)),
@@ -486,7 +486,7 @@ bool xb_decode(struct xb_decoder *decoder, const uint8_t *code, size_t n, uint64
     if (from->op_str[0])
         snprintf(out->text + used, sizeof out->text - (size_t)used, " %.*s",
                  (int)sizeof out->text - used - 2, from->op_str);
-    if (decoder->isa == XB_ISA_X86_64) {
+    if (decoder->isa == XB_CODE_X86_64) {
         set_written(decoder, from, x86_number, out);
         translate_x86(from, out);
     } else {
@@ -498,7 +498,7 @@ bool xb_decode(struct xb_decoder *decoder, const uint8_t *code, size_t n, uint64
 
 #else
 
-int xb_decoder_open(enum xb_isa isa, struct xb_decoder **out, struct xb_reason *why)
+int xb_decoder_open(enum xb_code isa, struct xb_decoder **out, struct xb_reason *why)
 {
     (void)isa;
     *out = NULL;
@@ -510,10 +510,10 @@ void xb_decoder_close(struct xb_decoder *decoder)
     (void)decoder;
 }
 
-enum xb_isa xb_decoder_isa(const struct xb_decoder *decoder)
+enum xb_code xb_decoder_code(const struct xb_decoder *decoder)
 {
     (void)decoder;
-    return XB_ISA_HERE;
+    return XB_CODE_HERE;
 }
 
 bool xb_decode(struct xb_decoder *decoder, const uint8_t *code, size_t n, uint64_t at,

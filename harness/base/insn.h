@@ -12,12 +12,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum xb_isa { XB_ISA_X86_64, XB_ISA_AARCH64 };
+enum xb_code { XB_CODE_X86_64, XB_CODE_AARCH64 };
 
 #if defined(__aarch64__)
-#    define XB_ISA_HERE XB_ISA_AARCH64
+#    define XB_CODE_HERE XB_CODE_AARCH64
 #else
-#    define XB_ISA_HERE XB_ISA_X86_64
+#    define XB_CODE_HERE XB_CODE_X86_64
 #endif
 
 enum {
@@ -61,7 +61,7 @@ enum xb_insn_kind {
 };
 
 /* An operand in memory: base + (index extended) * scale + displacement. */
-struct xb_memory {
+struct xb_operand {
     uint8_t base, index;  /* a register, or XB_REG_NONE, _PC, _OTHER */
     uint8_t scale;        /* 1, 2, 4, 8 or 16 */
     uint8_t index_bytes;  /* 8; 4: only the low half counts, */
@@ -110,7 +110,7 @@ struct xb_insn {
     bool is_compare;     /* sets flags from memory and no register: fused with the jump after it */
     uint64_t target;     /* of a direct jump; 0: none */
     uint32_t written;    /* bit set over registers */
-    struct xb_memory memory;
+    struct xb_operand memory;
     struct xb_step step;
     char text[64]; /* Intel's order on x86-64 */
 };
@@ -119,13 +119,13 @@ struct xb_decoder;
 
 /* Opens a decoder. `out`: the caller's, back with xb_decoder_close(). 0, -ENOSYS when xbound was built
  * without capstone, or -ENOMEM; `why` (may be NULL) says so. One thread at a time. */
-int xb_decoder_open(enum xb_isa isa, struct xb_decoder **out, struct xb_reason *why)
+int xb_decoder_open(enum xb_code isa, struct xb_decoder **out, struct xb_reason *why)
     __attribute__((warn_unused_result));
 
 /* Accepts NULL. */
 void xb_decoder_close(struct xb_decoder *decoder);
 
-enum xb_isa xb_decoder_isa(const struct xb_decoder *decoder);
+enum xb_code xb_decoder_code(const struct xb_decoder *decoder);
 
 /* Decodes the instruction that `code` (n bytes) begins with, which lies at address `at`. False: that is
  * none, or none that this capstone knows (4.0 lacks some of AVX-512), or it is cut off. */

@@ -13,7 +13,7 @@ static uint64_t extend(uint64_t value, unsigned bytes, bool is_signed)
     return is_signed ? (value ^ sign) - sign : value;
 }
 
-uint64_t xb_memory_address(const struct xb_memory *memory, uint64_t end,
+uint64_t xb_memory_address(const struct xb_operand *memory, uint64_t end,
                            const struct xb_registers *registers)
 {
     uint64_t address = (uint64_t)memory->displacement;

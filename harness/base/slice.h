@@ -12,7 +12,7 @@ struct xb_slice {
     uint8_t root;     /* whose value it starts with; XB_REG_NONE: from nothing, or from `lea` */
     uint8_t n_steps;
     struct xb_step steps[XB_SLICE_STEPS]; /* in the order they ran */
-    struct xb_memory lea;                 /* of the first step, where that is one */
+    struct xb_operand lea;                /* of the first step, where that is one */
     uint64_t lea_end;                     /* where that instruction ends: what pc is to it */
 };
 
@@ -29,7 +29,7 @@ uint64_t xb_slice_run(const struct xb_slice *slice, const struct xb_registers *n
 
 /* The address of an operand. `end`: where its instruction ends, which pc stands for. `memory` has no
  * XB_REG_OTHER. Pure. */
-uint64_t xb_memory_address(const struct xb_memory *memory, uint64_t end,
+uint64_t xb_memory_address(const struct xb_operand *memory, uint64_t end,
                            const struct xb_registers *registers);
 
 #endif

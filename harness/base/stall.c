@@ -17,9 +17,9 @@ const char *xb_stall_kind_name(enum xb_stall_kind kind)
 }
 
 /* Whether these bytes can begin a direct jump, as decoding all of them in full takes too long. */
-static bool may_jump(enum xb_isa isa, const uint8_t *code, size_t n)
+static bool may_jump(enum xb_code isa, const uint8_t *code, size_t n)
 {
-    if (isa == XB_ISA_AARCH64)
+    if (isa == XB_CODE_AARCH64)
         return n >= 4 && ((code[3] & 0x1c) == 0x14); /* the class of branches: bits 28-26 are 101 */
     size_t i = 0;
     while (i + 1 < n && (code[i] == 0xf2 || code[i] == 0x2e || code[i] == 0x3e))
@@ -34,7 +34,7 @@ static bool may_jump(enum xb_isa isa, const uint8_t *code, size_t n)
 static bool find_back_edge(struct xb_decoder *decoder, const struct xb_window *window, uint64_t ip,
                            uint64_t *before)
 {
-    enum xb_isa isa = xb_decoder_isa(decoder);
+    enum xb_code isa = xb_decoder_code(decoder);
     uint64_t at = ip;
     *before = 0;
     for (int i = 0; i < LOOP_INSNS && at - ip < XB_STALL_AHEAD; i++) {
@@ -107,9 +107,10 @@ static bool is_chase(struct xb_decoder *decoder, const struct xb_window *window,
 static void find_address(struct xb_decoder *decoder, const struct xb_window *window,
                          const struct xb_insn *insn, struct xb_stall *out)
 {
-    const struct xb_memory *memory = &insn->memory;
+    const struct xb_operand *memory = &insn->memory;
     out->memory = *memory;
     out->from = XB_ADDRESS_LOST;
+    out->keeps_base = memory->base < XB_REGISTERS && !(insn->written >> memory->base & 1);
     if (memory->base == XB_REG_OTHER || memory->index == XB_REG_OTHER)
         return;
     out->from = XB_ADDRESS_REGISTERS;
@@ -136,7 +137,7 @@ static void find_address(struct xb_decoder *decoder, const struct xb_window *win
 /* The number that is loaded ahead of a system call. */
 static int find_syscall(struct xb_decoder *decoder, const struct xb_window *window, uint64_t at)
 {
-    uint8_t reg = xb_decoder_isa(decoder) == XB_ISA_X86_64 ? XB_X86_AX : 8;
+    uint8_t reg = xb_decoder_code(decoder) == XB_CODE_X86_64 ? XB_X86_AX : 8;
     for (int i = 0; i < 8; i++) {
         struct xb_insn insn;
         at = xb_insn_before(decoder, window, at);
@@ -199,6 +200,7 @@ static void describe(struct xb_decoder *decoder, const struct xb_window *window,
         bool known = insn->memory.base != XB_REG_OTHER && insn->memory.index != XB_REG_OTHER;
         out->memory = insn->memory;
         out->from = known ? XB_ADDRESS_REGISTERS : XB_ADDRESS_LOST;
+        out->keeps_base = insn->memory.base < XB_REGISTERS;
         if (out->memory.is_post_indexed)
             out->memory.displacement = 0;
     } else
@@ -234,7 +236,7 @@ void xb_stall_find(struct xb_decoder *decoder, const struct xb_window *window, u
 bool xb_stall_address(const struct xb_stall *stall, const struct xb_registers *registers,
                       unsigned turn, uint64_t *out)
 {
-    struct xb_memory memory = stall->memory;
+    struct xb_operand memory = stall->memory;
     struct xb_registers then;
     if (stall->from == XB_ADDRESS_NONE || stall->from == XB_ADDRESS_LOST)
         return false;

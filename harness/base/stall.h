@@ -50,9 +50,10 @@ struct xb_stall {
     enum xb_stall_kind kind;
     enum xb_address_from from;
     bool is_alternating; /* rep movs: reads and writes */
+    bool keeps_base;     /* XB_ADDRESS_LOST, and the base register still points to the array */
     uint64_t at;         /* the instruction */
     uint64_t end;
-    struct xb_memory memory;
+    struct xb_operand memory;
     struct xb_slice slice;
     int syscall;   /* its number where the code says so, or -1 */
     char text[64]; /* the instruction */

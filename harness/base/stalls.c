@@ -34,7 +34,7 @@ int xb_stalls_open(enum xb_skid skid, struct xb_stalls **out, struct xb_reason *
     if (!stalls)
         return xb_because(why, -ENOMEM, "stalls: out of memory");
     stalls->skid = skid;
-    int err = xb_decoder_open(XB_ISA_HERE, &stalls->decoder, why);
+    int err = xb_decoder_open(XB_CODE_HERE, &stalls->decoder, why);
     if (!err && xb_pages_open(&stalls->code) != 0)
         err = xb_because(why, -ENOMEM, "stalls: out of memory");
     if (err) {
@@ -174,6 +174,18 @@ static bool is_mapped(struct xb_stalls *stalls, pid_t pid, uint64_t address)
     return xb_maps_find(&stalls->maps, pid, address);
 }
 
+/* How large the anonymous mapping is that a lost address' base points into. The heap and files hold too
+ * many things to tell which. */
+static uint64_t within(const struct xb_stalls *stalls, const struct xb_stall *stall,
+                       const struct xb_sample *sample)
+{
+    if (!stall->keeps_base || !sample->has_registers)
+        return 0;
+    uint64_t base = sample->registers.value[stall->memory.base];
+    const struct xb_mapping *mapping = xb_maps_find(&stalls->maps, sample->pid, base);
+    return mapping && !mapping->name[0] ? mapping->end - mapping->start : 0;
+}
+
 static void know_pid(struct xb_stalls *stalls, pid_t pid)
 {
     for (size_t i = stalls->n_pids; i-- > 0;)
@@ -214,8 +226,10 @@ void xb_stalls_add(struct xb_stalls *stalls, const struct xb_sample *sample,
             (stall->from == XB_ADDRESS_REGISTERS ||
              is_mapped(stalls, sample->pid, stalled.address));
         stalled.fate = known ? XB_FATE_KNOWN : XB_FATE_LOST;
-        if (!known)
+        if (!known) {
             stalled.address = 0;
+            stalled.within_bytes = within(stalls, stall, sample);
+        }
     }
     stalls->sample[stalls->n_samples++] = stalled;
 }

@@ -33,6 +33,9 @@ struct xb_stalled {
     pid_t tid;
     uint32_t burst; /* which xb_stalls_begin() it followed, from 1 on */
     enum xb_address_fate fate;
+    /* XB_FATE_LOST: the size of what its base register points into, if that is memory that was mapped
+     * for itself, as large arrays are: the set is no larger, and rarely much smaller. Else 0. */
+    uint64_t within_bytes;
 };
 
 /* `out`: the caller's, back with xb_stalls_close(). 0, or -errno with `why`: as xb_decoder_open(). One

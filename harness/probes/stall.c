@@ -41,7 +41,7 @@ static int probe(struct xb_reason *why)
 {
     struct xb_decoder *decoder = NULL;
     struct xb_sampler *sampler = NULL;
-    int err = xb_decoder_open(XB_ISA_HERE, &decoder, why);
+    int err = xb_decoder_open(XB_CODE_HERE, &decoder, why);
     xb_decoder_close(decoder);
     if (err)
         return err;

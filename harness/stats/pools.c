@@ -159,20 +159,30 @@ static size_t pool_sites(struct work *work, struct site **order)
     return pools;
 }
 
-/* The share of pool `a`'s touches that lie in pages that `b` touches as well. */
+/* The share of pool `a`'s touches that lie in pages that `b` touches as well; or in larger granules,
+ * where `b` has too few touches to have been in each of its pages. */
 static double overlap(const struct xb_touch *touch, size_t n, struct work *work, size_t a, size_t b)
 {
-    size_t n_pages = 0, touches = 0, inside = 0;
-    for (size_t i = 0; i < n; i++)
-        if (work->site[work->site_of[i]].pool == b)
-            work->address[n_pages++] = touch[i].address / 4096;
-    qsort(work->address, n_pages, sizeof *work->address, by_value);
-    for (size_t i = 0; i < n; i++)
-        if (work->site[work->site_of[i]].pool == a) {
-            touches++;
-            inside += count_equal(work->address, n_pages, touch[i].address / 4096) > 0;
-        }
-    return touches ? (double)inside / (double)touches : 0;
+    static const uint32_t granules[] = { 4096, 65536, 2u << 20 };
+    for (size_t g = 0; g < sizeof granules / sizeof granules[0]; g++) {
+        size_t of_a = 0, of_b = 0, distinct = 0, inside = 0;
+        uint32_t granule = granules[g];
+        for (size_t i = 0; i < n; i++)
+            if (work->site[work->site_of[i]].pool == b)
+                work->address[of_b++] = touch[i].address / granule;
+        qsort(work->address, of_b, sizeof *work->address, by_value);
+        for (size_t i = 0; i < of_b; i++)
+            distinct += !i || work->address[i] != work->address[i - 1];
+        if (of_b < 5 * distinct)
+            continue;
+        for (size_t i = 0; i < n; i++)
+            if (work->site[work->site_of[i]].pool == a) {
+                of_a++;
+                inside += count_equal(work->address, of_b, touch[i].address / granule) > 0;
+            }
+        return of_a ? (double)inside / (double)of_a : 0;
+    }
+    return 0;
 }
 
 /* Takes together pools that use the same pages: `group` of each is the number of the first such. */

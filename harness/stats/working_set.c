@@ -100,8 +100,10 @@ struct xb_size xb_size_of_set(const uint64_t *sorted, size_t n, const struct xb_
         if (!goes_on || !g)
             continue;
         double bytes = number_of(&census) * rate_bias(&census) * granules[g];
-        /* More pages than these lines would fill: not all of their lines are used. */
-        goes_on = size.pairs < PAIRS_TO_JUDGE || bytes < size.bytes * (1.1 + 3 * size.error);
+        /* Far more pages than these lines would fill: not all of their lines are used. Up to twice as
+         * many are what lines that are waited for unequally make of a set that is used as a whole: a
+         * sum of 16 MiB had 8 MiB of lines. A set of half its lines is taken for a whole one. */
+        goes_on = size.pairs < PAIRS_TO_JUDGE || bytes < size.bytes * (2 + 3 * size.error);
         if (goes_on)
             size = (struct xb_size){
                 .bytes = bytes,

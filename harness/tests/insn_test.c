@@ -10,7 +10,7 @@
 enum { AT = 0x401000 };
 
 /* Opens a decoder, or has the test skipped. */
-static struct xb_decoder *open_decoder(enum xb_isa isa)
+static struct xb_decoder *open_decoder(enum xb_code isa)
 {
     struct xb_decoder *decoder = NULL;
     struct xb_reason why;
@@ -31,7 +31,7 @@ static struct xb_insn decode(struct xb_decoder *decoder, const uint8_t *code, si
 
 XB_TEST(Insn, KindsOnX86)
 {
-    struct xb_decoder *decoder = open_decoder(XB_ISA_X86_64);
+    struct xb_decoder *decoder = open_decoder(XB_CODE_X86_64);
     if (!decoder)
         return;
     static const struct {
@@ -78,7 +78,7 @@ XB_TEST(Insn, KindsOnX86)
 
 XB_TEST(Insn, OperandsOnX86)
 {
-    struct xb_decoder *decoder = open_decoder(XB_ISA_X86_64);
+    struct xb_decoder *decoder = open_decoder(XB_CODE_X86_64);
     if (!decoder)
         return;
     /* mov -0x10(%rbx,%r9,8),%r10d */
@@ -112,7 +112,7 @@ XB_TEST(Insn, OperandsOnX86)
 
 XB_TEST(Insn, KindsAndOperandsOnAarch64)
 {
-    struct xb_decoder *decoder = open_decoder(XB_ISA_AARCH64);
+    struct xb_decoder *decoder = open_decoder(XB_CODE_AARCH64);
     if (!decoder)
         return;
     /* ldr x0, [x1, x2, lsl #3] */
@@ -162,7 +162,7 @@ XB_TEST(Insn, KindsAndOperandsOnAarch64)
 
 XB_TEST(Insn, WhatIsNoneOrCutOffIsNotDecoded)
 {
-    struct xb_decoder *decoder = open_decoder(XB_ISA_X86_64);
+    struct xb_decoder *decoder = open_decoder(XB_CODE_X86_64);
     if (!decoder)
         return;
     struct xb_insn insn;
@@ -182,7 +182,7 @@ enum { SLICED_LOAD = 16, SLICED_AFTER = 20 };
 
 XB_TEST(Before, FindsTheStartsOfWhatWasEncoded)
 {
-    struct xb_decoder *decoder = open_decoder(XB_ISA_X86_64);
+    struct xb_decoder *decoder = open_decoder(XB_CODE_X86_64);
     if (!decoder)
         return;
     struct xb_window window = { sliced, AT, sizeof sliced };
@@ -197,7 +197,7 @@ XB_TEST(Before, FindsTheStartsOfWhatWasEncoded)
 
 XB_TEST(Before, AgreesWithObjdumpOnTheShell)
 {
-    struct xb_decoder *decoder = open_decoder(XB_ISA_X86_64);
+    struct xb_decoder *decoder = open_decoder(XB_CODE_X86_64);
     if (!decoder)
         return;
     FILE *file = fopen("/bin/sh", "re");
@@ -225,7 +225,7 @@ XB_TEST(Before, AgreesWithObjdumpOnTheShell)
         pclose(lines);
     if (file)
         fclose(file);
-    if (n < 3000 || strtoull(line, NULL, 16) == 0 || XB_ISA_HERE != XB_ISA_X86_64) {
+    if (n < 3000 || strtoull(line, NULL, 16) == 0 || XB_CODE_HERE != XB_CODE_X86_64) {
         XB_SKIP("no objdump, no x86-64, or a shell of %zu instructions", n);
         xb_decoder_close(decoder);
         return;
@@ -241,7 +241,7 @@ XB_TEST(Before, AgreesWithObjdumpOnTheShell)
 
 XB_TEST(Slice, RecoversAnOverwrittenIndex)
 {
-    struct xb_decoder *decoder = open_decoder(XB_ISA_X86_64);
+    struct xb_decoder *decoder = open_decoder(XB_CODE_X86_64);
     if (!decoder)
         return;
     struct xb_window window = { sliced, AT, sizeof sliced };
@@ -268,7 +268,7 @@ XB_TEST(Slice, RecoversAnOverwrittenIndex)
 
 XB_TEST(Slice, StopsAtAJumpAndAtWhatItCannotUndo)
 {
-    struct xb_decoder *decoder = open_decoder(XB_ISA_X86_64);
+    struct xb_decoder *decoder = open_decoder(XB_CODE_X86_64);
     if (!decoder)
         return;
     struct xb_stall stall;
@@ -297,7 +297,7 @@ XB_TEST(Slice, StopsAtAJumpAndAtWhatItCannotUndo)
 
 XB_TEST(Stall, AChaseGivesTheAddressOfItsNextLoad)
 {
-    struct xb_decoder *decoder = open_decoder(XB_ISA_X86_64);
+    struct xb_decoder *decoder = open_decoder(XB_CODE_X86_64);
     if (!decoder)
         return;
     /* top: mov 8(%rax),%rax; sub $1,%rsi; jne top */
@@ -320,7 +320,7 @@ XB_TEST(Stall, AChaseGivesTheAddressOfItsNextLoad)
 
 XB_TEST(Stall, LooksThroughTheJumpBackToACompareWithMemory)
 {
-    struct xb_decoder *decoder = open_decoder(XB_ISA_X86_64);
+    struct xb_decoder *decoder = open_decoder(XB_CODE_X86_64);
     if (!decoder)
         return;
     /* top: add $8,%rdi; cmp %rax,(%rdi); jne top; nop */
@@ -339,7 +339,7 @@ XB_TEST(Stall, LooksThroughTheJumpBackToACompareWithMemory)
 
 XB_TEST(Stall, AStoreThatIsNotTakenInIsTheOneAtTheSample)
 {
-    struct xb_decoder *decoder = open_decoder(XB_ISA_X86_64);
+    struct xb_decoder *decoder = open_decoder(XB_CODE_X86_64);
     if (!decoder)
         return;
     /* add $1,%rax; mov %rax,(%rdi,%rcx,8); nop */
@@ -354,7 +354,7 @@ XB_TEST(Stall, AStoreThatIsNotTakenInIsTheOneAtTheSample)
 
 XB_TEST(Stall, AStringOperationHasItsAddressesInItsRegisters)
 {
-    struct xb_decoder *decoder = open_decoder(XB_ISA_X86_64);
+    struct xb_decoder *decoder = open_decoder(XB_CODE_X86_64);
     if (!decoder)
         return;
     static const uint8_t code[] = { 0xf3, 0xa4, 0x90 }; /* rep movsb */
@@ -373,7 +373,7 @@ XB_TEST(Stall, AStringOperationHasItsAddressesInItsRegisters)
 
 XB_TEST(Stall, TheNumberOfASystemCallIsReadAheadOfIt)
 {
-    struct xb_decoder *decoder = open_decoder(XB_ISA_X86_64);
+    struct xb_decoder *decoder = open_decoder(XB_CODE_X86_64);
     if (!decoder)
         return;
     /* 8 nops, so that chains fall in step; mov $202,%eax; xor %esi,%esi; syscall; nop */
@@ -389,7 +389,7 @@ XB_TEST(Stall, TheNumberOfASystemCallIsReadAheadOfIt)
 
 XB_TEST(Stall, WithoutCodeOrWithBytesThatAreNoneItSaysSo)
 {
-    struct xb_decoder *decoder = open_decoder(XB_ISA_X86_64);
+    struct xb_decoder *decoder = open_decoder(XB_CODE_X86_64);
     if (!decoder)
         return;
     static const uint8_t none[] = { 0x90, 0x06, 0x06 };
@@ -407,7 +407,7 @@ XB_TEST(Stall, WithoutCodeOrWithBytesThatAreNoneItSaysSo)
 
 XB_TEST(Stall, OnAarch64WriteBackIsUndone)
 {
-    struct xb_decoder *decoder = open_decoder(XB_ISA_AARCH64);
+    struct xb_decoder *decoder = open_decoder(XB_CODE_AARCH64);
     if (!decoder)
         return;
     /* ldr x2, [x0], #64; nop */
