@@ -385,7 +385,7 @@ XB_TEST(Watch, AProcessThatStaysAZombieEndsTheWatch)
         usleep(100000);
         _exit(0);
     }
-    struct xb_capacity capacity = { { 0 }, { 0 }, { 0 } };
+    struct xb_capacity capacity = { .skid = NAN };
     struct xb_watching asked = { .pid = pid,
                                  .time_ns = UINT64_C(50000000000),
                                  .capacity = &capacity };
@@ -731,7 +731,7 @@ XB_TEST(Watch, GivesBackDescriptorsSignalsAndChildren)
     const char *const argv[] = { "true", NULL }, *const absent[] = { "no-such-command-xyz", NULL };
     const struct xb_probe *probes[] = { &good };
     struct xb_watched watched = { .n_phases = 0 };
-    struct xb_capacity capacity = { { 0 }, { 0 }, { 0 } };
+    struct xb_capacity capacity = { .skid = NAN };
     struct xb_watching asked = {
         .argv = absent, .probes = probes, .n_probes = 1, .capacity = &capacity
     };
