@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Takes samples in: looks each place up in the code once, computes each address. */
+#include "stalls.h"
+
+#include "pages.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SAMPLES_MAX = 2000000, SLOTS_MIN = 1024 };
+
+struct xb_stalls {
+    enum xb_skid skid;
+    struct xb_decoder *decoder;
+    struct xb_pages *code;
+    struct xb_maps maps;
+    uint32_t burst;
+    unsigned turn;
+    bool maps_are_old; /* an address was in none of them */
+    struct xb_stall_site *site;
+    size_t n_sites, site_room;
+    uint32_t *slot; /* a hash table of 1 + index into site; twice as long as that has room */
+    struct xb_stalled *sample;
+    size_t n_samples, sample_room, forgotten;
+    pid_t *pid; /* that were seen */
+    size_t n_pids, pid_room;
+    uint8_t room[XB_STALL_BEHIND + XB_STALL_AHEAD];
+};
+
+int xb_stalls_open(enum xb_skid skid, struct xb_stalls **out, struct xb_reason *why)
+{
+    struct xb_stalls *stalls = calloc(1, sizeof *stalls);
+    if (!stalls)
+        return xb_because(why, -ENOMEM, "stalls: out of memory");
+    stalls->skid = skid;
+    int err = xb_decoder_open(XB_CODE_HERE, &stalls->decoder, why);
+    if (!err && xb_pages_open(&stalls->code) != 0)
+        err = xb_because(why, -ENOMEM, "stalls: out of memory");
+    if (err) {
+        xb_stalls_close(stalls);
+        return err;
+    }
+    *out = stalls;
+    return 0;
+}
+
+void xb_stalls_close(struct xb_stalls *stalls)
+{
+    if (!stalls)
+        return;
+    xb_decoder_close(stalls->decoder);
+    xb_pages_close(stalls->code);
+    xb_maps_forget(&stalls->maps);
+    free(stalls->site);
+    free(stalls->slot);
+    free(stalls->sample);
+    free(stalls->pid);
+    free(stalls);
+}
+
+void xb_stalls_begin(struct xb_stalls *stalls)
+{
+    stalls->burst++;
+    xb_pages_forget(stalls->code);
+    for (size_t i = 0; i < stalls->n_pids; i++)
+        xb_maps_read(&stalls->maps, stalls->pid[i]); /* of one that is gone the old ones stay */
+}
+
+static bool grow(void **array, size_t n, size_t *room, size_t bytes)
+{
+    if (n < *room)
+        return true;
+    size_t more = *room ? 2 * *room : SLOTS_MIN;
+    void *grown = realloc(*array, more * bytes);
+    if (!grown)
+        return false;
+    *array = grown;
+    *room = more;
+    return true;
+}
+
+static size_t slot_of(const struct xb_stalls *stalls, pid_t pid, uint64_t ip)
+{
+    size_t slots = 2 * stalls->site_room;
+    return (((ip ^ (uint64_t)pid << 48) * 0x9e3779b97f4a7c15ull) >> 20) & (slots - 1);
+}
+
+static void insert(struct xb_stalls *stalls, size_t index)
+{
+    size_t slots = 2 * stalls->site_room;
+    const struct xb_stall_site *site = &stalls->site[index];
+    size_t slot = slot_of(stalls, site->pid, site->ip);
+    /* One that stands for other code at the same place, by now, is replaced. */
+    while (stalls->slot[slot] && (stalls->site[stalls->slot[slot] - 1].pid != site->pid ||
+                                  stalls->site[stalls->slot[slot] - 1].ip != site->ip))
+        slot = (slot + 1) & (slots - 1);
+    stalls->slot[slot] = (uint32_t)index + 1;
+}
+
+static bool make_room(struct xb_stalls *stalls)
+{
+    size_t before = stalls->site_room;
+    if (!grow((void **)&stalls->site, stalls->n_sites, &stalls->site_room, sizeof *stalls->site))
+        return false;
+    if (stalls->site_room == before)
+        return true;
+    uint32_t *slot = calloc(2 * stalls->site_room, sizeof *slot);
+    if (!slot) {
+        stalls->site_room = before;
+        return false;
+    }
+    free(stalls->slot);
+    stalls->slot = slot;
+    for (size_t i = 0; i < stalls->n_sites; i++)
+        insert(stalls, i);
+    return true;
+}
+
+static struct xb_stall_site *look_up(struct xb_stalls *stalls, pid_t pid, uint64_t ip)
+{
+    if (!stalls->site_room)
+        return NULL;
+    size_t slots = 2 * stalls->site_room;
+    for (size_t slot = slot_of(stalls, pid, ip); stalls->slot[slot];
+         slot = (slot + 1) & (slots - 1)) {
+        struct xb_stall_site *site = &stalls->site[stalls->slot[slot] - 1];
+        if (site->pid == pid && site->ip == ip)
+            return site;
+    }
+    return NULL;
+}
+
+/* The site of a sample: known, or found in its code. `window`: NULL to read that. NULL: no memory. */
+static struct xb_stall_site *site_of(struct xb_stalls *stalls, const struct xb_sample *sample,
+                                     const struct xb_window *window)
+{
+    struct xb_stall_site *site = look_up(stalls, sample->pid, sample->ip);
+    if (site && site->burst == stalls->burst)
+        return site;
+    struct xb_window read;
+    if (!window) {
+        xb_pages_window(stalls->code, &stalls->maps, sample->pid, sample->ip, XB_STALL_BEHIND,
+                        XB_STALL_AHEAD, stalls->room, &read);
+        window = &read;
+    }
+    struct xb_stall stall;
+    xb_stall_find(stalls->decoder, window, sample->ip, stalls->skid, &stall);
+    if (site && (stall.kind == XB_STALL_NO_CODE ||
+                 (stall.at == site->stall.at && strcmp(stall.text, site->stall.text) == 0))) {
+        site->burst = stalls->burst;
+        return site;
+    }
+    if (!make_room(stalls))
+        return NULL;
+    site = &stalls->site[stalls->n_sites++];
+    *site = (struct xb_stall_site){
+        .stall = stall, .pid = sample->pid, .ip = sample->ip, .burst = stalls->burst
+    };
+    insert(stalls, stalls->n_sites - 1);
+    return site;
+}
+
+/* Whether something is mapped there, as far as is known. */
+static bool is_mapped(struct xb_stalls *stalls, pid_t pid, uint64_t address)
+{
+    if (xb_maps_find(&stalls->maps, pid, address) || !xb_maps_know(&stalls->maps, pid))
+        return true;
+    /* Mapped since? Once for each drain, as a program whose pointers are none would ask all the time. */
+    if (stalls->maps_are_old)
+        return false;
+    stalls->maps_are_old = true;
+    xb_maps_read(&stalls->maps, pid);
+    return xb_maps_find(&stalls->maps, pid, address);
+}
+
+/* How large the anonymous mapping is that a lost address' base points into. The heap and files hold too
+ * many things to tell which. */
+static uint64_t within(const struct xb_stalls *stalls, const struct xb_stall *stall,
+                       const struct xb_sample *sample)
+{
+    if (!stall->keeps_base || !sample->has_registers)
+        return 0;
+    uint64_t base = sample->registers.value[stall->memory.base];
+    const struct xb_mapping *mapping = xb_maps_find(&stalls->maps, sample->pid, base);
+    return mapping && !mapping->name[0] ? mapping->end - mapping->start : 0;
+}
+
+static void know_pid(struct xb_stalls *stalls, pid_t pid)
+{
+    for (size_t i = stalls->n_pids; i-- > 0;)
+        if (stalls->pid[i] == pid)
+            return;
+    if (!grow((void **)&stalls->pid, stalls->n_pids, &stalls->pid_room, sizeof *stalls->pid))
+        return;
+    stalls->pid[stalls->n_pids++] = pid;
+    xb_maps_read(&stalls->maps, pid);
+}
+
+void xb_stalls_add(struct xb_stalls *stalls, const struct xb_sample *sample,
+                   const struct xb_window *window)
+{
+    if (stalls->n_samples >= SAMPLES_MAX || !grow((void **)&stalls->sample, stalls->n_samples,
+                                                  &stalls->sample_room, sizeof *stalls->sample)) {
+        stalls->forgotten++;
+        return;
+    }
+    struct xb_stall_site *site = site_of(stalls, sample, window);
+    if (!site) {
+        stalls->forgotten++;
+        return;
+    }
+    site->samples++;
+    struct xb_stalled stalled = {
+        .time_ns = sample->time_ns,
+        .site = (uint32_t)(site - stalls->site),
+        .tid = sample->tid,
+        .burst = stalls->burst,
+        .fate = XB_FATE_NONE,
+    };
+    const struct xb_stall *stall = &site->stall;
+    if (stall->from != XB_ADDRESS_NONE) {
+        bool known =
+            sample->has_registers &&
+            xb_stall_address(stall, &sample->registers, stalls->turn++, &stalled.address) &&
+            (stall->from == XB_ADDRESS_REGISTERS ||
+             is_mapped(stalls, sample->pid, stalled.address));
+        stalled.fate = known ? XB_FATE_KNOWN : XB_FATE_LOST;
+        if (!known) {
+            stalled.address = 0;
+            stalled.within_bytes = within(stalls, stall, sample);
+        }
+    }
+    stalls->sample[stalls->n_samples++] = stalled;
+}
+
+static void take_sample(void *context, const struct xb_sample *sample)
+{
+    struct xb_stalls *stalls = context;
+    know_pid(stalls, sample->pid);
+    xb_stalls_add(stalls, sample, NULL);
+}
+
+static void take_mapping(void *context, const struct xb_mapping *mapping)
+{
+    struct xb_stalls *stalls = context;
+    xb_maps_add(&stalls->maps, mapping);
+    /* A new program, or a library: what was read of such addresses is of the past. */
+    xb_pages_forget(stalls->code);
+}
+
+void xb_stalls_drain(struct xb_stalls *stalls, struct xb_sampler *sampler)
+{
+    stalls->maps_are_old = false;
+    xb_sampler_drain(sampler, &(struct xb_sampler_takers){ take_sample, take_mapping, stalls });
+}
+
+const struct xb_stalled *xb_stalls_samples(const struct xb_stalls *stalls, size_t *n)
+{
+    *n = stalls->n_samples;
+    return stalls->sample;
+}
+
+const struct xb_stall_site *xb_stalls_sites(const struct xb_stalls *stalls, size_t *n)
+{
+    *n = stalls->n_sites;
+    return stalls->site;
+}
+
+size_t xb_stalls_forgotten(const struct xb_stalls *stalls)
+{
+    return stalls->forgotten;
+}
+
+const struct xb_maps *xb_stalls_maps(const struct xb_stalls *stalls)
+{
+    return &stalls->maps;
+}
+
+struct xb_touch xb_stalls_touch(const struct xb_stalls *stalls, const struct xb_stalled *stalled)
+{
+    /* The top byte of an address is free in user space on both architectures. */
+    uint64_t process = (uint64_t)stalls->site[stalled->site].pid & 0xff;
+    return (struct xb_touch){
+        .address = stalled->address ^ process << 56,
+        .site = stalled->site,
+        .thread = (uint32_t)stalled->tid,
+    };
+}

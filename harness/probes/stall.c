@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Stall-address sampling: what the program's user time waits for, from where its threads stand when a
+ * timer catches them and the addresses that they wait for there. Needs no PMU and no privilege.
+ *
+ * It is switched on in bursts, as a sample costs some 20 us in a guest, and 5000 a second without a
+ * pause 11 to 16 %. A burst of 0.6 s tells more than the same samples spread over 5 s. */
+#include "probe.h"
+
+#include "../base/skid.h"
+#include "../base/stalls.h"
+#include "../base/symbol.h"
+#include "../stats/working_set.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    PERIOD_NS = 200000,
+    ENOUGH = 1000, /* samples of a phase that can be trusted in full */
+    FEW = 300,     /* below which they say next to nothing */
+    HOTTEST = 3,   /* instructions that are named */
+};
+
+/* Sampling is paid from an account: so much of each second, and no more than a burst saved up. */
+static const double duty = 0.18, burst_ns = 0.6e9;
+
+struct stall {
+    const struct xb_scene *scene;
+    struct xb_sampler *sampler;
+    struct xb_stalls *stalls;
+    bool is_on;
+    double credit_ns;
+    uint64_t last_ns; /* of the account */
+    size_t from;      /* the first sample of the phase */
+};
+
+static int probe(struct xb_reason *why)
+{
+    struct xb_decoder *decoder = NULL;
+    struct xb_sampler *sampler = NULL;
+    int err = xb_decoder_open(XB_CODE_HERE, &decoder, why);
+    xb_decoder_close(decoder);
+    if (err)
+        return err;
+    err = xb_sampler_open(getpid(), PERIOD_NS, &sampler, why);
+    xb_sampler_close(sampler);
+    return err;
+}
+
+static void close_all(void *probe)
+{
+    struct stall *stall = probe;
+    if (!stall)
+        return;
+    xb_sampler_close(stall->sampler);
+    xb_stalls_close(stall->stalls);
+    free(stall);
+}
+
+static int open_on(const struct xb_scene *scene, void **out, struct xb_reason *why)
+{
+    struct xb_skid_report skid;
+    struct stall *stall = calloc(1, sizeof *stall);
+    if (!stall)
+        return xb_because(why, -ENOMEM, "stall: out of memory");
+    *stall = (struct stall){ .scene = scene, .credit_ns = burst_ns };
+    int err = xb_skid_calibrate(&skid, why);
+    if (!err)
+        err = xb_stalls_open(skid.skid, &stall->stalls, why);
+    if (!err)
+        err = xb_sampler_open(scene->root, PERIOD_NS, &stall->sampler, why);
+    if (err) {
+        close_all(stall);
+        return err;
+    }
+    *out = stall;
+    return 0;
+}
+
+static int switch_off(struct stall *stall)
+{
+    int err = stall->is_on ? xb_sampler_stop(stall->sampler) : 0;
+    stall->is_on = false;
+    xb_stalls_drain(stall->stalls, stall->sampler);
+    return err;
+}
+
+/* Brings the account up to date. */
+static void settle(struct stall *stall, uint64_t now_ns)
+{
+    double passed = stall->last_ns ? (double)(now_ns - stall->last_ns) : 0;
+    stall->last_ns = now_ns;
+    stall->credit_ns =
+        fmin(stall->credit_ns + duty * passed - (stall->is_on ? passed : 0), burst_ns);
+}
+
+static int begin(void *probe, uint64_t now_ns)
+{
+    struct stall *stall = probe;
+    settle(stall, now_ns);
+    xb_stalls_samples(stall->stalls, &stall->from);
+    xb_stalls_begin(stall->stalls);
+    int err = xb_sampler_start(stall->sampler);
+    stall->is_on = !err;
+    return err;
+}
+
+static int poll_it(void *probe, uint64_t now_ns)
+{
+    struct stall *stall = probe;
+    settle(stall, now_ns);
+    if (stall->is_on && stall->credit_ns <= 0)
+        return switch_off(stall);
+    if (stall->is_on)
+        xb_stalls_drain(stall->stalls, stall->sampler);
+    return 0;
+}
+
+/* What stalls of one phase come to. */
+struct sums {
+    const struct xb_stalled *sample;
+    const struct xb_stall_site *site;
+    size_t n, n_sites;
+    size_t kind[XB_STALL_KIND_COUNT];
+    size_t lost;
+    size_t *of_site; /* samples of the phase, n_sites of them */
+    struct xb_touch *touch;
+    size_t n_touches;
+    struct xb_pool pool[XB_POOLS_MAX];
+    size_t n_pools;
+};
+
+static void free_sums(struct sums *sums)
+{
+    free(sums->of_site);
+    free(sums->touch);
+}
+
+/* Sums up the samples from `from` on. 0 or -ENOMEM; free_sums() in any case. */
+static int sum_up(const struct stall *stall, size_t from, struct sums *out)
+{
+    size_t all;
+    *out = (struct sums){ .sample = xb_stalls_samples(stall->stalls, &all) };
+    out->sample += from;
+    out->n = all - from;
+    out->site = xb_stalls_sites(stall->stalls, &out->n_sites);
+    out->of_site = calloc(out->n_sites + 1, sizeof *out->of_site);
+    out->touch = calloc(out->n + 1, sizeof *out->touch);
+    if (!out->of_site || !out->touch)
+        return -ENOMEM;
+    for (size_t i = 0; i < out->n; i++) {
+        const struct xb_stalled *sample = &out->sample[i];
+        out->kind[out->site[sample->site].stall.kind]++;
+        out->of_site[sample->site]++;
+        out->lost += sample->fate == XB_FATE_LOST;
+        if (sample->fate == XB_FATE_KNOWN)
+            out->touch[out->n_touches++] = xb_stalls_touch(stall->stalls, sample);
+    }
+    return xb_working_sets(out->touch, out->n_touches, out->pool, &out->n_pools);
+}
+
+static const char *level_name(enum xb_level level)
+{
+    switch (level) {
+    case XB_LEVEL_L1:
+        return "L1";
+    case XB_LEVEL_L2:
+        return "L2";
+    case XB_LEVEL_LLC:
+        return "the last level";
+    default:
+        return "DRAM";
+    }
+}
+
+/* The first level that holds so many bytes. */
+static enum xb_level level_of(const struct xb_capacity *capacity, double bytes)
+{
+    for (enum xb_level level = XB_LEVEL_L1; level < XB_LEVEL_DRAM; level++)
+        if (bytes <= capacity->bytes[level])
+            return level;
+    return XB_LEVEL_DRAM;
+}
+
+static struct xb_part user_part(enum xb_bound bound, enum xb_level level, double share)
+{
+    return (struct xb_part){
+        .of = XB_WHOLE_USER, .is = XB_WHOLE_TIME, .bound = bound, .level = level, .share = share
+    };
+}
+
+/* What waiting for a level is bound by: the first cache is part of computing. */
+static enum xb_bound bound_of(enum xb_level level)
+{
+    return level == XB_LEVEL_L1     ? XB_BOUND_CPU
+           : level == XB_LEVEL_DRAM ? XB_BOUND_MEMORY
+                                    : XB_BOUND_CACHE;
+}
+
+/* Divides user time. */
+static void divide(const struct stall *stall, const struct sums *sums, struct xb_findings *out)
+{
+    double n = (double)sums->n, level_share[XB_LEVEL_DRAM + 1] = { 0 },
+           unknown = (double)sums->lost;
+    for (size_t i = 0; i < sums->n_pools; i++) {
+        const struct xb_pool *pool = &sums->pool[i];
+        /* Some samples all over the place, without a pair: too few to be a set of any size. */
+        if (!isfinite(pool->size.bytes) && pool->touches < 60)
+            unknown += (double)pool->touches;
+        else
+            level_share[level_of(stall->scene->capacity, pool->size.bytes)] +=
+                (double)pool->touches;
+    }
+    const size_t *kind = sums->kind;
+    size_t computing = kind[XB_STALL_STACK] + kind[XB_STALL_THREAD_LOCAL] + kind[XB_STALL_DIVIDE] +
+                       kind[XB_STALL_FENCE] + kind[XB_STALL_JUMP] + kind[XB_STALL_ALU];
+    unknown += (double)(kind[XB_STALL_UNDECODABLE] + kind[XB_STALL_NO_CODE]);
+    xb_add_part(out, user_part(XB_BOUND_CPU, XB_LEVEL_NONE, (double)computing / n));
+    for (enum xb_level level = XB_LEVEL_L1; level <= XB_LEVEL_DRAM; level++)
+        xb_add_part(out, user_part(bound_of(level), level, level_share[level] / n));
+    xb_add_part(out, user_part(XB_BOUND_SYNC, XB_LEVEL_LOCK, (double)kind[XB_STALL_PAUSE] / n));
+    xb_add_part(out, user_part(XB_BOUND_KERNEL, XB_LEVEL_NONE, (double)kind[XB_STALL_SYSCALL] / n));
+    xb_add_part(out, user_part(XB_BOUND_UNKNOWN, XB_LEVEL_NONE, unknown / n));
+    out->weight[XB_WHOLE_USER] =
+        fmin(1, n / ENOUGH) * (1 - unknown / n) * (sums->n < FEW ? 0.3 : 1);
+}
+
+/* Bytes as people write them: a number below 1024, and its unit. */
+static double scale(double bytes, const char **unit)
+{
+    static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB" };
+    size_t i = 0;
+    for (; bytes >= 1024 && i + 1 < sizeof units / sizeof units[0]; i++)
+        bytes /= 1024;
+    *unit = units[i];
+    return bytes;
+}
+
+static void tell_pools(const struct stall *stall, const struct sums *sums, struct xb_findings *out)
+{
+    for (size_t i = 0, told = 0; i < sums->n_pools && told < 2; i++) {
+        const struct xb_pool *pool = &sums->pool[i];
+        double share = (double)pool->touches / (double)sums->n;
+        const char *name = told ? "second_set_bytes" : "working_set_bytes", *unit;
+        if (share < 0.05)
+            break;
+        told++;
+        double bytes = scale(pool->size.bytes, &unit);
+        const char *level = level_name(level_of(stall->scene->capacity, pool->size.bytes));
+        if (pool->is_hot)
+            xb_add_clue(out, name, pool->size.bytes,
+                        "%.0f %% of user time waits for %.0f %s of hot lines", 100 * share, bytes,
+                        unit);
+        else if (!isfinite(pool->size.bytes))
+            xb_add_clue(
+                out, name, NAN,
+                "%.0f %% of user time waits for addresses of which no two met in %zu samples",
+                100 * share, pool->touches);
+        else
+            xb_add_clue(out, name, pool->size.bytes,
+                        "%.0f %% of user time waits for a working set of %.3g %s, which %s holds "
+                        "(+-%.0f %%: %llu pairs of samples within %u bytes)",
+                        100 * share, bytes, unit, level, 100 * pool->size.error,
+                        (unsigned long long)pool->size.pairs, pool->size.granule);
+    }
+}
+
+/* "libc.so.6 memcpy+0x1c", or how far into the file where no symbol says more. */
+static void name_place(const struct stall *stall, const struct xb_stall_site *site, char *text,
+                       size_t n)
+{
+    const struct xb_mapping *mapping =
+        xb_maps_find(xb_stalls_maps(stall->stalls), site->pid, site->stall.at);
+    const char *slash = mapping ? strrchr(mapping->name, '/') : NULL;
+    char symbol[72];
+    if (!slash) {
+        snprintf(text, n, "%s 0x%llx",
+                 mapping && mapping->name[0] ? mapping->name : "generated code",
+                 (unsigned long long)site->stall.at);
+        return;
+    }
+    uint64_t offset = site->stall.at - mapping->start + mapping->offset;
+    if (xb_symbol_find(mapping->name, offset, symbol, sizeof symbol) == 0)
+        snprintf(text, n, "%.40s %s", slash + 1, symbol);
+    else
+        snprintf(text, n, "%.40s+0x%llx", slash + 1, (unsigned long long)offset);
+}
+
+/* Names the instructions that most samples stood at. Several samples' places can be one instruction. */
+static void tell_hottest(const struct stall *stall, struct sums *sums, struct xb_findings *out)
+{
+    static const char *const names[HOTTEST] = { "hottest_share", "second_share", "third_share" };
+    for (int rank = 0; rank < HOTTEST; rank++) {
+        size_t best = 0;
+        for (size_t i = 0; i < sums->n_sites; i++)
+            if (sums->of_site[i] > sums->of_site[best])
+                best = i;
+        size_t samples = 0;
+        const struct xb_stall_site *site = &sums->site[best];
+        for (size_t i = 0; i < sums->n_sites; i++)
+            if (sums->site[i].stall.at == site->stall.at && sums->site[i].pid == site->pid) {
+                samples += sums->of_site[i];
+                sums->of_site[i] = 0;
+            }
+        double share = (double)samples / (double)sums->n;
+        if (!samples || share < 0.02)
+            return;
+        char place[128];
+        name_place(stall, site, place, sizeof place);
+        xb_add_clue(out, names[rank], share, "%.0f %% at %s: %s (%s)", 100 * share, place,
+                    site->stall.text[0] ? site->stall.text : "?",
+                    xb_stall_kind_name(site->stall.kind));
+    }
+}
+
+static void tell_kinds(const struct stall *stall, const struct sums *sums, struct xb_findings *out)
+{
+    double n = (double)sums->n;
+    const size_t *kind = sums->kind;
+    size_t touches =
+        kind[XB_STALL_LOAD] + kind[XB_STALL_STORE] + kind[XB_STALL_ATOMIC] + kind[XB_STALL_STRING];
+    xb_add_clue(out, "access_share", (double)touches / n,
+                "of %zu samples of user time %.0f %% stood at loads and stores, %.0f %% at "
+                "atomics, %.0f %% at "
+                "divisions, %.0f %% at pauses",
+                sums->n, 100 * (double)(touches - kind[XB_STALL_ATOMIC]) / n,
+                100 * (double)kind[XB_STALL_ATOMIC] / n, 100 * (double)kind[XB_STALL_DIVIDE] / n,
+                100 * (double)kind[XB_STALL_PAUSE] / n);
+    size_t blind = kind[XB_STALL_UNDECODABLE] + kind[XB_STALL_NO_CODE];
+    if (sums->lost + blind > sums->n / 50)
+        xb_add_clue(
+            out, "unknown_share", (double)(sums->lost + blind) / n,
+            "%.0f %% of samples say nothing: the address was overwritten (%zu), the instruction "
+            "could not be decoded (%zu), or its code not be read (%zu)",
+            100 * (double)(sums->lost + blind) / n, sums->lost, kind[XB_STALL_UNDECODABLE],
+            kind[XB_STALL_NO_CODE]);
+    uint64_t lost = xb_sampler_counts(stall->sampler).lost;
+    if (lost)
+        xb_add_clue(out, "lost_samples", (double)lost,
+                    "%llu samples were lost: the rings were full", (unsigned long long)lost);
+}
+
+static int end(void *probe, uint64_t now_ns, struct xb_findings *out, struct xb_reason *why)
+{
+    struct stall *stall = probe;
+    struct sums sums;
+    settle(stall, now_ns);
+    int err = switch_off(stall);
+    if (err && err != -ESRCH)
+        return xb_because(why, err, "sampling cannot be switched off: %s", strerror(-err));
+    err = sum_up(stall, stall->from, &sums);
+    if (err)
+        xb_because(why, err, "stall: out of memory");
+    out->overhead = NAN;
+    out->samples = sums.n;
+    if (!err && sums.n) {
+        divide(stall, &sums, out);
+        tell_pools(stall, &sums, out);
+        tell_hottest(stall, &sums, out);
+        tell_kinds(stall, &sums, out);
+    }
+    free_sums(&sums);
+    return err;
+}
+
+const struct xb_probe xb_probe_stall = {
+    .name = "stall",
+    .summary =
+        "where threads stand when a timer catches them, and the addresses that they wait for",
+    .probe = probe,
+    .open = open_on,
+    .begin = begin,
+    .poll = poll_it,
+    .end = end,
+    .close = close_all,
+};

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Splits touches into sets: by the density of their collisions, by pages, and hot lines from the rest. */
+#include "working_set.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    SITE_ENOUGH = 20, /* touches, for a density of its own */
+    PEELINGS = 12,
+};
+
+/* Of the touches of each of two pools: they are different lines of one set, waited for unequally, as in
+ * an unrolled loop whose first load takes the miss. */
+static const double SAME_PAGES = 0.8;
+
+static int by_value(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* The count of samples on a line from which on it is too heavy to be one of `lines` equal ones. */
+static double too_heavy(double mean, double lines)
+{
+    double term = exp(-mean), below = term;
+    int k = 1;
+    if (mean > 500) /* normal, and exp() would end at 0 */
+        return mean + 6 * sqrt(mean);
+    while (lines * (1 - below) >= 0.5 && 1 - below > 1e-12) {
+        term *= mean / k++;
+        below += term;
+    }
+    return k < 3 ? 3 : k;
+}
+
+/* Moves the addresses of heavy lines to the end. `sorted`: n of them. Returns how many are left in
+ * front, sorted as well; `lines` grows by the lines that went. */
+static size_t peel(uint64_t *sorted, size_t n, uint64_t *spare, size_t *lines)
+{
+    double number = xb_size_of_lines(sorted, n).bytes / XB_LINE_BYTES, mean = (double)n / number;
+    if (!isfinite(number))
+        return n;
+    double heavy = fmax(too_heavy(mean, number), 4 * mean);
+    size_t kept = 0, gone = 0;
+    for (size_t i = 0, next; i < n; i = next) {
+        for (next = i + 1; next < n && sorted[next] / XB_LINE_BYTES == sorted[i] / XB_LINE_BYTES;)
+            next++;
+        bool goes = (double)(next - i) >= heavy;
+        for (size_t j = i; j < next; j++)
+            if (goes)
+                spare[gone++] = sorted[j];
+            else
+                sorted[kept++] = sorted[j];
+        *lines += goes;
+    }
+    memcpy(sorted + kept, spare, gone * sizeof *spare);
+    return kept;
+}
+
+/* An instruction and what it touched. */
+struct site {
+    uint32_t id;
+    size_t n;
+    double density; /* other samples on the same line, in the mean */
+    size_t pool;
+};
+
+struct work {
+    struct site *site;
+    size_t n_sites;
+    uint64_t *line;    /* of all touches, sorted */
+    uint32_t *site_of; /* each touch's, an index into site */
+    uint64_t *address, *spare;
+    uint64_t *last; /* the line before, for each site */
+};
+
+static int by_id(const void *a, const void *b)
+{
+    uint32_t x = ((const struct site *)a)->id, y = ((const struct site *)b)->id;
+    return (x > y) - (x < y);
+}
+
+static int by_density(const void *a, const void *b)
+{
+    double x = (*(const struct site *const *)a)->density,
+           y = (*(const struct site *const *)b)->density;
+    return (x < y) - (x > y);
+}
+
+static int by_touches(const void *a, const void *b)
+{
+    size_t x = ((const struct xb_pool *)a)->touches, y = ((const struct xb_pool *)b)->touches;
+    return (x < y) - (x > y);
+}
+
+/* How many of the sorted `line` are equal to `one`. */
+static size_t count_equal(const uint64_t *line, size_t n, uint64_t one)
+{
+    size_t at[2];
+    for (unsigned side = 0; side < 2; side++) {
+        size_t low = 0, high = n;
+        while (low < high) {
+            size_t middle = low + (high - low) / 2;
+            if (line[middle] < one + side)
+                low = middle + 1;
+            else
+                high = middle;
+        }
+        at[side] = low;
+    }
+    return at[1] - at[0];
+}
+
+/* Lists the sites with their densities. */
+static void list_sites(const struct xb_touch *touch, size_t n, struct work *work)
+{
+    for (size_t i = 0; i < n; i++) {
+        work->site[i] = (struct site){ .id = touch[i].site };
+        work->line[i] = touch[i].address / XB_LINE_BYTES;
+    }
+    qsort(work->site, n, sizeof *work->site, by_id);
+    qsort(work->line, n, sizeof *work->line, by_value);
+    for (size_t i = 0; i < n; i++)
+        if (!i || work->site[i].id != work->site[work->n_sites - 1].id)
+            work->site[work->n_sites++] = work->site[i];
+    for (size_t i = 0; i < n; i++) {
+        struct site key = { .id = touch[i].site };
+        struct site *site = bsearch(&key, work->site, work->n_sites, sizeof key, by_id);
+        work->site_of[i] = (uint32_t)(site - work->site);
+        site->n++;
+        site->density += (double)(count_equal(work->line, n, touch[i].address / XB_LINE_BYTES) - 1);
+    }
+    for (size_t i = 0; i < work->n_sites; i++)
+        work->site[i].density /= (double)work->site[i].n;
+}
+
+/* Gives each site a pool: from the densest on, those within a factor of four. Sites of few touches go
+ * with the pool that is nearest, or make none. Returns the number of pools, at least 1. */
+static size_t pool_sites(struct work *work, struct site **order)
+{
+    double top = 0;
+    size_t pools = 0;
+    for (size_t i = 0; i < work->n_sites; i++)
+        order[i] = &work->site[i];
+    qsort(order, work->n_sites, sizeof *order, by_density);
+    for (size_t i = 0; i < work->n_sites; i++) {
+        struct site *site = order[i];
+        bool opens = !pools || (site->n >= SITE_ENOUGH && site->density < top / 4);
+        /* Below a tenth of a pair for each touch densities are noise. */
+        if (opens && (!pools || top > 0.1) && pools < XB_POOLS_MAX / 2) {
+            top = site->density;
+            pools++;
+        }
+        site->pool = pools - 1;
+    }
+    return pools;
+}
+
+/* The share of pool `a`'s touches that lie in pages that `b` touches as well; or in larger granules,
+ * where `b` has too few touches to have been in each of its pages. */
+static double overlap(const struct xb_touch *touch, size_t n, struct work *work, size_t a, size_t b)
+{
+    static const uint32_t granules[] = { 4096, 65536, 2u << 20 };
+    for (size_t g = 0; g < sizeof granules / sizeof granules[0]; g++) {
+        size_t of_a = 0, of_b = 0, distinct = 0, inside = 0;
+        uint32_t granule = granules[g];
+        for (size_t i = 0; i < n; i++)
+            if (work->site[work->site_of[i]].pool == b)
+                work->address[of_b++] = touch[i].address / granule;
+        qsort(work->address, of_b, sizeof *work->address, by_value);
+        for (size_t i = 0; i < of_b; i++)
+            distinct += !i || work->address[i] != work->address[i - 1];
+        if (of_b < 5 * distinct)
+            continue;
+        for (size_t i = 0; i < n; i++)
+            if (work->site[work->site_of[i]].pool == a) {
+                of_a++;
+                inside += count_equal(work->address, of_b, touch[i].address / granule) > 0;
+            }
+        return of_a ? (double)inside / (double)of_a : 0;
+    }
+    return 0;
+}
+
+/* Takes together pools that use the same pages: `group` of each is the number of the first such. */
+static void group_pools(const struct xb_touch *touch, size_t n, struct work *work, size_t pools,
+                        size_t *group)
+{
+    for (size_t i = 0; i < pools; i++) {
+        group[i] = i;
+        for (size_t j = 0; j < i && group[i] == i; j++)
+            if (overlap(touch, n, work, i, j) >= SAME_PAGES &&
+                overlap(touch, n, work, j, i) >= SAME_PAGES)
+                group[i] = group[j];
+    }
+}
+
+/* Writes the addresses that one pool touched, sorted, to `address`; a line that one instruction touches
+ * twice in a row only once. Returns how many. */
+static size_t collect(const struct xb_touch *touch, size_t n, struct work *work, size_t pool,
+                      uint64_t *address)
+{
+    size_t kept = 0;
+    memset(work->last, 0xff, work->n_sites * sizeof *work->last);
+    for (size_t i = 0; i < n; i++) {
+        uint32_t site = work->site_of[i];
+        uint64_t key = touch[i].address / XB_LINE_BYTES ^ (uint64_t)touch[i].thread << 32;
+        if (work->site[site].pool != pool)
+            continue;
+        if (work->last[site] != key)
+            address[kept++] = touch[i].address;
+        work->last[site] = key;
+    }
+    qsort(address, kept, sizeof *address, by_value);
+    return kept;
+}
+
+/* Peels heavy lines off the n sorted addresses until none is left. Returns how many addresses stay. */
+static size_t peel_all(uint64_t *sorted, size_t n, uint64_t *spare, size_t *lines)
+{
+    size_t bulk = n;
+    for (int i = 0; i < PEELINGS && bulk > 1; i++) {
+        size_t before = bulk, more = *lines;
+        bulk = peel(sorted, before, spare, &more);
+        if (bulk == before)
+            break;
+        /* A bulk of next to nothing is no bulk, and a peel of that is none either. */
+        if (!bulk || bulk < n / 50 || before - bulk < n / 300) {
+            qsort(sorted, before, sizeof *sorted, by_value);
+            return before;
+        }
+        *lines = more;
+    }
+    return bulk;
+}
+
+/* Measures the pools of one group, and appends their hot lines, if they have any, and then the rest. Of
+ * lines they share none, or they would be one pool: so their lines add up. */
+static void measure_group(const struct xb_touch *touch, size_t n, struct work *work,
+                          const size_t *group, size_t pools, size_t which, struct xb_pool *out,
+                          size_t *n_out)
+{
+    struct xb_size lines = { .granule = XB_LINE_BYTES };
+    struct xb_pool hot = { .is_hot = true, .size.granule = XB_LINE_BYTES }, rest = { 0 };
+    double touches_hot = 0, touches_rest = 0, variance = 0;
+    size_t filled = 0, hot_lines = 0;
+    for (size_t pool = 0; pool < pools; pool++) {
+        if (group[pool] != which)
+            continue;
+        size_t touches = 0;
+        for (size_t i = 0; i < work->n_sites; i++)
+            if (work->site[i].pool == pool) {
+                touches += work->site[i].n;
+                rest.sites++;
+            }
+        uint64_t *address = work->address + filled;
+        size_t kept = collect(touch, n, work, pool, address);
+        size_t bulk = peel_all(address, kept, work->spare, &hot_lines);
+        struct xb_size size = xb_size_of_lines(address, bulk);
+        double weight =
+            (double)touches / (double)kept; /* touches that one that was kept stands for */
+        touches_hot += weight * (double)(kept - bulk);
+        touches_rest += weight * (double)bulk;
+        lines.bytes += size.bytes;
+        lines.pairs += size.pairs;
+        variance += size.error * size.bytes * size.error * size.bytes;
+        filled += bulk;
+    }
+    if (rest.sites == 0)
+        return;
+    lines.error = isfinite(lines.bytes) ? sqrt(variance) / lines.bytes : INFINITY;
+    qsort(work->address, filled, sizeof *work->address, by_value);
+    rest.size = xb_size_of_set(work->address, filled, &lines);
+    rest.touches = (size_t)(touches_rest + 0.5);
+    if (hot_lines) {
+        hot.sites = rest.sites;
+        hot.touches = (size_t)(touches_hot + 0.5);
+        hot.size.bytes = (double)hot_lines * XB_LINE_BYTES;
+        out[(*n_out)++] = hot;
+    }
+    out[(*n_out)++] = rest;
+}
+
+int xb_working_sets(const struct xb_touch *touch, size_t n, struct xb_pool *pool, size_t *n_pools)
+{
+    *n_pools = 0;
+    if (!n)
+        return 0;
+    struct work work = {
+        .site = calloc(n, sizeof *work.site),
+        .line = calloc(n, sizeof *work.line),
+        .site_of = calloc(n, sizeof *work.site_of),
+        .address = calloc(n, sizeof *work.address),
+        .spare = calloc(n, sizeof *work.spare),
+        .last = calloc(n, sizeof *work.last),
+    };
+    struct site **order = calloc(n, sizeof(struct site *));
+    int err = -ENOMEM;
+    if (work.site && work.line && work.site_of && work.address && work.spare && work.last &&
+        order) {
+        list_sites(touch, n, &work);
+        size_t pools = pool_sites(&work, order);
+        size_t group[XB_POOLS_MAX / 2];
+        group_pools(touch, n, &work, pools, group);
+        for (size_t i = 0; i < pools; i++)
+            measure_group(touch, n, &work, group, pools, i, pool, n_pools);
+        qsort(pool, *n_pools, sizeof *pool, by_touches);
+        err = 0;
+    }
+    free(order);
+    free(work.last);
+    free(work.spare);
+    free(work.address);
+    free(work.site_of);
+    free(work.line);
+    free(work.site);
+    return err;
+}

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Working sets from colliding samples. */
+#include "working_set.h"
+
+#include <math.h>
+
+enum {
+    LINES_OF_A_PAGE = 64,
+    PAIRS_ENOUGH = 2000,  /* +-2.2 % */
+    TRIPLES_ENOUGH = 100, /* +-10 % of the third moment, and less of what follows from it */
+    PAIRS_TO_JUDGE = 16,  /* with fewer, whether a coarser answer agrees cannot be told */
+};
+
+/* From lines to pages, to what a huge page is made of; the last only bounds. */
+static const uint32_t granules[] = { XB_LINE_BYTES, 4096, 65536, 2u << 20 };
+enum { GRANULES = sizeof granules / sizeof granules[0], COUNTED = GRANULES - 1 };
+
+/* What a set looks like in granules of one size. */
+struct census {
+    double n, pairs, triples, distinct;
+};
+
+/* `sorted`: n addresses. */
+static struct census count(const uint64_t *sorted, size_t n, uint32_t granule)
+{
+    struct census census = { .n = (double)n };
+    for (size_t i = 0, next; i < n; i = next) {
+        for (next = i + 1; next < n && sorted[next] / granule == sorted[i] / granule;)
+            next++;
+        double here = (double)(next - i);
+        census.distinct++;
+        census.pairs += here * (here - 1) / 2;
+        census.triples += here * (here - 1) * (here - 2) / 6;
+    }
+    return census;
+}
+
+/* By how much pairs are too many because rates differ from one granule to another: like a gamma
+ * distribution, with so large a coefficient of variation as pairs and triples show. At least 1. */
+static double rate_bias(const struct census *census)
+{
+    double n = census->n;
+    if (census->triples < TRIPLES_ENOUGH)
+        return 1;
+    double second = 2 * census->pairs / (n * (n - 1));
+    double third = 6 * census->triples / (n * (n - 1) * (n - 2));
+    double ratio =
+        third / (second * second); /* (1 + 2 spread) / (1 + spread), spread: that squared */
+    /* Rates that differ by more than that are two sets, which peeling has told apart or nothing can. */
+    return ratio <= 1 ? 1 : ratio >= 1.5 ? 2 : 1 + (ratio - 1) / (2 - ratio);
+}
+
+/* The number of granules, were all equal. */
+static double number_of(const struct census *census)
+{
+    return census->pairs > 0 ? census->n * (census->n - 1) / (2 * census->pairs) : INFINITY;
+}
+
+/* By how much pairs of lines are too many because some lines of all pages are waited for longer. */
+static double page_bias(const uint64_t *address, size_t n)
+{
+    double at[LINES_OF_A_PAGE] = { 0 }, together = 0;
+    int used = 0;
+    if (n < 200)
+        return 1;
+    for (size_t i = 0; i < n; i++)
+        at[address[i] / XB_LINE_BYTES % LINES_OF_A_PAGE]++;
+    for (int i = 0; i < LINES_OF_A_PAGE; i++) {
+        together += at[i] * (at[i] - 1);
+        used += at[i] >= (double)n / (8 * LINES_OF_A_PAGE);
+    }
+    double bias = used * together / ((double)n * (double)(n - 1));
+    return bias < 1 ? 1 : bias;
+}
+
+struct xb_size xb_size_of_lines(const uint64_t *sorted, size_t n)
+{
+    struct xb_size size = { .bytes = (double)n * XB_LINE_BYTES, .granule = XB_LINE_BYTES };
+    if (n < 2)
+        return size;
+    struct census census = count(sorted, n, XB_LINE_BYTES);
+    size.bytes =
+        number_of(&census) * fmax(rate_bias(&census), page_bias(sorted, n)) * XB_LINE_BYTES;
+    size.error = census.pairs > 0 ? 1 / sqrt(census.pairs) : INFINITY;
+    size.pairs = (uint64_t)census.pairs;
+    return size;
+}
+
+struct xb_size xb_size_of_set(const uint64_t *sorted, size_t n, const struct xb_size *lines)
+{
+    struct xb_size size = *lines;
+    double most = INFINITY;
+    bool goes_on = true;
+    for (int g = 0; g < GRANULES && n >= 2; g++) {
+        struct census census = count(sorted, n, granules[g]);
+        /* With five touches on each, hardly one is left out: there are no more than these. */
+        if (census.n >= 5 * census.distinct)
+            most = fmin(most, census.distinct * granules[g]);
+        goes_on &= g < COUNTED && size.pairs < PAIRS_ENOUGH;
+        if (!goes_on || !g)
+            continue;
+        double bytes = number_of(&census) * rate_bias(&census) * granules[g];
+        /* Far more pages than these lines would fill: not all of their lines are used. Up to twice as
+         * many are what lines that are waited for unequally make of a set that is used as a whole: a
+         * sum of 16 MiB had 8 MiB of lines. A set of half its lines is taken for a whole one. */
+        goes_on = size.pairs < PAIRS_TO_JUDGE || bytes < size.bytes * (2 + 3 * size.error);
+        if (goes_on)
+            size = (struct xb_size){
+                .bytes = bytes,
+                .error = census.pairs > 0 ? 1 / sqrt(census.pairs) : INFINITY,
+                .pairs = (uint64_t)census.pairs,
+                .granule = granules[g],
+            };
+    }
+    if (size.bytes > most)
+        size.bytes = most;
+    return size;
+}

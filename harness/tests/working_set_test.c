@@ -1,0 +1,205 @@
+/* Working sets of streams of addresses whose size is known. */
+#include "harness/stats/working_set.h"
+#include "harness/tests/xbtest.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+enum { BASE = 0x10000000, N = 10000 };
+
+/* xorshift64*, Vigna, ACM TOMS 42, 2016. */
+static uint64_t draw(uint64_t *state)
+{
+    *state ^= *state >> 12;
+    *state ^= *state << 25;
+    *state ^= *state >> 27;
+    return *state * 0x2545f4914f6cdd1d;
+}
+
+/* One touch of a word in [BASE, BASE + bytes), all equally likely. */
+static uint64_t anywhere(uint64_t *state, uint64_t bytes)
+{
+    return BASE + draw(state) % (bytes / 8) * 8;
+}
+
+/* The pool of most touches. */
+static struct xb_pool largest(const struct xb_touch *touch, size_t n)
+{
+    struct xb_pool pool[XB_POOLS_MAX] = { { 0 } };
+    size_t n_pools;
+    XB_EXPECT_EQ(xb_working_sets(touch, n, pool, &n_pools), 0);
+    XB_EXPECT(n_pools > 0 && n_pools <= XB_POOLS_MAX);
+    return pool[0];
+}
+
+static void expect_size(const char *what, double is, double should)
+{
+    if (!(fabs(is / should - 1) <= 0.1))
+        XB_FAIL("%s of %.0f KiB: %.0f KiB", what, should / 1024, is / 1024);
+}
+
+static const uint64_t sizes[] = { 24 << 10, 256 << 10, 1 << 20, 16 << 20, 128 << 20, 512u << 20 };
+enum { SIZES = sizeof sizes / sizeof sizes[0] };
+
+XB_TEST(WorkingSet, OfRandomTouchesIsWithinATenth)
+{
+    static struct xb_touch touch[N];
+    uint64_t state = 1;
+    for (int s = 0; s < SIZES; s++) {
+        for (int i = 0; i < N; i++)
+            touch[i] = (struct xb_touch){ .address = anywhere(&state, sizes[s]), .site = 1 };
+        struct xb_pool pool = largest(touch, N);
+        expect_size("random", pool.size.bytes, (double)sizes[s]);
+        XB_EXPECT(pool.size.pairs > 500 && pool.size.error < 0.05);
+        XB_EXPECT_EQ(pool.touches, N);
+        XB_EXPECT(!pool.is_hot);
+    }
+}
+
+/* A stream that is sampled at even intervals in which it moves on by 3 MB, give or take a tenth. */
+XB_TEST(WorkingSet, OfASampledStreamIsWithinATenth)
+{
+    static struct xb_touch touch[N];
+    uint64_t state = 2;
+    for (int s = 0; s < SIZES; s++) {
+        for (uint64_t i = 0, at = 0; i < N; i++) {
+            at += 2700000 + draw(&state) % 600000;
+            touch[i] = (struct xb_touch){ .address = BASE + at / 8 * 8 % sizes[s], .site = 1 };
+        }
+        expect_size("stream", largest(touch, N).size.bytes, (double)sizes[s]);
+    }
+}
+
+/* A stream that goes through its set only a few times while it is watched: samples of one pass never
+ * meet. */
+XB_TEST(WorkingSet, OfASlowStreamIsNotLargerThanWhatItTouches)
+{
+    static struct xb_touch touch[N];
+    uint64_t state = 3;
+    for (uint64_t i = 0, at = 0; i < N; i++) {
+        at += 100000 + draw(&state) % 20000;
+        touch[i] = (struct xb_touch){ .address = BASE + at / 8 * 8 % (512u << 20), .site = 1 };
+    }
+    expect_size("slow stream", largest(touch, N).size.bytes, 512u << 20);
+}
+
+XB_TEST(WorkingSet, HotLinesArePeeledOffTheBulk)
+{
+    static struct xb_touch touch[N];
+    uint64_t state = 4;
+    for (int i = 0; i < N; i++)
+        touch[i] = (struct xb_touch){ .address = i % 4 ? anywhere(&state, 340 << 20)
+                                                       : BASE + draw(&state) % 8 * 64,
+                                      .site = 1 };
+    struct xb_pool pool[XB_POOLS_MAX];
+    size_t n;
+    XB_EXPECT_EQ(xb_working_sets(touch, N, pool, &n), 0);
+    XB_EXPECT_EQ(n, 2);
+    expect_size("bulk", pool[0].size.bytes, 340 << 20);
+    XB_EXPECT(pool[1].is_hot);
+    XB_EXPECT_EQ(pool[1].size.bytes, 8 * 64);
+    XB_EXPECT_NEAR((double)pool[1].touches / N, 0.25, 0.01);
+    XB_EXPECT_EQ(pool[0].touches + pool[1].touches, N);
+}
+
+/* Each load of an unrolled loop sees every eighth line. */
+XB_TEST(WorkingSet, OfAnUnrolledLoopIsThatOfAllItsLoads)
+{
+    static struct xb_touch touch[N];
+    uint64_t state = 5;
+    for (int i = 0; i < N; i++) {
+        uint64_t line = draw(&state) % (4 << 20) / 64;
+        touch[i] = (struct xb_touch){ .address = BASE + line * 64, .site = (uint32_t)(line % 8) };
+    }
+    struct xb_pool pool = largest(touch, N);
+    expect_size("unrolled", pool.size.bytes, 4 << 20);
+    XB_EXPECT_EQ(pool.sites, 8);
+}
+
+/* ... also where the first load of a round takes most of the time. */
+XB_TEST(WorkingSet, OfAnUnrolledLoopThatWaitsUnequallyIsThatOfAllItsLoads)
+{
+    static struct xb_touch touch[N];
+    uint64_t state = 9;
+    for (int i = 0; i < N; i++) {
+        uint64_t line = draw(&state) % (24 << 10) / 64, first = i % 3 ? line / 8 * 8 : line;
+        touch[i] = (struct xb_touch){ .address = BASE + first * 64, .site = (uint32_t)(first % 8) };
+    }
+    struct xb_pool pool = largest(touch, N);
+    expect_size("unequal", pool.size.bytes, 24 << 10);
+    XB_EXPECT_EQ(pool.touches, N);
+}
+
+XB_TEST(WorkingSet, InstructionsWithSetsOfTheirOwnAreToldApart)
+{
+    static struct xb_touch touch[N];
+    uint64_t state = 6;
+    for (int i = 0; i < N; i++)
+        touch[i] = (struct xb_touch){ .address = i % 3 ? anywhere(&state, 128 << 20)
+                                                       : (1ull << 40) + anywhere(&state, 32 << 10),
+                                      .site = i % 3 ? 1 : 2 };
+    struct xb_pool pool[XB_POOLS_MAX];
+    size_t n;
+    XB_EXPECT_EQ(xb_working_sets(touch, N, pool, &n), 0);
+    XB_EXPECT_EQ(n, 2);
+    expect_size("large", pool[0].size.bytes, 128 << 20);
+    expect_size("small", pool[1].size.bytes, 32 << 10);
+}
+
+/* A quarter of all stalls on the first line of a page, as stores into 1 GiB had them. */
+XB_TEST(WorkingSet, TheFirstLineOfAPageDoesNotShrinkIt)
+{
+    static struct xb_touch touch[N];
+    uint64_t state = 7;
+    for (int s = 2; s < SIZES; s++) {
+        for (int i = 0; i < N; i++) {
+            uint64_t at = anywhere(&state, sizes[s]);
+            touch[i] = (struct xb_touch){ .address = i % 4 ? at : at & ~4095ull, .site = 1 };
+        }
+        expect_size("first lines", largest(touch, N).size.bytes, (double)sizes[s]);
+    }
+}
+
+/* One line of every fourth: pages cannot stand for lines. */
+XB_TEST(WorkingSet, ASparseSetIsCountedInLines)
+{
+    static struct xb_touch touch[N];
+    uint64_t state = 8, bytes = 8 << 20;
+    for (int i = 0; i < N; i++) {
+        uint64_t line = draw(&state) % (bytes / 64);
+        line = line / 4 * 4 + (line / 4 * 0x9e3779b97f4a7c15 >> 62);
+        touch[i] = (struct xb_touch){ .address = BASE + line * 64, .site = 1 };
+    }
+    struct xb_pool pool = largest(touch, N);
+    XB_EXPECT_EQ(pool.size.granule, XB_LINE_BYTES);
+    XB_EXPECT_NEAR(pool.size.bytes / ((double)bytes / 4), 1, 0.15);
+}
+
+XB_TEST(WorkingSet, OneLineAgainAndAgainIsOneLine)
+{
+    struct xb_touch touch[1000];
+    for (int i = 0; i < 1000; i++)
+        touch[i] = (struct xb_touch){ .address = BASE, .site = 1 };
+    struct xb_pool pool = largest(touch, 1000);
+    XB_EXPECT_EQ(pool.size.bytes, XB_LINE_BYTES);
+    XB_EXPECT_EQ(pool.touches, 1000);
+}
+
+XB_TEST(WorkingSet, OfNothingThereIsNone)
+{
+    struct xb_pool pool[XB_POOLS_MAX];
+    size_t n = 7;
+    XB_EXPECT_EQ(xb_working_sets(NULL, 0, pool, &n), 0);
+    XB_EXPECT_EQ(n, 0);
+}
+
+/* Without a pair there is no upper end. */
+XB_TEST(WorkingSet, WithoutAPairItIsInfinite)
+{
+    struct xb_touch touch[10];
+    for (int i = 0; i < 10; i++)
+        touch[i] = (struct xb_touch){ .address = BASE + ((uint64_t)i << 32), .site = 1 };
+    struct xb_pool pool = largest(touch, 10);
+    XB_EXPECT(isinf(pool.size.bytes));
+    XB_EXPECT_EQ(pool.size.pairs, 0);
+}
