@@ -19,9 +19,10 @@
 
 enum {
     PERIOD_NS = 200000,
-    ENOUGH = 1000, /* samples of a phase that can be trusted in full */
-    FEW = 300,     /* below which they say next to nothing */
-    HOTTEST = 3,   /* instructions that are named */
+    ENOUGH = 1000,   /* samples of a phase that can be trusted in full */
+    FEW = 300,       /* below which they say next to nothing */
+    HOTTEST = 3,     /* instructions that are named */
+    LONGEST = 20000, /* samples that confirm the size of a set */
 };
 
 /* Sampling is paid from an account: so much of each second, and no more than a burst saved up. */
@@ -31,10 +32,12 @@ struct stall {
     const struct xb_scene *scene;
     struct xb_sampler *sampler;
     struct xb_stalls *stalls;
+    double cost_ns; /* of the program's CPU time, for each sample */
     bool is_on;
     double credit_ns;
     uint64_t last_ns; /* of the account */
     size_t from;      /* the first sample of the phase */
+    double on_ns, phase_ns;
 };
 
 static int probe(struct xb_reason *why)
@@ -68,6 +71,7 @@ static int open_on(const struct xb_scene *scene, void **out, struct xb_reason *w
         return xb_because(why, -ENOMEM, "stall: out of memory");
     *stall = (struct stall){ .scene = scene, .credit_ns = burst_ns };
     int err = xb_skid_calibrate(&skid, why);
+    stall->cost_ns = (skid.chase.cost_ns + skid.stream.cost_ns) / 2;
     if (!err)
         err = xb_stalls_open(skid.skid, &stall->stalls, why);
     if (!err)
@@ -93,6 +97,8 @@ static void settle(struct stall *stall, uint64_t now_ns)
 {
     double passed = stall->last_ns ? (double)(now_ns - stall->last_ns) : 0;
     stall->last_ns = now_ns;
+    stall->phase_ns += passed;
+    stall->on_ns += stall->is_on ? passed : 0;
     stall->credit_ns =
         fmin(stall->credit_ns + duty * passed - (stall->is_on ? passed : 0), burst_ns);
 }
@@ -101,6 +107,7 @@ static int begin(void *probe, uint64_t now_ns)
 {
     struct stall *stall = probe;
     settle(stall, now_ns);
+    stall->phase_ns = stall->on_ns = 0;
     xb_stalls_samples(stall->stalls, &stall->from);
     xb_stalls_begin(stall->stalls);
     int err = xb_sampler_start(stall->sampler);
@@ -239,7 +246,22 @@ static double scale(double bytes, const char **unit)
     return bytes;
 }
 
-static void tell_pools(const struct stall *stall, const struct sums *sums, struct xb_findings *out)
+/* The size of a phase's pool as the phases before it confirm it: with more samples it is less in error. */
+static struct xb_size confirm(const struct xb_pool *pool, const struct sums *longer)
+{
+    struct xb_size best = pool->size;
+    for (size_t i = 0; i < longer->n_pools && !pool->is_hot && isfinite(pool->size.bytes); i++) {
+        const struct xb_size *other = &longer->pool[i].size;
+        double apart = fabs(log(other->bytes / pool->size.bytes));
+        if (!longer->pool[i].is_hot && other->error < best.error &&
+            apart < 0.1 + 3 * hypot(other->error, pool->size.error))
+            best = *other;
+    }
+    return best;
+}
+
+static void tell_pools(const struct stall *stall, const struct sums *sums,
+                       const struct sums *longer, struct xb_findings *out)
 {
     for (size_t i = 0, told = 0; i < sums->n_pools && told < 2; i++) {
         const struct xb_pool *pool = &sums->pool[i];
@@ -248,23 +270,24 @@ static void tell_pools(const struct stall *stall, const struct sums *sums, struc
         if (share < 0.05)
             break;
         told++;
-        double bytes = scale(pool->size.bytes, &unit);
-        const char *level = level_name(level_of(stall->scene->capacity, pool->size.bytes));
+        struct xb_size size = confirm(pool, longer);
+        double bytes = scale(size.bytes, &unit);
+        const char *level = level_name(level_of(stall->scene->capacity, size.bytes));
         if (pool->is_hot)
-            xb_add_clue(out, name, pool->size.bytes,
+            xb_add_clue(out, name, size.bytes,
                         "%.0f %% of user time waits for %.0f %s of hot lines", 100 * share, bytes,
                         unit);
-        else if (!isfinite(pool->size.bytes))
+        else if (!isfinite(size.bytes))
             xb_add_clue(
                 out, name, NAN,
                 "%.0f %% of user time waits for addresses of which no two met in %zu samples",
                 100 * share, pool->touches);
         else
-            xb_add_clue(out, name, pool->size.bytes,
+            xb_add_clue(out, name, size.bytes,
                         "%.0f %% of user time waits for a working set of %.3g %s, which %s holds "
                         "(+-%.0f %%: %llu pairs of samples within %u bytes)",
-                        100 * share, bytes, unit, level, 100 * pool->size.error,
-                        (unsigned long long)pool->size.pairs, pool->size.granule);
+                        100 * share, bytes, unit, level, 100 * size.error,
+                        (unsigned long long)size.pairs, size.granule);
     }
 }
 
@@ -346,22 +369,36 @@ static void tell_kinds(const struct stall *stall, const struct sums *sums, struc
 static int end(void *probe, uint64_t now_ns, struct xb_findings *out, struct xb_reason *why)
 {
     struct stall *stall = probe;
-    struct sums sums;
+    struct sums sums, longer = { 0 };
     settle(stall, now_ns);
     int err = switch_off(stall);
     if (err && err != -ESRCH)
         return xb_because(why, err, "sampling cannot be switched off: %s", strerror(-err));
     err = sum_up(stall, stall->from, &sums);
+    size_t all = stall->from + sums.n;
+    if (!err)
+        err = sum_up(stall, all > LONGEST ? all - LONGEST : 0, &longer);
     if (err)
         xb_because(why, err, "stall: out of memory");
-    out->overhead = NAN;
+    /* While it is on, a sample comes after each period of CPU time, of which it took its cost. */
+    if (stall->phase_ns > 0)
+        out->overhead = fmax(0, stall->cost_ns / PERIOD_NS * stall->on_ns / stall->phase_ns);
+    else
+        out->overhead = NAN;
     out->samples = sums.n;
+    if (!sums.n)
+        xb_add_clue(
+            out, "access_share", NAN,
+            "no sample fell into user mode in %.1f s of sampling: it waited, was in the kernel, or "
+            "is setuid",
+            1e-9 * stall->on_ns);
     if (!err && sums.n) {
         divide(stall, &sums, out);
-        tell_pools(stall, &sums, out);
+        tell_pools(stall, &sums, &longer, out);
         tell_hottest(stall, &sums, out);
         tell_kinds(stall, &sums, out);
     }
+    free_sums(&longer);
     free_sums(&sums);
     return err;
 }
