@@ -9,10 +9,11 @@
 #include "../base/skid.h"
 #include "../base/stalls.h"
 #include "../base/symbol.h"
-#include "../stats/working_set.h"
+#include "../stats/stall_sums.h"
 
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -126,47 +127,13 @@ static int poll_it(void *probe, uint64_t now_ns)
     return 0;
 }
 
-/* What stalls of one phase come to. */
-struct sums {
-    const struct xb_stalled *sample;
-    const struct xb_stall_site *site;
-    size_t n, n_sites;
-    size_t kind[XB_STALL_KIND_COUNT];
-    size_t lost;
-    size_t *of_site; /* samples of the phase, n_sites of them */
-    struct xb_touch *touch;
-    size_t n_touches;
-    struct xb_pool pool[XB_POOLS_MAX];
-    size_t n_pools;
-};
-
-static void free_sums(struct sums *sums)
+/* Sums up the samples from `from` on. 0 or -ENOMEM; xb_stall_sums_free() in any case. */
+static int sum_up(const struct stall *stall, size_t from, struct xb_stall_sums *out)
 {
-    free(sums->of_site);
-    free(sums->touch);
-}
-
-/* Sums up the samples from `from` on. 0 or -ENOMEM; free_sums() in any case. */
-static int sum_up(const struct stall *stall, size_t from, struct sums *out)
-{
-    size_t all;
-    *out = (struct sums){ .sample = xb_stalls_samples(stall->stalls, &all) };
-    out->sample += from;
-    out->n = all - from;
-    out->site = xb_stalls_sites(stall->stalls, &out->n_sites);
-    out->of_site = calloc(out->n_sites + 1, sizeof *out->of_site);
-    out->touch = calloc(out->n + 1, sizeof *out->touch);
-    if (!out->of_site || !out->touch)
-        return -ENOMEM;
-    for (size_t i = 0; i < out->n; i++) {
-        const struct xb_stalled *sample = &out->sample[i];
-        out->kind[out->site[sample->site].stall.kind]++;
-        out->of_site[sample->site]++;
-        out->lost += sample->fate == XB_FATE_LOST;
-        if (sample->fate == XB_FATE_KNOWN)
-            out->touch[out->n_touches++] = xb_stalls_touch(stall->stalls, sample);
-    }
-    return xb_working_sets(out->touch, out->n_touches, out->pool, &out->n_pools);
+    size_t all, n_sites;
+    const struct xb_stalled *sample = xb_stalls_samples(stall->stalls, &all);
+    const struct xb_stall_site *site = xb_stalls_sites(stall->stalls, &n_sites);
+    return xb_stall_sum(sample + from, all - from, site, n_sites, out);
 }
 
 static const char *level_name(enum xb_level level)
@@ -208,10 +175,13 @@ static enum xb_bound bound_of(enum xb_level level)
 }
 
 /* Divides user time. */
-static void divide(const struct stall *stall, const struct sums *sums, struct xb_findings *out)
+static void divide(const struct stall *stall, const struct xb_stall_sums *sums,
+                   struct xb_findings *out)
 {
-    double n = (double)sums->n, level_share[XB_LEVEL_DRAM + 1] = { 0 },
-           unknown = (double)sums->lost;
+    double n = (double)sums->n, level_share[XB_LEVEL_DRAM + 1] = { 0 };
+    double unknown = (double)sums->lost;
+    for (size_t i = 0; i < sums->n_within; i++)
+        level_share[level_of(stall->scene->capacity, sums->within_bytes[i])]++;
     for (size_t i = 0; i < sums->n_pools; i++) {
         const struct xb_pool *pool = &sums->pool[i];
         /* Some samples all over the place, without a pair: too few to be a set of any size. */
@@ -228,7 +198,8 @@ static void divide(const struct stall *stall, const struct sums *sums, struct xb
     xb_add_part(out, user_part(XB_BOUND_CPU, XB_LEVEL_NONE, (double)computing / n));
     for (enum xb_level level = XB_LEVEL_L1; level <= XB_LEVEL_DRAM; level++)
         xb_add_part(out, user_part(bound_of(level), level, level_share[level] / n));
-    xb_add_part(out, user_part(XB_BOUND_SYNC, XB_LEVEL_LOCK, (double)kind[XB_STALL_PAUSE] / n));
+    xb_add_part(out, user_part(XB_BOUND_SYNC, XB_LEVEL_LOCK,
+                               (double)(kind[XB_STALL_PAUSE] + sums->contended) / n));
     xb_add_part(out, user_part(XB_BOUND_KERNEL, XB_LEVEL_NONE, (double)kind[XB_STALL_SYSCALL] / n));
     xb_add_part(out, user_part(XB_BOUND_UNKNOWN, XB_LEVEL_NONE, unknown / n));
     out->weight[XB_WHOLE_USER] =
@@ -247,7 +218,7 @@ static double scale(double bytes, const char **unit)
 }
 
 /* The size of a phase's pool as the phases before it confirm it: with more samples it is less in error. */
-static struct xb_size confirm(const struct xb_pool *pool, const struct sums *longer)
+static struct xb_size confirm(const struct xb_pool *pool, const struct xb_stall_sums *longer)
 {
     struct xb_size best = pool->size;
     for (size_t i = 0; i < longer->n_pools && !pool->is_hot && isfinite(pool->size.bytes); i++) {
@@ -260,8 +231,8 @@ static struct xb_size confirm(const struct xb_pool *pool, const struct sums *lon
     return best;
 }
 
-static void tell_pools(const struct stall *stall, const struct sums *sums,
-                       const struct sums *longer, struct xb_findings *out)
+static void tell_pools(const struct stall *stall, const struct xb_stall_sums *sums,
+                       const struct xb_stall_sums *longer, struct xb_findings *out)
 {
     for (size_t i = 0, told = 0; i < sums->n_pools && told < 2; i++) {
         const struct xb_pool *pool = &sums->pool[i];
@@ -313,18 +284,20 @@ static void name_place(const struct stall *stall, const struct xb_stall_site *si
 }
 
 /* Names the instructions that most samples stood at. Several samples' places can be one instruction. */
-static void tell_hottest(const struct stall *stall, struct sums *sums, struct xb_findings *out)
+static void tell_hottest(const struct stall *stall, struct xb_stall_sums *sums,
+                         struct xb_findings *out)
 {
     static const char *const names[HOTTEST] = { "hottest_share", "second_share", "third_share" };
     for (int rank = 0; rank < HOTTEST; rank++) {
-        size_t best = 0;
+        size_t best = 0, n_sites;
+        const struct xb_stall_site *sites = xb_stalls_sites(stall->stalls, &n_sites);
         for (size_t i = 0; i < sums->n_sites; i++)
             if (sums->of_site[i] > sums->of_site[best])
                 best = i;
         size_t samples = 0;
-        const struct xb_stall_site *site = &sums->site[best];
+        const struct xb_stall_site *site = &sites[best];
         for (size_t i = 0; i < sums->n_sites; i++)
-            if (sums->site[i].stall.at == site->stall.at && sums->site[i].pid == site->pid) {
+            if (sites[i].stall.at == site->stall.at && sites[i].pid == site->pid) {
                 samples += sums->of_site[i];
                 sums->of_site[i] = 0;
             }
@@ -339,7 +312,8 @@ static void tell_hottest(const struct stall *stall, struct sums *sums, struct xb
     }
 }
 
-static void tell_kinds(const struct stall *stall, const struct sums *sums, struct xb_findings *out)
+static void tell_kinds(const struct stall *stall, const struct xb_stall_sums *sums,
+                       struct xb_findings *out)
 {
     double n = (double)sums->n;
     const size_t *kind = sums->kind;
@@ -353,6 +327,10 @@ static void tell_kinds(const struct stall *stall, const struct sums *sums, struc
                 100 * (double)kind[XB_STALL_ATOMIC] / n, 100 * (double)kind[XB_STALL_DIVIDE] / n,
                 100 * (double)kind[XB_STALL_PAUSE] / n);
     size_t blind = kind[XB_STALL_UNDECODABLE] + kind[XB_STALL_NO_CODE];
+    if (sums->contended > sums->n / 50)
+        xb_add_clue(out, "contended_share", (double)sums->contended / n,
+                    "%.0f %% stood at atomic operations on lines that several threads use them on",
+                    100 * (double)sums->contended / n);
     if (sums->lost + blind > sums->n / 50)
         xb_add_clue(
             out, "unknown_share", (double)(sums->lost + blind) / n,
@@ -369,7 +347,7 @@ static void tell_kinds(const struct stall *stall, const struct sums *sums, struc
 static int end(void *probe, uint64_t now_ns, struct xb_findings *out, struct xb_reason *why)
 {
     struct stall *stall = probe;
-    struct sums sums, longer = { 0 };
+    struct xb_stall_sums sums, longer = { 0 };
     settle(stall, now_ns);
     int err = switch_off(stall);
     if (err && err != -ESRCH)
@@ -398,8 +376,8 @@ static int end(void *probe, uint64_t now_ns, struct xb_findings *out, struct xb_
         tell_hottest(stall, &sums, out);
         tell_kinds(stall, &sums, out);
     }
-    free_sums(&longer);
-    free_sums(&sums);
+    xb_stall_sums_free(&longer);
+    xb_stall_sums_free(&sums);
     return err;
 }
 
