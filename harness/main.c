@@ -11,7 +11,7 @@ static void print_help(void)
     printf("Usage: xbound COMMAND [OPTION...]\n"
            "What bounds a piece of work on this machine, and which execution model suits it.\n\n");
     for (size_t i = 0; i < xb_builtin.n_commands; i++)
-        printf("  %-7s %-12s %s\n", xb_builtin.commands[i]->name, xb_builtin.commands[i]->arguments,
+        printf("  %-8s %-12s %s\n", xb_builtin.commands[i]->name, xb_builtin.commands[i]->arguments,
                xb_builtin.commands[i]->summary);
     printf("\n  --help     this text; also after each command\n"
            "  --version  the version\n\n"

@@ -20,7 +20,8 @@ model_colour(name) = name eq "threads" ? 0x0072B2 : name eq "processes" ? 0xD55E
     name eq "loop" ? 0x009E73 : strstrt(name, "loop×") == 1 ? 0x00523C : \
     name eq "gil" ? 0xAA4499 : 0x444444
 class_colour(name) = name eq "cpu" ? 0xE69F00 : name eq "cache" ? 0x3C9BD0 : \
-    name eq "memory" ? 0x332288 : name eq "io" ? 0x999933 : name eq "sync" ? 0x882255 : 0x444444
+    name eq "memory" ? 0x332288 : name eq "io" ? 0x999933 : name eq "sync" ? 0x882255 : \
+    name eq "kernel" ? 0x44AA99 : name eq "unknown" ? 0xDDDDDD : 0x444444
 class_shape(name) = name eq "cpu" ? 5 : name eq "cache" ? 7 : name eq "memory" ? 9 : \
     name eq "io" ? 11 : name eq "sync" ? 13 : 15
 engine_shape(name) = name eq "blocking" ? 7 : name eq "epoll" ? 9 : name eq "uring" ? 5 : \

@@ -10,6 +10,8 @@
 
 #ifdef XB_HAVE_LIBRARY
 
+#    include "evex.h"
+
 #    include <capstone/capstone.h>
 
 /* Two handles: operands cost three quarters of the time, and to find an instruction's start takes
@@ -70,8 +72,14 @@ enum xb_code xb_decoder_code(const struct xb_decoder *decoder)
 
 size_t xb_decode_bytes(struct xb_decoder *decoder, const uint8_t *code, size_t n, uint64_t at)
 {
-    bool found = cs_disasm_iter(decoder->brief, &code, &n, &at, decoder->brief_room);
-    return found ? decoder->brief_room->size : 0;
+    const uint8_t *rest = code;
+    size_t left = n;
+    uint64_t next = at;
+    struct xb_insn insn;
+    if (cs_disasm_iter(decoder->brief, &rest, &left, &next, decoder->brief_room))
+        return decoder->brief_room->size;
+    bool is_vector = decoder->isa == XB_CODE_X86_64 && xb_evex_decode(code, n, at, &insn);
+    return is_vector ? insn.bytes : 0;
 }
 
 static bool begins(const char *text, const char *with)
@@ -478,8 +486,11 @@ bool xb_decode(struct xb_decoder *decoder, const uint8_t *code, size_t n, uint64
     memset(out, 0, sizeof *out);
     out->at = at;
     out->memory.base = out->memory.index = XB_REG_NONE;
-    if (!cs_disasm_iter(decoder->full, &code, &n, &at, decoder->room))
-        return false;
+    const uint8_t *rest = code;
+    size_t left = n;
+    uint64_t next = at;
+    if (!cs_disasm_iter(decoder->full, &rest, &left, &next, decoder->room))
+        return decoder->isa == XB_CODE_X86_64 && xb_evex_decode(code, n, at, out);
     out->bytes = (uint8_t)from->size;
     /* Cut where it is long: for people. */
     int used = snprintf(out->text, sizeof out->text, "%.31s", from->mnemonic);

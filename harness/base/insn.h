@@ -128,7 +128,8 @@ void xb_decoder_close(struct xb_decoder *decoder);
 enum xb_code xb_decoder_code(const struct xb_decoder *decoder);
 
 /* Decodes the instruction that `code` (n bytes) begins with, which lies at address `at`. False: that is
- * none, or none that this capstone knows (4.0 lacks some of AVX-512), or it is cut off. */
+ * none, or none that this capstone knows, or it is cut off. Vector instructions that it does not know (4.0
+ * lacks some of AVX-512) are taken by their encoding: see evex.h. */
 bool xb_decode(struct xb_decoder *decoder, const uint8_t *code, size_t n, uint64_t at,
                struct xb_insn *out) __attribute__((warn_unused_result));
 

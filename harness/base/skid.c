@@ -7,7 +7,7 @@
 #include "sampler.h"
 
 #include <errno.h>
-#include <stdlib.h>
+#include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -16,8 +16,10 @@ enum {
     PERIOD_NS = 200000,
     SAMPLES_WANTED = 800,
     SAMPLES_NEEDED = 200,
+    ALONE_MS = 50,
     LINE = 64,
     LINES = XB_SKID_BYTES / LINE,
+    STEP = 4096,      /* rounds between two reports, some 50 us */
     STEP_ODD = 40503, /* coprime to the number of lines; no prefetcher sees a stride of 2.5 MiB */
 };
 static const uint64_t longest_ns = 2000000000;
@@ -94,6 +96,13 @@ struct loop {
     uint64_t load, next; /* addresses, in us and in our children alike */
     bool is_chase;
     uint64_t n_load, n_next, n; /* samples */
+    _Atomic uint64_t *rounds;   /* of the child, in steps of STEP */
+    double cost_ns;
+};
+
+/* How far the child is, and what CPU time that took. */
+struct reading {
+    double rounds, cpu_ns;
 };
 
 /* The child's life: says that it is ready, and runs until it is killed. */
@@ -108,9 +117,11 @@ static void spin(const struct loop *loop, int ready)
         *(void **)(data + i * LINE) = data + (i + STEP_ODD) % LINES * LINE;
     if (write(ready, "", 1) != 1)
         _exit(1);
-    for (void *at = data;;) {
-        void *last = loop->run(at, LINES);
-        at = loop->is_chase ? last : data;
+    char *at = data;
+    for (uint64_t n = STEP;; n += STEP) {
+        char *last = loop->run(at, STEP);
+        at = loop->is_chase ? last : data + n % LINES * LINE;
+        atomic_store_explicit(loop->rounds, n, memory_order_relaxed);
     }
 }
 
@@ -122,11 +133,62 @@ static void take(void *context, const struct xb_sample *sample)
     loop->n_next += sample->ip == loop->next;
 }
 
+static struct reading read_progress(const struct loop *loop, pid_t pid)
+{
+    clockid_t clock;
+    struct timespec cpu = { 0 };
+    if (clock_getcpuclockid(pid, &clock) == 0)
+        clock_gettime(clock, &cpu);
+    return (struct reading){ (double)atomic_load_explicit(loop->rounds, memory_order_relaxed),
+                             1e9 * (double)cpu.tv_sec + (double)cpu.tv_nsec };
+}
+
+static void nap(long ms)
+{
+    nanosleep(&(struct timespec){ .tv_nsec = ms * 1000000 }, NULL);
+}
+
+/* Samples the child that is `pid`, between two moments in which it is left alone. */
+static int watch(struct loop *loop, pid_t pid, struct xb_sampler *sampler, struct xb_reason *why)
+{
+    struct reading at[4];
+    nap(ALONE_MS);
+    at[0] = read_progress(loop, pid);
+    nap(ALONE_MS);
+    at[1] = read_progress(loop, pid);
+    if (xb_sampler_start(sampler) != 0)
+        return xb_because(why, -EIO, "calibrating the skid: sampling does not start");
+    uint64_t from = xb_now_ns();
+    while (loop->n < SAMPLES_WANTED && xb_now_ns() - from < longest_ns) {
+        nap(10);
+        xb_sampler_drain(sampler, &(struct xb_sampler_takers){ .sample = take, .context = loop });
+    }
+    xb_sampler_stop(sampler);
+    at[2] = read_progress(loop, pid);
+    nap(ALONE_MS);
+    at[3] = read_progress(loop, pid);
+    if (loop->n < SAMPLES_NEEDED)
+        return xb_because(why, -EAGAIN, "calibrating the skid: %llu samples in 2 s, too few",
+                          (unsigned long long)loop->n);
+    double alone_ns = at[1].cpu_ns - at[0].cpu_ns + at[3].cpu_ns - at[2].cpu_ns;
+    double alone_rounds = at[1].rounds - at[0].rounds + at[3].rounds - at[2].rounds;
+    double expected_ns = (at[2].rounds - at[1].rounds) * alone_ns / alone_rounds;
+    loop->cost_ns = (at[2].cpu_ns - at[1].cpu_ns - expected_ns) / (double)loop->n;
+    return 0;
+}
+
 static int sample(struct loop *loop, struct xb_reason *why)
 {
     int ready[2];
-    if (pipe(ready) != 0)
-        return xb_because(why, -errno, "calibrating the skid: no pipe");
+    loop->rounds =
+        mmap(NULL, sizeof *loop->rounds, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (loop->rounds == MAP_FAILED)
+        return xb_because(why, -errno, "calibrating the skid: no memory");
+    if (pipe(ready) != 0) {
+        int err = xb_because(why, -errno, "calibrating the skid: no pipe");
+        munmap((void *)loop->rounds, sizeof *loop->rounds);
+        return err;
+    }
     pid_t pid = fork();
     if (pid == 0)
         spin(loop, ready[1]);
@@ -139,21 +201,14 @@ static int sample(struct loop *loop, struct xb_reason *why)
     struct xb_sampler *sampler = NULL;
     if (!err)
         err = xb_sampler_open(pid, PERIOD_NS, &sampler, why);
-    if (!err && xb_sampler_start(sampler) != 0)
-        err = xb_because(why, -EIO, "calibrating the skid: sampling does not start");
-    uint64_t from = xb_now_ns();
-    while (!err && loop->n < SAMPLES_WANTED && xb_now_ns() - from < longest_ns) {
-        nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
-        xb_sampler_drain(sampler, &(struct xb_sampler_takers){ .sample = take, .context = loop });
-    }
+    if (!err)
+        err = watch(loop, pid, sampler, why);
     xb_sampler_close(sampler);
     if (pid > 0) {
         kill(pid, SIGKILL);
         waitpid(pid, NULL, 0);
     }
-    if (!err && loop->n < SAMPLES_NEEDED)
-        err = xb_because(why, -EAGAIN, "calibrating the skid: %llu samples in 2 s, too few",
-                         (unsigned long long)loop->n);
+    munmap((void *)loop->rounds, sizeof *loop->rounds);
     return err;
 }
 

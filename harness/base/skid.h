@@ -11,6 +11,7 @@
 struct xb_skid_loop {
     uint64_t samples;
     double next, same; /* shares of them: behind the load, at the load */
+    double cost_ns;    /* CPU time that one sample took from the loop; below 0 is noise */
 };
 
 struct xb_skid_report {
@@ -20,7 +21,7 @@ struct xb_skid_report {
 };
 
 /* Runs a pointer chase through XB_SKID_BYTES and a sum of it, each in a child that is sampled for some
- * 0.2 s and ended.
+ * 0.2 s, left alone for 0.1 s, and ended.
  * Returns 0 if in both loops nine of ten samples point to the same side of the load; -ENOTSUP, with the
  * shares in `why`, if they do not: what was waited for cannot be told here. Else -errno as
  * xb_sampler_open(), or -EAGAIN when the children got too little of a CPU. `out` is filled in any case.

@@ -277,10 +277,10 @@ const struct xb_maps *xb_stalls_maps(const struct xb_stalls *stalls)
     return &stalls->maps;
 }
 
-struct xb_touch xb_stalls_touch(const struct xb_stalls *stalls, const struct xb_stalled *stalled)
+struct xb_touch xb_stall_touch(const struct xb_stall_site *sites, const struct xb_stalled *stalled)
 {
     /* The top byte of an address is free in user space on both architectures. */
-    uint64_t process = (uint64_t)stalls->site[stalled->site].pid & 0xff;
+    uint64_t process = (uint64_t)sites[stalled->site].pid & 0xff;
     return (struct xb_touch){
         .address = stalled->address ^ process << 56,
         .site = stalled->site,

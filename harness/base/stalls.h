@@ -65,7 +65,8 @@ size_t xb_stalls_forgotten(const struct xb_stalls *stalls);
 /* What the processes have mapped: for the name of a module. */
 const struct xb_maps *xb_stalls_maps(const struct xb_stalls *stalls);
 
-/* A sample with a known address as a touch: equal addresses of two processes are told apart. */
-struct xb_touch xb_stalls_touch(const struct xb_stalls *stalls, const struct xb_stalled *stalled);
+/* A sample with a known address as a touch: equal addresses of two processes are told apart. `sites`:
+ * those of the samples. Pure. */
+struct xb_touch xb_stall_touch(const struct xb_stall_site *sites, const struct xb_stalled *stalled);
 
 #endif

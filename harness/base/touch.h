@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 struct xb_touch {
-    uint64_t address; /* of two processes never the same: see xb_stalls_touch() */
+    uint64_t address; /* of two processes never the same: see xb_stall_touch() */
     uint32_t site;    /* the instruction: any number for each */
     uint32_t thread;  /* any number for each */
 };

@@ -26,7 +26,7 @@ struct field {
     double *value;
 };
 
-enum { FIELDS = XB_LEVEL_DRAM - XB_LEVEL_L1 + 2 * (XB_LEVEL_DRAM - XB_LEVEL_L1 + 1) + 2 };
+enum { FIELDS = XB_LEVEL_DRAM - XB_LEVEL_L1 + 2 * (XB_LEVEL_DRAM - XB_LEVEL_L1 + 1) + 3 };
 
 /* The table that reading and writing share. */
 static void list_fields(struct xb_profile *profile, struct field fields[FIELDS])
@@ -46,6 +46,8 @@ static void list_fields(struct xb_profile *profile, struct field fields[FIELDS])
     }
     fields[n].value = &capacity->skid;
     snprintf(fields[n++].key, sizeof fields->key, "skid");
+    fields[n].value = &capacity->sample_ns;
+    snprintf(fields[n++].key, sizeof fields->key, "sample_ns");
     fields[n].value = &profile->took_s;
     snprintf(fields[n].key, sizeof fields->key, "took_s");
 }
@@ -191,8 +193,10 @@ int xb_profile_measure(const struct xb_registry *registry, const struct xb_topol
     if (reach > 0)
         profile->capacity.bytes[XB_LEVEL_LLC] = reach;
     struct xb_skid_report skid;
-    if (xb_skid_calibrate(&skid, &why_not) == 0)
+    if (xb_skid_calibrate(&skid, &why_not) == 0) {
         profile->capacity.skid = skid.skid == XB_SKID_NEXT ? 1 : 2;
+        profile->capacity.sample_ns = (skid.chase.cost_ns + skid.stream.cost_ns) / 2;
+    }
     if (!why->code && why_not.code)
         *why = why_not;
     profile->took_s = picture.took_s;

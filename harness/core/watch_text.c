@@ -9,6 +9,9 @@
 /* Three columns: what the lines are about, whose or what they are, and the text. */
 enum { KEY = 11, NAME = 9, WIDTH = 98, BAR = 40 };
 
+/* Of phases, unless all are asked for. */
+enum { LINES = 12 };
+
 /* Breaks a text between words; `column` is where it begins, and where its further lines do. */
 static void print_wrapped(FILE *out, const char *text, int column)
 {
@@ -90,6 +93,7 @@ static void print_phases(FILE *out, const struct xb_watched *watched, bool all)
 {
     const char *key = "phases";
     const struct xb_phase *phase = watched->phases;
+    size_t lines = 0;
     for (size_t i = 0, to; i < watched->n_phases; i = to) {
         char what[48], confidence[24];
         double least = phase[i].judgement.confidence, most = least;
@@ -103,6 +107,10 @@ static void print_phases(FILE *out, const struct xb_watched *watched, bool all)
         snprintf(confidence, sizeof confidence, most - least < 0.01 ? "%.2f" : "%.2f to %.2f",
                  least, most);
         print_key(out, key);
+        if (++lines > LINES && !all) {
+            fprintf(out, "and more until %.1f s: --phases shows all\n", watched->seconds);
+            return;
+        }
         fprintf(out, "%5.1f to %5.1f s  %-16s %s", phase[i].start_s,
                 phase[to - 1].start_s + phase[to - 1].seconds, what, confidence);
         if (to <= watched->skipped)

@@ -23,6 +23,7 @@
 #include "../base/blocked.h"
 #include "../base/clock.h"
 #include "../base/procfs.h"
+#include "../stats/median.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -37,13 +38,15 @@
 enum {
     THREADS_MAX = 4096, /* that are remembered; the CPU time of more is seen as their process's */
     FILES_MAX = 512,  /* held open at once, four for a thread: opening one costs four reads of it */
-    SCAN_NS = 200000, /* what one poll may take; threads that it does not come to are next */
+    SCAN_NS = 200000, /* of CPU time that a poll may take, 2 %: whom it does not come to is next */
+    VISITS_MAX = 512, /* in a poll */
+    COOL = 16, /* looks of the same wait after which a thread is looked at with the idle ones */
     TOTALS_NS = 100000000, /* between looks at whole processes */
     PROCESSES_MAX = 1024,  /* that are looked at, 15 us each */
     STALE_NS =
         10000000, /* a running thread's time is brought up to date at ticks: 10 ms at HZ=100 */
     LATE_NS =
-        8000000, /* blocked time below this, of a thread never seen blocked, is a late account */
+        20000000, /* blocked time below this, of a thread never seen blocked, is a late account */
 };
 
 /* A thread took part if it ran this share of what the busiest did. Tickers and idle pools stay below 1
@@ -62,6 +65,11 @@ enum {
 #define WEIGHT_COUNTED 0.6
 #define WEIGHT_GUESSED 0.25
 
+#define SECTOR 512.0 /* bytes */
+
+/* Touching a page that is there takes less than this, with all its misses. */
+#define TOUCH_NS 500.0
+
 /* All of the program fits the second cache, so DRAM does not bound it; a cache still may. */
 #define WEIGHT_SMALL 0.1
 
@@ -75,9 +83,11 @@ struct thread {
     enum state state;
     struct xb_blocked blocked;
     struct xb_proc_sched last; /* `delay_ns` with what is not in the kernel's account yet */
-    uint64_t visited_ns, round;
+    uint64_t visited_ns;
     uint64_t still_ns;  /* since when it is runnable and its accounts stand still */
     int64_t blocked_ns; /* at the last visit: since the one before */
+    uint64_t poll;      /* of the last visit */
+    unsigned cool;      /* visits since it last ran; COOL or more: idle */
     /* In this phase. */
     int64_t time_ns, run_ns, delay_ns, wait_ns[XB_WAITS];
     uint64_t wakes, looks, running_looks;
@@ -93,9 +103,11 @@ struct totals {
     uint64_t rss_bytes, mapped_bytes;
 };
 
-/* What the kernel's work costs on this machine, ns. */
+/* What the kernel's work costs on this machine, ns. A page fault has a part that counts as user mode:
+ * hypervisors that keep page tables of their own fill them when the program touches the page (6 to 12 us
+ * here, and the kernel's part 0.6 to 1.5). */
 struct costs {
-    double fault, call, byte;
+    double fault, fault_user, call, byte;
 };
 
 struct machine {
@@ -108,10 +120,9 @@ struct offcpu {
     struct thread *thread;
     size_t n_threads;
     int *slot; /* of a hash table by tid: index + 1 */
-    size_t n_files;
-    bool exact;    /* schedstat is there */
-    size_t cursor; /* in the scene's threads */
-    uint64_t round;
+    size_t n_files, files_max;
+    bool exact;                /* schedstat is there */
+    size_t cursor, hot_cursor; /* in the scene's threads, in the table */
     struct costs costs;
     double tick_ns, page_bytes;
     uint64_t begun_ns, totals_ns, cpu_ns, polls;
@@ -177,6 +188,12 @@ static void begin_threads(struct offcpu *offcpu)
         offcpu->slot[slot_of(offcpu, offcpu->thread[i].tid)] = (int)i + 1;
 }
 
+/* Whether one more file may stay open: half of them are for threads that run now and then. */
+static bool may_keep(const struct offcpu *offcpu, const struct thread *thread)
+{
+    return offcpu->n_files + 2 <= offcpu->files_max / (thread->cool >= COOL ? 2 : 1);
+}
+
 /* Reads one of the thread's files. Returns its length or -errno. */
 static ssize_t read_file(struct offcpu *offcpu, struct thread *thread, int which, char *text,
                          size_t room)
@@ -188,7 +205,7 @@ static ssize_t read_file(struct offcpu *offcpu, struct thread *thread, int which
     if (file < 0)
         return file;
     ssize_t length = xb_proc_read(file, text, room);
-    if (offcpu->n_files < FILES_MAX) {
+    if (may_keep(offcpu, thread)) {
         thread->file[which] = file;
         offcpu->n_files++;
     } else {
@@ -234,7 +251,7 @@ static void look(struct offcpu *offcpu, struct thread *thread)
         return;
     /* The two files that take a look into the thread are opened for the look, or stay open. */
     struct xb_blocked_files files = { thread->file[CALL], thread->file[CHANNEL] };
-    bool keep = offcpu->n_files + 2 <= FILES_MAX;
+    bool keep = may_keep(offcpu, thread);
     if (files.syscall < 0)
         files.syscall = xb_proc_open(thread->pid, thread->tid, "syscall");
     if (files.wchan < 0)
@@ -260,16 +277,23 @@ static void visit(struct offcpu *offcpu, struct thread *thread, bool fresh, uint
 {
     struct xb_proc_sched now;
     thread->blocked_ns = 0;
-    thread->round = offcpu->round;
+    thread->poll = offcpu->polls;
     if (read_accounts(offcpu, thread, &now) != 0) {
         thread->state = GONE;
         close_files(offcpu, thread);
         return;
     }
     bool still = !fresh && now.run_ns == thread->last.run_ns && now.runs == thread->last.runs;
-    /* Blocked, and not run since: it is the same wait. Without accounts in ns that cannot be told. */
-    if (!(still && thread->state == BLOCKED && offcpu->exact))
+    /* Blocked, and not run since: it is the same wait. Without accounts in ns that cannot be told. What a
+     * new one does is looked up when it has been there for a while. */
+    if (fresh)
+        thread->state = RUNNING;
+    else if (!(still && thread->state == BLOCKED && offcpu->exact))
         look(offcpu, thread);
+    if (still && thread->state == BLOCKED)
+        thread->cool++;
+    else
+        thread->cool = 0;
 
     /* Waiting for a CPU enters the account when it gets one. */
     if (!still || thread->state != RUNNING)
@@ -382,44 +406,54 @@ static double more(uint64_t now, uint64_t before)
     return now > before ? (double)(now - before) : 0;
 }
 
-/* What the kernel takes here for a page fault, a call that reads, and a byte copied. The fastest of
- * three, as each may be interrupted. */
+/* What the kernel takes here for a page fault, a call that reads, and a byte copied: CPU time, so that
+ * being interrupted does not count, and the median of rounds. About 1 ms, 10 ms on a slow guest. */
 static struct costs measure_costs(void)
 {
-    enum { PAGES = 64, CALLS = 64, COPY = 65536 };
-    struct costs costs = { INFINITY, INFINITY, INFINITY };
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    enum { PAGES = 64, CALLS = 64, COPY = 65536, COPIES = 4, ROUNDS = 5 };
+    double fault[ROUNDS], fault_user[ROUNDS], call[ROUNDS], byte[ROUNDS];
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), n = 0;
     int zero = open("/dev/zero", O_RDONLY | O_CLOEXEC);
-    for (int i = 0; i < 3; i++) {
-        char *memory =
-            mmap(NULL, PAGES * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    for (; zero >= 0 && n < ROUNDS; n++) {
+        uint64_t at[6];
+        at[0] = xb_thread_cpu_ns();
+        char *memory = mmap(NULL, PAGES * page, PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
         if (memory == MAP_FAILED)
             break;
-        uint64_t start = xb_now_ns();
-        for (size_t at = 0; at < PAGES * page; at += page)
-            memory[at] = 1;
-        costs.fault = fmin(costs.fault, (double)(xb_now_ns() - start) / PAGES);
-        bool read_all = zero >= 0;
-        start = xb_now_ns();
+        at[1] = xb_thread_cpu_ns();
+        for (size_t i = 0; i < PAGES * page; i += page)
+            *(volatile char *)(memory + i) = 1;
+        at[2] = xb_thread_cpu_ns();
+        bool read_all = true;
         for (int k = 0; k < CALLS; k++)
             read_all &= read(zero, memory, 1) == 1;
-        uint64_t middle = xb_now_ns();
-        for (int k = 0; k < 4; k++)
+        at[3] = xb_thread_cpu_ns();
+        for (int k = 0; k < COPIES; k++)
             read_all &= read(zero, memory, COPY) == COPY;
-        if (read_all) {
-            costs.call = fmin(costs.call, (double)(middle - start) / CALLS);
-            costs.byte = fmin(costs.byte, (double)(xb_now_ns() - middle) / (4 * COPY));
-        }
+        at[4] = xb_thread_cpu_ns();
         munmap(memory, PAGES * page);
+        at[5] = xb_thread_cpu_ns();
+        if (!read_all)
+            break;
+        fault[n] = (double)(at[1] - at[0] + at[5] - at[4]) / PAGES;
+        fault_user[n] = (double)(at[2] - at[1]) / PAGES;
+        call[n] = (double)(at[3] - at[2]) / CALLS;
+        byte[n] = (double)(at[4] - at[3]) / (COPIES * COPY);
     }
     if (zero >= 0)
         close(zero);
-    /* A machine without one of them, or with a clock that stood still. */
-    return (struct costs){
-        .fault = isfinite(costs.fault) ? costs.fault : 500,
-        .call = isfinite(costs.call) ? costs.call : 200,
-        .byte = isfinite(costs.byte) ? costs.byte : 0.1,
+    if (n == 0) /* without /dev/zero: what servers of 2020 take */
+        return (struct costs){ .fault = 500, .call = 200, .byte = 0.1 };
+    struct costs costs = {
+        .fault = xb_median(fault, n),
+        .fault_user = xb_median(fault_user, n),
+        .call = xb_median(call, n),
+        .byte = xb_median(byte, n),
     };
+    if (costs.fault_user < TOUCH_NS)
+        costs.fault_user = 0;
+    return costs;
 }
 
 /* ---- findings ---- */
@@ -460,9 +494,14 @@ struct account {
 
 /* The blocked time of one thread, by what it waited for: what it has to have been blocked, divided
  * as the looks have it. */
-static void divide_waits(struct offcpu *offcpu, struct thread *thread)
+static void divide_waits(const struct offcpu *offcpu, struct thread *thread, uint64_t now_ns)
 {
-    int64_t seen = 0;
+    int64_t seen = 0, phase_ns = (int64_t)(now_ns - offcpu->begun_ns);
+    /* One of many idle threads, last visited long before this phase. */
+    double part = thread->time_ns > phase_ns ? (double)phase_ns / (double)thread->time_ns : 1;
+    thread->time_ns = (int64_t)((double)thread->time_ns * part);
+    thread->run_ns = (int64_t)((double)thread->run_ns * part);
+    thread->delay_ns = (int64_t)((double)thread->delay_ns * part);
     for (int w = 0; w < XB_WAITS; w++) {
         if (thread->wait_ns[w] < 0)
             thread->wait_ns[w] = 0;
@@ -475,7 +514,9 @@ static void divide_waits(struct offcpu *offcpu, struct thread *thread)
         thread->delay_ns = runnable > thread->run_ns ? runnable - thread->run_ns : 0;
     }
     int64_t blocked = thread->time_ns - thread->run_ns - thread->delay_ns;
-    if (blocked < 0 || (seen == 0 && blocked < LATE_NS))
+    /* One that looks have not found blocked at all was so for less than the time between two. */
+    if (blocked < 0 || (seen == 0 && (blocked < LATE_NS || (double)blocked * (double)thread->looks <
+                                                               (double)thread->time_ns)))
         blocked = 0;
     if (seen == 0) {
         thread->wait_ns[XB_WAIT_UNKNOWN] = blocked;
@@ -485,7 +526,7 @@ static void divide_waits(struct offcpu *offcpu, struct thread *thread)
         thread->wait_ns[w] = (int64_t)((double)thread->wait_ns[w] / (double)seen * (double)blocked);
 }
 
-static struct account add_up(struct offcpu *offcpu)
+static struct account add_up(const struct offcpu *offcpu, uint64_t now_ns)
 {
     struct account account = { .own = 1 };
     int64_t busiest = 0;
@@ -493,7 +534,7 @@ static struct account add_up(struct offcpu *offcpu)
     double run = 0;
     for (size_t i = 0; i < offcpu->n_threads; i++) {
         struct thread *thread = &offcpu->thread[i];
-        divide_waits(offcpu, thread);
+        divide_waits(offcpu, thread, now_ns);
         if (thread->run_ns > busiest)
             busiest = thread->run_ns;
         any_woke |= thread->wakes > 0 || thread->run_ns > 0;
@@ -524,6 +565,13 @@ static struct account add_up(struct offcpu *offcpu)
         run += unseen;
     }
     account.all_cpu = run;
+    /* Waits too short to be met by a look, but the device moved a sector or more for each. */
+    double storage = more(offcpu->now.io.storage_bytes, offcpu->before.io.storage_bytes);
+    if (account.wait[XB_WAIT_UNKNOWN] > 0 && storage >= SECTOR * (double)account.wakes &&
+        storage > 0) {
+        account.wait[XB_WAIT_DISK] += account.wait[XB_WAIT_UNKNOWN];
+        account.wait[XB_WAIT_UNKNOWN] = 0;
+    }
     account.kernel_share = user + kernel > 0 ? kernel / (user + kernel) : 0;
     struct machine machine = read_machine(offcpu);
     if (machine.known && offcpu->machine.known) {
@@ -542,13 +590,33 @@ static struct account add_up(struct offcpu *offcpu)
     return account;
 }
 
-static void divide_time(const struct account *account, struct xb_findings *out)
+static double count_faults(const struct offcpu *offcpu)
+{
+    return more(offcpu->now.minor_faults, offcpu->before.minor_faults) +
+           more(offcpu->now.major_faults, offcpu->before.major_faults);
+}
+
+static void divide_time(const struct offcpu *offcpu, const struct account *account,
+                        struct xb_findings *out)
 {
     double cpu = account->run + account->own * account->delay;
-    xb_add_part(out,
-                (struct xb_part){ .of = XB_WHOLE_TIME,
-                                  .is = XB_WHOLE_USER,
-                                  .share = cpu * (1 - account->kernel_share) / account->time });
+    double user = 1 - account->kernel_share;
+    double faults =
+        account->all_cpu > 0
+            ? fmin(user, count_faults(offcpu) * offcpu->costs.fault_user / account->all_cpu)
+            : 0;
+    xb_add_part(out, (struct xb_part){ .of = XB_WHOLE_TIME,
+                                       .is = XB_WHOLE_USER,
+                                       .share = cpu * (user - faults) / account->time });
+    if (faults > 0)
+        xb_add_part(out, (struct xb_part){ .of = XB_WHOLE_TIME,
+                                           .bound = XB_BOUND_KERNEL,
+                                           .share = cpu * faults / account->time });
+    if (faults >= 0.01)
+        xb_add_clue(
+            out, "page_faults_in_user_mode_share", faults,
+            "%.0f %% of its CPU time is page faults that count as user mode: %.1f us each here",
+            100 * faults, offcpu->costs.fault_user / 1e3);
     xb_add_part(out, (struct xb_part){ .of = XB_WHOLE_TIME,
                                        .is = XB_WHOLE_KERNEL,
                                        .share = cpu * account->kernel_share / account->time });
@@ -566,8 +634,7 @@ static void divide_kernel(const struct offcpu *offcpu, const struct account *acc
     double kernel = account->all_cpu * account->kernel_share;
     if (kernel <= 0)
         return;
-    double faults = more(offcpu->now.minor_faults, offcpu->before.minor_faults) +
-                    more(offcpu->now.major_faults, offcpu->before.major_faults);
+    double faults = count_faults(offcpu);
     double bytes = more(offcpu->now.io.bytes, offcpu->before.io.bytes);
     double calls = more(offcpu->now.io.calls, offcpu->before.io.calls);
     double storage = more(offcpu->now.io.storage_bytes, offcpu->before.io.storage_bytes);
@@ -729,40 +796,23 @@ static int open_probe(const struct xb_scene *scene, void **out, struct xb_reason
     offcpu->tick_ns = 1e9 / (double)sysconf(_SC_CLK_TCK);
     offcpu->page_bytes = (double)sysconf(_SC_PAGESIZE);
     offcpu->costs = measure_costs();
+    struct rlimit limit;
+    offcpu->files_max = FILES_MAX;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur / 2 < FILES_MAX)
+        offcpu->files_max = limit.rlim_cur / 2;
     *out = offcpu;
     return 0;
 }
 
-static int poll_threads(void *self, uint64_t now_ns)
+/* Divides what the visited threads were blocked, now that all of them have been looked at. Threads of a
+ * process follow each other as a rule, and all its waiters for locks wait for the same. */
+static void note_waits(struct offcpu *offcpu, struct thread *const *visited, size_t n)
 {
-    struct offcpu *offcpu = self;
-    const struct xb_scene *scene = offcpu->scene;
-    uint64_t cpu_ns = xb_thread_cpu_ns();
-    size_t visited = 0;
-    offcpu->polls++;
-    if (offcpu->cursor >= scene->n_tasks)
-        offcpu->cursor = 0;
-    size_t first = offcpu->cursor;
-    struct thread *seen[256];
-    while (visited < scene->n_tasks && visited < sizeof seen / sizeof seen[0] &&
-           (visited % 4 || xb_now_ns() - now_ns < SCAN_NS || visited == 0)) {
-        bool fresh;
-        struct thread *thread = find_thread(offcpu, &scene->tasks[offcpu->cursor], &fresh);
-        offcpu->cursor = (offcpu->cursor + 1) % scene->n_tasks;
-        if (offcpu->cursor == 0)
-            offcpu->round++;
-        seen[visited++] = thread;
-        if (thread && !(thread->state == GONE && !fresh))
-            visit(offcpu, thread, fresh, xb_now_ns());
-        if (offcpu->cursor == first)
-            break;
-    }
-    /* Threads of a process follow each other, and all its waiters for locks wait for the same. */
     pid_t asked = 0;
     enum xb_wait behind = XB_WAIT_LOCK;
-    for (size_t i = 0; i < visited; i++) {
-        struct thread *thread = seen[i];
-        if (!thread || thread->state != BLOCKED || thread->blocked_ns == 0)
+    for (size_t i = 0; i < n; i++) {
+        struct thread *thread = visited[i];
+        if (thread->state != BLOCKED || thread->blocked_ns == 0)
             continue;
         enum xb_wait wait = thread->blocked.wait;
         if (wait == XB_WAIT_LOCK) {
@@ -773,6 +823,41 @@ static int poll_threads(void *self, uint64_t now_ns)
         }
         thread->wait_ns[wait] += thread->blocked_ns;
     }
+}
+
+static int poll_threads(void *self, uint64_t now_ns)
+{
+    struct offcpu *offcpu = self;
+    const struct xb_scene *scene = offcpu->scene;
+    struct thread *visited[VISITS_MAX];
+    size_t n = 0;
+    uint64_t cpu_ns = xb_thread_cpu_ns();
+    bool spent = false;
+    offcpu->polls++;
+
+    /* First those that run now and then, then idle and new ones in turns. */
+    for (size_t i = 0; i < offcpu->n_threads && n < VISITS_MAX && !spent; i++) {
+        if (offcpu->hot_cursor >= offcpu->n_threads)
+            offcpu->hot_cursor = 0;
+        struct thread *thread = &offcpu->thread[offcpu->hot_cursor++];
+        if (thread->state == GONE || thread->cool >= COOL)
+            continue;
+        visit(offcpu, thread, false, xb_now_ns());
+        visited[n++] = thread;
+        spent = n % 4 == 0 && xb_thread_cpu_ns() - cpu_ns > SCAN_NS;
+    }
+    for (size_t i = 0; i < scene->n_tasks && n < VISITS_MAX && !spent; i++) {
+        if (offcpu->cursor >= scene->n_tasks)
+            offcpu->cursor = 0;
+        bool fresh;
+        struct thread *thread = find_thread(offcpu, &scene->tasks[offcpu->cursor++], &fresh);
+        if (!thread || (!fresh && (thread->state == GONE || thread->poll == offcpu->polls)))
+            continue;
+        visit(offcpu, thread, fresh, xb_now_ns());
+        visited[n++] = thread;
+        spent = n % 4 == 0 && xb_thread_cpu_ns() - cpu_ns > SCAN_NS;
+    }
+    note_waits(offcpu, visited, n);
     if (now_ns - offcpu->totals_ns > TOTALS_NS)
         read_totals(offcpu, now_ns);
     offcpu->cpu_ns += xb_thread_cpu_ns() - cpu_ns;
@@ -784,14 +869,21 @@ static int begin(void *self, uint64_t now_ns)
     struct offcpu *offcpu = self;
     begin_threads(offcpu);
     offcpu->begun_ns = now_ns;
-    offcpu->polls = 0;
-    offcpu->cpu_ns = 0;
     uint64_t cpu_ns = xb_thread_cpu_ns();
+    /* All that are there are known from the beginning, or the first phase would be over before it has
+     * come to the one of a thousand that runs. */
+    bool first = offcpu->polls == 0;
+    for (size_t i = 0; first && i < offcpu->scene->n_tasks; i++) {
+        bool fresh;
+        struct thread *thread = find_thread(offcpu, &offcpu->scene->tasks[i], &fresh);
+        if (thread && fresh)
+            visit(offcpu, thread, fresh, xb_now_ns());
+    }
     read_totals(offcpu, now_ns);
     offcpu->before = offcpu->now;
     offcpu->machine = read_machine(offcpu);
     offcpu->cpu_ns = xb_thread_cpu_ns() - cpu_ns;
-    return offcpu->n_threads ? 0 : poll_threads(self, now_ns);
+    return 0;
 }
 
 static int end(void *self, uint64_t now_ns, struct xb_findings *out, struct xb_reason *why)
@@ -801,9 +893,9 @@ static int end(void *self, uint64_t now_ns, struct xb_findings *out, struct xb_r
     poll_threads(self, now_ns);
     uint64_t cpu_ns = xb_thread_cpu_ns();
     read_totals(offcpu, now_ns);
-    struct account account = add_up(offcpu);
+    struct account account = add_up(offcpu, now_ns);
     if (account.time > 0) {
-        divide_time(&account, out);
+        divide_time(offcpu, &account, out);
         divide_kernel(offcpu, &account, out);
         divide_user(offcpu, out);
         say(offcpu, &account, now_ns, out);

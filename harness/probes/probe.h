@@ -99,7 +99,8 @@ struct xb_capacity {
     double bytes[XB_LEVEL_DRAM];             /* of the caches */
     double latency_ns[XB_LEVEL_DRAM + 1];    /* per dependent load */
     double load_gb_per_s[XB_LEVEL_DRAM + 1]; /* of one core */
-    double skid; /* 1: timer interrupts point behind the load that was waited for; 2: at it */
+    double skid;      /* 1: timer interrupts point behind the load that was waited for; 2: at it */
+    double sample_ns; /* that a sample of the stalls costs the program */
 };
 
 /* One thread of the program. */

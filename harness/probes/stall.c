@@ -9,19 +9,21 @@
 #include "../base/skid.h"
 #include "../base/stalls.h"
 #include "../base/symbol.h"
-#include "../stats/working_set.h"
+#include "../stats/stall_sums.h"
 
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 enum {
     PERIOD_NS = 200000,
-    ENOUGH = 1000, /* samples of a phase that can be trusted in full */
-    FEW = 300,     /* below which they say next to nothing */
-    HOTTEST = 3,   /* instructions that are named */
+    ENOUGH = 1000,   /* samples of a phase that can be trusted in full */
+    FEW = 300,       /* below which they say next to nothing */
+    HOTTEST = 3,     /* instructions that are named */
+    LONGEST = 20000, /* samples that confirm the size of a set */
 };
 
 /* Sampling is paid from an account: so much of each second, and no more than a burst saved up. */
@@ -31,10 +33,12 @@ struct stall {
     const struct xb_scene *scene;
     struct xb_sampler *sampler;
     struct xb_stalls *stalls;
+    double cost_ns; /* of the program's CPU time, for each sample */
     bool is_on;
     double credit_ns;
     uint64_t last_ns; /* of the account */
     size_t from;      /* the first sample of the phase */
+    double on_ns, phase_ns;
 };
 
 static int probe(struct xb_reason *why)
@@ -68,10 +72,12 @@ static int open_on(const struct xb_scene *scene, void **out, struct xb_reason *w
     if (!stall)
         return xb_because(why, -ENOMEM, "stall: out of memory");
     *stall = (struct stall){ .scene = scene, .credit_ns = burst_ns };
+    stall->cost_ns = scene->capacity->sample_ns;
     int err = 0;
     if (isnan(scene->capacity->skid)) {
         err = xb_skid_calibrate(&report, why);
         skid = report.skid;
+        stall->cost_ns = (report.chase.cost_ns + report.stream.cost_ns) / 2;
     }
     if (!err)
         err = xb_stalls_open(skid, &stall->stalls, why);
@@ -98,6 +104,8 @@ static void settle(struct stall *stall, uint64_t now_ns)
 {
     double passed = stall->last_ns ? (double)(now_ns - stall->last_ns) : 0;
     stall->last_ns = now_ns;
+    stall->phase_ns += passed;
+    stall->on_ns += stall->is_on ? passed : 0;
     stall->credit_ns =
         fmin(stall->credit_ns + duty * passed - (stall->is_on ? passed : 0), burst_ns);
 }
@@ -106,6 +114,7 @@ static int begin(void *probe, uint64_t now_ns)
 {
     struct stall *stall = probe;
     settle(stall, now_ns);
+    stall->phase_ns = stall->on_ns = 0;
     xb_stalls_samples(stall->stalls, &stall->from);
     xb_stalls_begin(stall->stalls);
     int err = xb_sampler_start(stall->sampler);
@@ -124,47 +133,13 @@ static int poll_it(void *probe, uint64_t now_ns)
     return 0;
 }
 
-/* What stalls of one phase come to. */
-struct sums {
-    const struct xb_stalled *sample;
-    const struct xb_stall_site *site;
-    size_t n, n_sites;
-    size_t kind[XB_STALL_KIND_COUNT];
-    size_t lost;
-    size_t *of_site; /* samples of the phase, n_sites of them */
-    struct xb_touch *touch;
-    size_t n_touches;
-    struct xb_pool pool[XB_POOLS_MAX];
-    size_t n_pools;
-};
-
-static void free_sums(struct sums *sums)
+/* Sums up the samples from `from` on. 0 or -ENOMEM; xb_stall_sums_free() in any case. */
+static int sum_up(const struct stall *stall, size_t from, struct xb_stall_sums *out)
 {
-    free(sums->of_site);
-    free(sums->touch);
-}
-
-/* Sums up the samples from `from` on. 0 or -ENOMEM; free_sums() in any case. */
-static int sum_up(const struct stall *stall, size_t from, struct sums *out)
-{
-    size_t all;
-    *out = (struct sums){ .sample = xb_stalls_samples(stall->stalls, &all) };
-    out->sample += from;
-    out->n = all - from;
-    out->site = xb_stalls_sites(stall->stalls, &out->n_sites);
-    out->of_site = calloc(out->n_sites + 1, sizeof *out->of_site);
-    out->touch = calloc(out->n + 1, sizeof *out->touch);
-    if (!out->of_site || !out->touch)
-        return -ENOMEM;
-    for (size_t i = 0; i < out->n; i++) {
-        const struct xb_stalled *sample = &out->sample[i];
-        out->kind[out->site[sample->site].stall.kind]++;
-        out->of_site[sample->site]++;
-        out->lost += sample->fate == XB_FATE_LOST;
-        if (sample->fate == XB_FATE_KNOWN)
-            out->touch[out->n_touches++] = xb_stalls_touch(stall->stalls, sample);
-    }
-    return xb_working_sets(out->touch, out->n_touches, out->pool, &out->n_pools);
+    size_t all, n_sites;
+    const struct xb_stalled *sample = xb_stalls_samples(stall->stalls, &all);
+    const struct xb_stall_site *site = xb_stalls_sites(stall->stalls, &n_sites);
+    return xb_stall_sum(sample + from, all - from, site, n_sites, out);
 }
 
 static const char *level_name(enum xb_level level)
@@ -206,10 +181,13 @@ static enum xb_bound bound_of(enum xb_level level)
 }
 
 /* Divides user time. */
-static void divide(const struct stall *stall, const struct sums *sums, struct xb_findings *out)
+static void divide(const struct stall *stall, const struct xb_stall_sums *sums,
+                   struct xb_findings *out)
 {
-    double n = (double)sums->n, level_share[XB_LEVEL_DRAM + 1] = { 0 },
-           unknown = (double)sums->lost;
+    double n = (double)sums->n, level_share[XB_LEVEL_DRAM + 1] = { 0 };
+    double unknown = (double)sums->lost;
+    for (size_t i = 0; i < sums->n_within; i++)
+        level_share[level_of(stall->scene->capacity, sums->within_bytes[i])]++;
     for (size_t i = 0; i < sums->n_pools; i++) {
         const struct xb_pool *pool = &sums->pool[i];
         /* Some samples all over the place, without a pair: too few to be a set of any size. */
@@ -226,7 +204,8 @@ static void divide(const struct stall *stall, const struct sums *sums, struct xb
     xb_add_part(out, user_part(XB_BOUND_CPU, XB_LEVEL_NONE, (double)computing / n));
     for (enum xb_level level = XB_LEVEL_L1; level <= XB_LEVEL_DRAM; level++)
         xb_add_part(out, user_part(bound_of(level), level, level_share[level] / n));
-    xb_add_part(out, user_part(XB_BOUND_SYNC, XB_LEVEL_LOCK, (double)kind[XB_STALL_PAUSE] / n));
+    xb_add_part(out, user_part(XB_BOUND_SYNC, XB_LEVEL_LOCK,
+                               (double)(kind[XB_STALL_PAUSE] + sums->contended) / n));
     xb_add_part(out, user_part(XB_BOUND_KERNEL, XB_LEVEL_NONE, (double)kind[XB_STALL_SYSCALL] / n));
     xb_add_part(out, user_part(XB_BOUND_UNKNOWN, XB_LEVEL_NONE, unknown / n));
     out->weight[XB_WHOLE_USER] =
@@ -244,7 +223,22 @@ static double scale(double bytes, const char **unit)
     return bytes;
 }
 
-static void tell_pools(const struct stall *stall, const struct sums *sums, struct xb_findings *out)
+/* The size of a phase's pool as the phases before it confirm it: with more samples it is less in error. */
+static struct xb_size confirm(const struct xb_pool *pool, const struct xb_stall_sums *longer)
+{
+    struct xb_size best = pool->size;
+    for (size_t i = 0; i < longer->n_pools && !pool->is_hot && isfinite(pool->size.bytes); i++) {
+        const struct xb_size *other = &longer->pool[i].size;
+        double apart = fabs(log(other->bytes / pool->size.bytes));
+        if (!longer->pool[i].is_hot && other->error < best.error &&
+            apart < 0.1 + 3 * hypot(other->error, pool->size.error))
+            best = *other;
+    }
+    return best;
+}
+
+static void tell_pools(const struct stall *stall, const struct xb_stall_sums *sums,
+                       const struct xb_stall_sums *longer, struct xb_findings *out)
 {
     for (size_t i = 0, told = 0; i < sums->n_pools && told < 2; i++) {
         const struct xb_pool *pool = &sums->pool[i];
@@ -253,23 +247,24 @@ static void tell_pools(const struct stall *stall, const struct sums *sums, struc
         if (share < 0.05)
             break;
         told++;
-        double bytes = scale(pool->size.bytes, &unit);
-        const char *level = level_name(level_of(stall->scene->capacity, pool->size.bytes));
+        struct xb_size size = confirm(pool, longer);
+        double bytes = scale(size.bytes, &unit);
+        const char *level = level_name(level_of(stall->scene->capacity, size.bytes));
         if (pool->is_hot)
-            xb_add_clue(out, name, pool->size.bytes,
+            xb_add_clue(out, name, size.bytes,
                         "%.0f %% of user time waits for %.0f %s of hot lines", 100 * share, bytes,
                         unit);
-        else if (!isfinite(pool->size.bytes))
+        else if (!isfinite(size.bytes))
             xb_add_clue(
                 out, name, NAN,
                 "%.0f %% of user time waits for addresses of which no two met in %zu samples",
                 100 * share, pool->touches);
         else
-            xb_add_clue(out, name, pool->size.bytes,
+            xb_add_clue(out, name, size.bytes,
                         "%.0f %% of user time waits for a working set of %.3g %s, which %s holds "
                         "(+-%.0f %%: %llu pairs of samples within %u bytes)",
-                        100 * share, bytes, unit, level, 100 * pool->size.error,
-                        (unsigned long long)pool->size.pairs, pool->size.granule);
+                        100 * share, bytes, unit, level, 100 * size.error,
+                        (unsigned long long)size.pairs, size.granule);
     }
 }
 
@@ -295,18 +290,20 @@ static void name_place(const struct stall *stall, const struct xb_stall_site *si
 }
 
 /* Names the instructions that most samples stood at. Several samples' places can be one instruction. */
-static void tell_hottest(const struct stall *stall, struct sums *sums, struct xb_findings *out)
+static void tell_hottest(const struct stall *stall, struct xb_stall_sums *sums,
+                         struct xb_findings *out)
 {
     static const char *const names[HOTTEST] = { "hottest_share", "second_share", "third_share" };
     for (int rank = 0; rank < HOTTEST; rank++) {
-        size_t best = 0;
+        size_t best = 0, n_sites;
+        const struct xb_stall_site *sites = xb_stalls_sites(stall->stalls, &n_sites);
         for (size_t i = 0; i < sums->n_sites; i++)
             if (sums->of_site[i] > sums->of_site[best])
                 best = i;
         size_t samples = 0;
-        const struct xb_stall_site *site = &sums->site[best];
+        const struct xb_stall_site *site = &sites[best];
         for (size_t i = 0; i < sums->n_sites; i++)
-            if (sums->site[i].stall.at == site->stall.at && sums->site[i].pid == site->pid) {
+            if (sites[i].stall.at == site->stall.at && sites[i].pid == site->pid) {
                 samples += sums->of_site[i];
                 sums->of_site[i] = 0;
             }
@@ -321,7 +318,8 @@ static void tell_hottest(const struct stall *stall, struct sums *sums, struct xb
     }
 }
 
-static void tell_kinds(const struct stall *stall, const struct sums *sums, struct xb_findings *out)
+static void tell_kinds(const struct stall *stall, const struct xb_stall_sums *sums,
+                       struct xb_findings *out)
 {
     double n = (double)sums->n;
     const size_t *kind = sums->kind;
@@ -335,6 +333,10 @@ static void tell_kinds(const struct stall *stall, const struct sums *sums, struc
                 100 * (double)kind[XB_STALL_ATOMIC] / n, 100 * (double)kind[XB_STALL_DIVIDE] / n,
                 100 * (double)kind[XB_STALL_PAUSE] / n);
     size_t blind = kind[XB_STALL_UNDECODABLE] + kind[XB_STALL_NO_CODE];
+    if (sums->contended > sums->n / 50)
+        xb_add_clue(out, "contended_share", (double)sums->contended / n,
+                    "%.0f %% stood at atomic operations on lines that several threads use them on",
+                    100 * (double)sums->contended / n);
     if (sums->lost + blind > sums->n / 50)
         xb_add_clue(
             out, "unknown_share", (double)(sums->lost + blind) / n,
@@ -351,23 +353,37 @@ static void tell_kinds(const struct stall *stall, const struct sums *sums, struc
 static int end(void *probe, uint64_t now_ns, struct xb_findings *out, struct xb_reason *why)
 {
     struct stall *stall = probe;
-    struct sums sums;
+    struct xb_stall_sums sums, longer = { 0 };
     settle(stall, now_ns);
     int err = switch_off(stall);
     if (err && err != -ESRCH)
         return xb_because(why, err, "sampling cannot be switched off: %s", strerror(-err));
     err = sum_up(stall, stall->from, &sums);
+    size_t all = stall->from + sums.n;
+    if (!err)
+        err = sum_up(stall, all > LONGEST ? all - LONGEST : 0, &longer);
     if (err)
         xb_because(why, err, "stall: out of memory");
-    out->overhead = NAN;
+    /* While it is on, a sample comes after each period of CPU time, of which it took its cost. */
+    if (stall->phase_ns > 0)
+        out->overhead = fmax(0, stall->cost_ns / PERIOD_NS * stall->on_ns / stall->phase_ns);
+    else
+        out->overhead = NAN;
     out->samples = sums.n;
+    if (!sums.n)
+        xb_add_clue(
+            out, "access_share", NAN,
+            "no sample fell into user mode in %.1f s of sampling: it waited, was in the kernel, or "
+            "is setuid",
+            1e-9 * stall->on_ns);
     if (!err && sums.n) {
         divide(stall, &sums, out);
-        tell_pools(stall, &sums, out);
+        tell_pools(stall, &sums, &longer, out);
         tell_hottest(stall, &sums, out);
         tell_kinds(stall, &sums, out);
     }
-    free_sums(&sums);
+    xb_stall_sums_free(&longer);
+    xb_stall_sums_free(&sums);
     return err;
 }
 

@@ -173,6 +173,35 @@ XB_TEST(Insn, WhatIsNoneOrCutOffIsNotDecoded)
     xb_decoder_close(decoder);
 }
 
+/* vpmadd52luq 0x40(%rsi,%r9,8),%zmm1,%zmm0, which capstone 4.0.2 does not know, and its like, as GNU as
+ * encodes them. */
+XB_TEST(Insn, VectorInstructionsAreKnownByTheirEncoding)
+{
+    struct xb_decoder *decoder = open_decoder(XB_CODE_X86_64);
+    if (!decoder)
+        return;
+    struct xb_insn insn = decode(decoder, BYTES(0x62, 0xb2, 0xf5, 0x48, 0xb4, 0x44, 0xce, 0x01));
+    XB_EXPECT_EQ(insn.bytes, 8);
+    XB_EXPECT_EQ(insn.kind, XB_INSN_LOAD);
+    XB_EXPECT_EQ(insn.memory.base, XB_X86_SI);
+    XB_EXPECT_EQ(insn.memory.index, XB_X86_R8 + 1);
+    XB_EXPECT_EQ(insn.memory.scale, 8);
+    XB_EXPECT_EQ(insn.memory.displacement, 64);
+    /* vpmadd52huq %zmm2,%zmm1,%zmm0 */
+    insn = decode(decoder, BYTES(0x62, 0xf2, 0xf5, 0x48, 0xb5, 0xc2));
+    XB_EXPECT_EQ(insn.bytes, 6);
+    XB_EXPECT_EQ(insn.kind, XB_INSN_ALU);
+    /* {vex} vpdpbusd 0x11223344(%rip),%ymm1,%ymm0 */
+    insn = decode(decoder, BYTES(0xc4, 0xe2, 0x75, 0x50, 0x05, 0x44, 0x33, 0x22, 0x11));
+    XB_EXPECT_EQ(insn.bytes, 9);
+    XB_EXPECT_EQ(insn.memory.base, XB_REG_PC);
+    XB_EXPECT_EQ(insn.memory.displacement, 0x11223344);
+    /* Cut off, or with a field that is reserved. */
+    XB_EXPECT(!xb_decode(decoder, BYTES(0x62, 0xb2, 0xf5, 0x48, 0xb4, 0x44, 0xce), AT, &insn));
+    XB_EXPECT(!xb_decode(decoder, BYTES(0x62, 0xf2, 0xf5, 0x68, 0xb5, 0xc2), AT, &insn));
+    xb_decoder_close(decoder);
+}
+
 /* mov $7,%edx; mov %rdx,%rcx; add $16,%rcx; shl $2,%rcx; mov (%rdi,%rcx,8),%rcx */
 static const uint8_t sliced[] = {
     0xba, 0x07, 0,    0,    0,    0x48, 0x89, 0xd1, 0x48, 0x83, 0xc1,

@@ -1,5 +1,5 @@
 /* Working sets of streams of addresses whose size is known. */
-#include "harness/stats/working_set.h"
+#include "harness/stats/stall_sums.h"
 #include "harness/tests/xbtest.h"
 
 #include <math.h>
@@ -202,4 +202,46 @@ XB_TEST(WorkingSet, WithoutAPairItIsInfinite)
     struct xb_pool pool = largest(touch, 10);
     XB_EXPECT(isinf(pool.size.bytes));
     XB_EXPECT_EQ(pool.size.pairs, 0);
+}
+
+/* Atomic operations of two threads on one line are waiting for each other; of one thread, or on two
+ * lines, they are not. */
+XB_TEST(StallSums, AtomicsOfSeveralThreadsOnALineAreContended)
+{
+    struct xb_stall_site site[] = { { .stall.kind = XB_STALL_ATOMIC },
+                                    { .stall.kind = XB_STALL_LOAD } };
+    struct xb_stalled sample[400];
+    struct xb_stall_sums sums;
+    for (int i = 0; i < 400; i++) {
+        sample[i] = (struct xb_stalled){ .fate = XB_FATE_KNOWN, .tid = 1 + i % 2, .address = BASE };
+        if (i >= 100) /* each thread its own line */
+            sample[i].address += 4096 * (uint64_t)sample[i].tid;
+        if (i >= 200)
+            sample[i].site = 1;
+        if (i >= 300)
+            sample[i].fate = XB_FATE_LOST;
+        if (i >= 350)
+            sample[i].within_bytes = 1 << 20;
+    }
+    XB_EXPECT_EQ(xb_stall_sum(sample, 400, site, 2, &sums), 0);
+    XB_EXPECT_EQ(sums.contended, 100);
+    XB_EXPECT_EQ(sums.kind[XB_STALL_ATOMIC], 200);
+    XB_EXPECT_EQ(sums.kind[XB_STALL_LOAD], 200);
+    XB_EXPECT_EQ(sums.of_site[0], 200);
+    XB_EXPECT_EQ(sums.lost, 50);
+    XB_EXPECT_EQ(sums.n_within, 50);
+    XB_EXPECT_EQ(sums.within_bytes[0], 1 << 20);
+    size_t in_pools = 0;
+    for (size_t i = 0; i < sums.n_pools; i++)
+        in_pools += sums.pool[i].touches;
+    XB_EXPECT_EQ(in_pools, 200);
+    xb_stall_sums_free(&sums);
+}
+
+XB_TEST(StallSums, OfNoSampleIsZero)
+{
+    struct xb_stall_sums sums;
+    XB_EXPECT_EQ(xb_stall_sum(NULL, 0, NULL, 0, &sums), 0);
+    XB_EXPECT_EQ(sums.n_pools, 0);
+    xb_stall_sums_free(&sums);
 }
