@@ -217,7 +217,8 @@ static struct xb_skid_loop share(const struct loop *loop)
     double n = loop->n ? (double)loop->n : 1;
     return (struct xb_skid_loop){ .samples = loop->n,
                                   .next = (double)loop->n_next / n,
-                                  .same = (double)loop->n_load / n };
+                                  .same = (double)loop->n_load / n,
+                                  .cost_ns = loop->cost_ns };
 }
 
 int xb_skid_calibrate(struct xb_skid_report *out, struct xb_reason *why)
