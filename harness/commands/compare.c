@@ -18,28 +18,30 @@
 
 static void print_help(void)
 {
-    puts("Usage: xbound compare [OPTION...] BASE NEW\n"
-         "       xbound compare [OPTION...] --history DIR\n"
-         "Compares two stored runs (folders that xbound run wrote), cell by cell: the ratio of the "
-         "time\n"
-         "per item, new / base, with the interval that the two medians' intervals span.\n\n"
-         "  --margin RATIO     a cell is slower where its whole interval lies beyond this; default "
-         "0.1:\n"
-         "                     a tenth. Compare two runs of one build to see what drifts here\n"
-         "  --counts RATIO     the same of simulated counts, which are exact; default 0.001\n"
-         "  --across-machines  compare runs of different machines nevertheless\n"
-         "  --strict           ends with 3 where a cell is unclear, unless one fails\n"
-         "  --all              shows the cells that are the same, too\n"
-         "  --csv              writes one row for each cell of either run, and nothing else\n"
-         "  --history DIR      the runs that are folders in DIR, in order of time: where did the "
-         "level of a\n"
-         "                     cell change? For the report; nothing fails\n"
-         "  --least RATIO      with --history: smaller steps are passed over; default 0.01\n"
-         "  -o, --output OUT   with --history: a new folder for history.csv and provenance.csv of "
-         "the last\n"
-         "                     run, from which scripts/plot.sh draws the chart\n"
-         "  --help             this text\n\n"
-         "Cells, the worst first (*: fails the comparison):");
+    puts(
+        "Usage: xbound compare [OPTION...] BASE NEW\n"
+        "       xbound compare [OPTION...] --history DIR\n"
+        "Compares two stored runs (folders that xbound run wrote), cell by cell: the ratio of the "
+        "time\n"
+        "per item, new / base, with the interval that the two medians' intervals span.\n\n"
+        "  --margin RATIO     a cell is slower where its whole interval lies beyond this; default "
+        "0.1:\n"
+        "                     a tenth. Compare two runs of one build to see what drifts here\n"
+        "  --counts RATIO     the same of simulated counts (run --counters callgrind), which are\n"
+        "                     exact; default 0.001. They compare on equal CPU model and libc only\n"
+        "  --across-machines  compare runs of different machines nevertheless\n"
+        "  --strict           ends with 3 where a cell is unclear, unless one fails\n"
+        "  --all              shows the cells that are the same, too\n"
+        "  --csv              writes one row for each cell of either run, and nothing else\n"
+        "  --history DIR      the runs that are folders in DIR, in order of time: where did the "
+        "level of a\n"
+        "                     cell change? For the report; nothing fails\n"
+        "  --least RATIO      with --history: smaller steps are passed over; default 0.01\n"
+        "  -o, --output OUT   with --history: a new folder for history.csv and provenance.csv of "
+        "the last\n"
+        "                     run, from which scripts/plot.sh draws the chart\n"
+        "  --help             this text\n\n"
+        "Cells, the worst first (*: fails the comparison):");
     for (int change = 0; change < XB_CHANGE_COUNT; change++)
         printf("  %-12s %c %s\n", xb_change_word((enum xb_change)change),
                xb_change_fails((enum xb_change)change) ? '*' : ' ',
@@ -182,6 +184,11 @@ static const char *kinship_text(enum xb_kinship kinship)
     }
 }
 
+static bool simulated(const struct xb_stored *run)
+{
+    return strcmp(xb_facts_get(&run->facts, "counters_used"), XB_SIMULATOR) == 0;
+}
+
 static void print_preamble(const struct xb_stored *base, const struct xb_stored *new,
                            enum xb_kinship kinship)
 {
@@ -189,6 +196,13 @@ static void print_preamble(const struct xb_stored *base, const struct xb_stored 
     size_t n = xb_facts_differ(&base->facts, &new->facts, difference);
     print_run("base", base);
     print_run("new", new);
+    if (simulated(base) && simulated(new)) {
+        print_differences(difference, n);
+        puts("Counts are those of one simulated CPU, which is exact: what differs is the build's "
+             "doing,\n"
+             "unless its inputs or settings differ.\n");
+        return;
+    }
     puts(kinship_text(kinship));
     print_differences(difference, n);
     if (!n)
@@ -392,29 +406,30 @@ static int refuse_machines(const struct xb_stored *base, const struct xb_stored 
         difference[at].key, difference[at].base, difference[at].new);
 }
 
-/* Simulated counts follow the CPU's features (glibc chooses other code by them) and libc. */
-static bool counts_comparable(const struct xb_stored *base, const struct xb_stored *new)
+/* The fact that keeps simulated counts from being compared, or NULL. They follow the CPU's features
+ * (programs and glibc choose other code by them), libc, and the caches that were simulated. */
+static const char *find_obstacle(const struct xb_stored *base, const struct xb_stored *new)
 {
-    return strcmp(xb_facts_get(&base->facts, "cpu_model"),
-                  xb_facts_get(&new->facts, "cpu_model")) == 0 &&
-           strcmp(xb_facts_get(&base->facts, "libc"), xb_facts_get(&new->facts, "libc")) == 0;
-}
-
-static bool simulated(const struct xb_stored *run)
-{
-    return strcmp(xb_facts_get(&run->facts, "counters_used"), XB_SIMULATOR) == 0;
+    static const char *const keys[] = { "cpu_model", "libc", "l1d_used_bytes", "llc_used_bytes" };
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+        if (strcmp(xb_facts_get(&base->facts, keys[i]), xb_facts_get(&new->facts, keys[i])) != 0)
+            return keys[i];
+    return NULL;
 }
 
 static int judge(struct command_line *line, const struct xb_stored *base,
                  const struct xb_stored *new)
 {
     enum xb_kinship kinship = xb_facts_kinship(&base->facts, &new->facts);
-    if (kinship >= XB_KIN_SAME_KIND && !line->across)
+    const char *obstacle = find_obstacle(base, new);
+    bool both = simulated(base) && simulated(new); /* then nothing else of a machine matters */
+    line->limits.counts_comparable = !obstacle;
+    if (both && obstacle && !line->across)
+        return xb_usage("compare", "simulated counts compare only on equal %s: '%s' and '%s'",
+                        obstacle, xb_facts_get(&base->facts, obstacle),
+                        xb_facts_get(&new->facts, obstacle));
+    if (!both && kinship >= XB_KIN_SAME_KIND && !line->across)
         return refuse_machines(base, new);
-    line->limits.counts_comparable = counts_comparable(base, new);
-    if (simulated(base) && simulated(new) && !line->limits.counts_comparable && !line->across)
-        return xb_usage("compare", "simulated counts compare only on equal libc: '%s' and '%s'",
-                        xb_facts_get(&base->facts, "libc"), xb_facts_get(&new->facts, "libc"));
     struct xb_pair *pairs;
     size_t n;
     if (xb_compare(base, new, &line->limits, &pairs, &n) != 0)
