@@ -179,7 +179,8 @@ static void judge(struct xb_cell *cell, const struct xb_spec *spec,
     const struct xb_kernel *kernel = cell->kernel;
     struct xb_reason *why = &cell->skip;
     uint64_t memory = xb_topology_memory_bytes(topology);
-    if (cell->model->probe(why) != 0 || cell->engine->probe(why) != 0)
+    if ((spec->simulated && judge_simulated(cell, why) != 0) || cell->model->probe(why) != 0 ||
+        cell->engine->probe(why) != 0)
         return;
     *why = (struct xb_reason){ 0 };
     if (!fits(cell->model, cell->engine))
@@ -192,8 +193,6 @@ static void judge(struct xb_cell *cell, const struct xb_spec *spec,
         xb_because(why, -EINVAL, "each worker of %s is a lane of its own, whatever --lanes",
                    cell->model->name);
     else if (xb_room_for("", cell->model, cell->workers, cell->lanes, why) != 0)
-        return;
-    else if (spec->simulated && judge_simulated(cell, why) != 0)
         return;
     else if (kernel->needs & XB_NEED_FILES && !cell->engine->files)
         xb_because(why, -EPERM, "%s refuses regular files (epoll_ctl(2): EPERM)",

@@ -306,8 +306,8 @@ static void close_counters(struct xb_counters *counters)
 static int probe(struct xb_reason *why)
 {
     return xb_because(why, -ENOSYS,
-                      "built without valgrind's headers; install them (Debian: valgrind) and build "
-                      "anew");
+                      "built without valgrind's headers; install valgrind (Debian: valgrind), then "
+                      "configure and build again");
 }
 
 static int simulate(uint64_t l1_bytes, uint64_t ll_bytes, char *const argv[], struct xb_reason *why)
