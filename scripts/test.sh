@@ -75,7 +75,7 @@ fi
 case " ${presets[*]} " in *' dev '*)
     step "simulated counts"
     rc=0
-    quiet scripts/test-callgrind.sh build/dev || rc=$?
+    scripts/test-callgrind.sh build/dev || rc=$?
     [ $rc -eq 0 ] || [ $rc -eq 77 ] || exit 1
     ;;
 esac
