@@ -18,30 +18,29 @@
 
 static void print_help(void)
 {
-    puts(
-        "Usage: xbound compare [OPTION...] BASE NEW\n"
-        "       xbound compare [OPTION...] --history DIR\n"
-        "Compares two stored runs (folders that xbound run wrote), cell by cell: the ratio of the "
-        "time\n"
-        "per item, new / base, with the interval that the two medians' intervals span.\n\n"
-        "  --margin RATIO     a cell is slower where its whole interval lies beyond this; default "
-        "0.1:\n"
-        "                     a tenth. Compare two runs of one build to see what drifts here\n"
-        "  --counts RATIO     the same of simulated counts (run --counters callgrind), which are\n"
-        "                     exact; default 0.001. They compare on equal CPU model and libc only\n"
-        "  --across-machines  compare runs of different machines nevertheless\n"
-        "  --strict           ends with 3 where a cell is unclear, unless one fails\n"
-        "  --all              shows the cells that are the same, too\n"
-        "  --csv              writes one row for each cell of either run, and nothing else\n"
-        "  --history DIR      the runs that are folders in DIR, in order of time: where did the "
-        "level of a\n"
-        "                     cell change? For the report; nothing fails\n"
-        "  --least RATIO      with --history: smaller steps are passed over; default 0.01\n"
-        "  -o, --output OUT   with --history: a new folder for history.csv and provenance.csv of "
-        "the last\n"
-        "                     run, from which scripts/plot.sh draws the chart\n"
-        "  --help             this text\n\n"
-        "Cells, the worst first (*: fails the comparison):");
+    puts("Usage: xbound compare [OPTION...] BASE NEW\n"
+         "       xbound compare [OPTION...] --history DIR\n"
+         "Compares two stored runs (folders that xbound run wrote), cell by cell: the ratio of the "
+         "time\n"
+         "per item, new / base, with the interval that the two medians' intervals span.\n\n"
+         "  --margin RATIO     a cell is slower where its whole interval lies beyond this; default "
+         "0.1:\n"
+         "                     a tenth. Compare two runs of one build to see what drifts here\n"
+         "  --counts RATIO     the same of simulated counts, which are exact; default 0.001. They\n"
+         "                     compare on equal CPU model, libc and simulated caches only\n"
+         "  --across-machines  compare runs of different machines nevertheless\n"
+         "  --strict           ends with 3 where a cell is unclear, unless one fails\n"
+         "  --all              shows the cells that are the same, too\n"
+         "  --csv              writes one row for each cell of either run, and nothing else\n"
+         "  --history DIR      the runs that are folders in DIR, in order of time: where did the "
+         "level of a\n"
+         "                     cell change? For the report; nothing fails\n"
+         "  --least RATIO      with --history: smaller steps are passed over; default 0.01\n"
+         "  -o, --output OUT   with --history: a new folder for history.csv and provenance.csv of "
+         "the last\n"
+         "                     run, from which scripts/plot.sh draws the chart\n"
+         "  --help             this text\n\n"
+         "Cells, the worst first (*: fails the comparison):");
     for (int change = 0; change < XB_CHANGE_COUNT; change++)
         printf("  %-12s %c %s\n", xb_change_word((enum xb_change)change),
                xb_change_fails((enum xb_change)change) ? '*' : ' ',
