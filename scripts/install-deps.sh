@@ -54,7 +54,7 @@ need awk mawk
 while read -r library package; do
     { command -v pkg-config >/dev/null 2>&1 && pkg-config --exists "$library"; } ||
         missing+=("$package")
-done < <(grep -rhoE 'xb-(library|required): [^ ]+ \(Debian: [^)]+\)' --include='*.c' harness |
+done < <(grep -rhoE 'xb-(library|header|required): [^ ]+ \(Debian: [^)]+\)' --include='*.c' harness |
     sed -E 's/xb-[a-z]+: ([^ <>=]+)[^ ]* \(Debian: ([^)]+)\)/\1 \2/' | sort -u)
 
 if [ "$with_tests" = yes ]; then

@@ -71,6 +71,15 @@ if [ $# -eq 0 ]; then
     [ $rc -eq 0 ] || [ $rc -eq 77 ] || exit 1
 fi
 
+# 77: no valgrind, as it says; and only dev's build is one that valgrind runs.
+case " ${presets[*]} " in *' dev '*)
+    step "simulated counts"
+    rc=0
+    scripts/test-callgrind.sh build/dev || rc=$?
+    [ $rc -eq 0 ] || [ $rc -eq 77 ] || exit 1
+    ;;
+esac
+
 # 77: the packages that it needs are out of reach, as it says.
 if [ $# -eq 0 ]; then
     step "PAPI on an emulated PMU"
