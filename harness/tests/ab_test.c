@@ -280,6 +280,57 @@ XB_TEST(Ab, LargeSlowdownIsCalledAndTheFilesSayIt)
     expect(run("ab --blocks 10 --replay out/slices.csv"), 1, "cpu/mix64", NULL);
 }
 
+/* ---- plug-ins ---- */
+
+static void expect_plugin(const char *new, const char *text)
+{
+    expect(run("ab --plugin " XB_TEST_PLUGINS "/plain.so %s", new), 2, NULL, text);
+}
+
+/* The verdict is asserted and no time: one of them takes 30 % more steps on any machine. */
+XB_TEST(Ab, PluginThatTakesMoreStepsRegressesAndBackAgainImproves)
+{
+    const char *quick = "ab --plugin --blocks 10 --slice 200us --quartets 2";
+    expect(run("%s -o out %s/plain.so %s/slow.so", quick, XB_TEST_PLUGINS, XB_TEST_PLUGINS), 1,
+           "cpu: 1 of 1 REGRESSED", NULL);
+    expect(run("%s %s/slow.so %s/plain.so cpu/*", quick, XB_TEST_PLUGINS, XB_TEST_PLUGINS), 0,
+           "cpu: 1 of 1 IMPROVED", NULL);
+    char path[512];
+    struct xb_table table;
+    snprintf(path, sizeof path, "%s/out/provenance.csv", xb_test_folder());
+    XB_EXPECT_EQ(xb_table_open(&table, path), 0);
+    XB_EXPECT_EQ(xb_table_count(&table, "value", XB_TEST_PLUGINS "/slow.so"), 1);
+    XB_EXPECT_EQ(xb_table_count(&table, "key", "new_commit"), 0);
+    xb_table_close(&table);
+}
+
+XB_TEST(Ab, PluginOfTheSameBytesIsUnchangedUnlessAskedFor)
+{
+    char copy[600];
+    snprintf(copy, sizeof copy, "cp %s/plain.so %s/copy.so", XB_TEST_PLUGINS, xb_test_folder());
+    XB_EXPECT_EQ(system(copy), 0);
+    expect(run("ab --plugin %s/plain.so copy.so", XB_TEST_PLUGINS), 0,
+           "UNCHANGED: the same machine code", NULL);
+    expect(run("ab --plugin --measure-unchanged --margin 50 --blocks 10 --slice 200us --quartets 2 "
+               "%s/plain.so copy.so",
+               XB_TEST_PLUGINS),
+           0, "PROVEN < 50 %", NULL);
+}
+
+XB_TEST(Ab, PluginThatCannotBeUsedIsOneLine)
+{
+    expect_plugin("/nowhere.so", "NEW (/nowhere.so): No such file or directory");
+    expect_plugin("/dev/null", "is not a file");
+    expect_plugin(script("exit 0"), "is not a shared object that can be loaded: ");
+    expect_plugin(XB_TEST_PLUGINS "/no_symbol.so", "no_symbol.so): has no symbol xb_plugin");
+    expect_plugin(XB_TEST_PLUGINS "/other_abi.so", "has kernel ABI 999, and this xbound 1");
+    expect_plugin(XB_TEST_PLUGINS "/other_size.so", "has structs of other sizes than this xbound");
+    expect_plugin(XB_TEST_PLUGINS "/no_verify.so", "kernel 1 (cpu/nothing) lacks verify");
+    expect_plugin(XB_TEST_PLUGINS "/undefined.so", "undefined symbol: xb_nowhere");
+    expect_plugin(XB_TEST_PLUGINS "/crash.so", "crashed: signal 9");
+    expect(run("ab --plugin " XB_TEST_PLUGINS "/plain.so"), 2, NULL, "needs two shared objects");
+}
+
 /* ---- commands ---- */
 
 /* One line on standard error; `old` and `new` are scripts' bodies. xb_spawn() cuts arguments at
@@ -356,6 +407,7 @@ XB_TEST(Ab, WrongUsageIsOneLine)
         { "ab --class gpu a b", "--class: 'gpu' is not a list" },
         { "ab --slice 1ns a b", "--slice: '1ns' is not a time" },
         { "ab --frobnicate a b", "unknown option '--frobnicate'" },
+        { "ab --plugin --command a b", "exclude each other" },
         { "ab --seed", "option '--seed' needs a value" },
         { "ab --replay", "--replay: no files" },
         { "ab --serve", "--serve is for xbound ab" },
