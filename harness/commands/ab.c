@@ -53,6 +53,7 @@ static void print_help(void)
         "  IMPROVED      faster by more than --min-effect\n"
         "  PROVEN < m    slower by less than --margin, if at all\n"
         "  UNCHANGED     the same machine code: not measured\n"
+        "  MISSING       only OLD has it, which fails; ADDED: only NEW has it\n"
         "  INCONCLUSIVE  none of these can be told; says how small an effect could be\n\n"
         "  --blocks N         at most N blocks, 10 to 48 (default); looks at 10, 15, 22, 32 and "
         "48\n"
@@ -69,9 +70,11 @@ static void print_help(void)
         "  --slowdown PERCENT spin so much longer in NEW's slices: to see what the gate does\n"
         "  --plugin           kernels of two shared objects instead of two builds: "
         "kernels/plugin.h\n"
-        "  --command          any two commands instead, for /bin/sh -c: CPU time of the whole "
-        "process.\n"
-        "                     They are to be silent and to exit with 0\n"
+        "  --command          any two commands instead: CPU time of the whole process. They are to "
+        "be\n"
+        "                     silent and to exit with 0. /bin/sh starts both where either has "
+        "quotes\n"
+        "                     or other characters for a shell, or is no program\n"
         "  --wall             wall time instead, for commands that wait or have threads\n"
         "  --limit TIME       after which a command hangs; default 60s\n"
         "  --replay           judges recorded slices instead (slices.csv of --out), in windows of "
@@ -327,10 +330,7 @@ static void warn_of_alignment(const struct xb_build *build)
 
 static int exit_code(const struct command_line *line, const struct xb_gate *gate)
 {
-    bool missing = false;
-    for (size_t i = 0; i < gate->n; i++)
-        missing |= gate->contests[i].missing.code == -ENOENT;
-    if (missing || xb_gate_count(gate, XB_REGRESSED, NULL))
+    if (xb_gate_count(gate, XB_MISSING, NULL) || xb_gate_count(gate, XB_REGRESSED, NULL))
         return XB_EXIT_FAILED;
     if (line->strict && xb_gate_count(gate, XB_INCONCLUSIVE, NULL))
         return XB_EXIT_INCONCLUSIVE;
@@ -416,7 +416,9 @@ static int compare_commands(struct command_line *line, const struct xb_topology 
         .block = xb_commands_block,
         .context = &commands,
     };
-    return err ? xb_usage("ab", "%s", why.text) : decide(line, &gate, files);
+    int code = err ? xb_usage("ab", "%s", why.text) : decide(line, &gate, files);
+    xb_commands_close(&commands);
+    return code;
 }
 
 static void show_self_test(void *context, size_t done, size_t all, double seconds)

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Tests xbound ab as users run it: every verdict and exit code, and every way a build can misbehave. */
+#include "../core/command.h"
+#include "../core/gate_text.h"
 #include "spawn.h"
 #include "xbtest.h"
 
@@ -226,10 +228,10 @@ XB_TEST(Ab, KernelThatNewLacksIsAFailureAndOneThatItAddsIsNot)
 {
     expect(
         run("ab %s %s cpu/mix64 cpu/div_chain", xb_test_program(), meddler("/kernel cpu.mix64/d")),
-        1, "MISSING: NEW lacks it", NULL);
+        1, "cpu: 1 of 2 MISSING; 1 of 2 UNCHANGED", NULL);
     expect(
         run("ab %s %s cpu/mix64 cpu/div_chain", meddler("/kernel cpu.mix64/d"), xb_test_program()),
-        0, "added: NEW has it", NULL);
+        0, "ADDED: OLD lacks it", NULL);
 }
 
 XB_TEST(Ab, BuildThatIsNotAlignedIsWarnedOf)
@@ -364,9 +366,80 @@ XB_TEST(Ab, CommandThatMisbehavesIsOneLine)
            "hangs: not over after 0.1 s; killed");
     expect(run("ab --command /nowhere/program true"), 2, NULL,
            "OLD (/nowhere/program): exited with 127; it printed: ");
-    expect(run("ab --command true"), 2, NULL, "needs two builds");
+    expect(run("ab --command true"), 2, NULL, "needs two commands");
     expect(run("ab --command true true true"), 2, NULL, "--command takes two commands");
     expect(run("ab --wall true true"), 2, NULL, "--wall goes with --command");
+}
+
+static bool starts_by_shell(const char *old, const char *new, struct xb_commands *commands)
+{
+    struct xb_reason why = { 0 };
+    *commands = (struct xb_commands){ .line = { old, new }, .limit_ns = 60000000000, .cpu = -1 };
+    XB_EXPECT_EQ(xb_commands_open(commands, &why), 0);
+    XB_EXPECT_STREQ(why.text, "");
+    return commands->shell;
+}
+
+XB_TEST(Ab, CommandsAreStartedAlikeAndByAShellOnlyWhereItHasSomethingToDo)
+{
+    struct xb_commands commands;
+    XB_EXPECT(!starts_by_shell("true", " true  -n\t1 ", &commands));
+    XB_EXPECT_STREQ(commands.argv[1][0], "true");
+    XB_EXPECT_STREQ(commands.argv[1][1], "-n");
+    XB_EXPECT_STREQ(commands.argv[1][2], "1");
+    XB_EXPECT(!commands.argv[1][3]);
+    xb_commands_close(&commands);
+    static const char *const wants[] = { "true | true", "true '1'", "A=1 true", "exit 0",
+                                         ":",           "true *",   "" };
+    for (size_t i = 0; i < sizeof wants / sizeof wants[0]; i++) {
+        XB_EXPECT(starts_by_shell("true", wants[i], &commands));
+        XB_EXPECT_STREQ(commands.argv[0][0], "/bin/sh");
+        XB_EXPECT_STREQ(commands.argv[0][2], "true");
+        XB_EXPECT_STREQ(commands.argv[1][2], wants[i]);
+        xb_commands_close(&commands);
+    }
+}
+
+XB_TEST(Ab, AnEmptyCommandIsTimedInTheSameBlocks)
+{
+    struct xb_commands commands;
+    struct xb_reason why = { 0 };
+    starts_by_shell("true", "true", &commands);
+    for (size_t i = 0; i < 2; i++, commands.contest.effect.n++)
+        XB_EXPECT_EQ(xb_commands_block(&commands, 0, &why), 0);
+    XB_EXPECT(commands.start_shares[0] > 0 && commands.start_shares[1] > 0);
+    XB_EXPECT(commands.contest.start_share > 0);
+    xb_commands_close(&commands);
+}
+
+/* With a fifth of the time for starting, 0.5 % of all is 0.625 % of the rest. */
+XB_TEST(Ab, WhatStartingDoesToTheMinimumEffectIsSaid)
+{
+    static const struct {
+        double share;
+        const char *says;
+    } cases[] = {
+        { 0.05, NULL },
+        { 0.2, "warning: 20 % of OLD's time is what it takes to start any command: of the rest the "
+               "minimum effect is 0.62 % and the margin 2.5 %" },
+        { 1.1, "warning: OLD takes hardly longer than it takes to start any command" },
+    };
+    for (size_t i = 0; i < 3; i++) {
+        struct xb_contest contest = { .name = "command", .start_share = cases[i].share };
+        struct xb_gate gate = { .rule = { 0.005, 0.02, xb_looks_plan(10) },
+                                .contests = &contest,
+                                .n = 1 };
+        char *text = NULL;
+        size_t bytes = 0;
+        FILE *out = open_memstream(&text, &bytes);
+        xb_gate_print(out, &gate);
+        fclose(out);
+        if (cases[i].says)
+            XB_EXPECT_HAS(text, cases[i].says);
+        else
+            XB_EXPECT(!strstr(text, "warning"));
+        free(text);
+    }
 }
 
 /* ---- the self-test ---- */
