@@ -57,18 +57,6 @@ static int blame(const struct reader *reader, enum column column, struct xb_reas
                         what);
 }
 
-static int find_columns(struct reader *reader, struct xb_reason *why)
-{
-    for (size_t i = 0; i < COLUMNS; i++) {
-        int found = xb_csv_find(&reader->csv, names[i]);
-        if (found < 0)
-            return xb_because(why, -EBADMSG, "%s:1: no column %s; this is no verdicts.csv",
-                              reader->csv.path, names[i]);
-        reader->at[i] = (size_t)found;
-    }
-    return 0;
-}
-
 static int read_real(const struct reader *reader, enum column column, double *out,
                      struct xb_reason *why)
 {
@@ -167,7 +155,7 @@ int xb_verdicts_each(const char *folder,
     snprintf(path, sizeof path, "%s/verdicts.csv", folder);
     int err = xb_csv_open(&reader.csv, path, why);
     if (!err)
-        err = find_columns(&reader, why);
+        err = xb_csv_need(&reader.csv, names, COLUMNS, "verdicts.csv", reader.at, why);
     while (!err && (more = xb_csv_next(&reader.csv, why)) == 1) {
         err = read_row(&reader, &row, why);
         if (!err)

@@ -121,14 +121,20 @@ static void expect_refused(const char *path, const char *text)
 
 XB_TEST(Ab, DamagedRecordingsAreRefusedByLineAndColumn)
 {
-    expect_refused(damage(3, ",1,B", ",1,C"), "bad.csv:3:4: label is 'C', not A or B");
-    expect_refused(damage(3, ",1,B", ",1,A"), "bad.csv:3:4: the quartet is neither ABBA nor BAAB");
-    expect_refused(damage(3, "0,0,1", "0,0,2"), "bad.csv:3:3: quartet 0 pos 2 is out of order");
-    expect_refused(damage(3, "0,0,1", "x,0,1"), "bad.csv:3:1: block is 'x', not a whole number");
-    expect_refused(damage(1, "cpu_ns", "cpu"), "bad.csv:1:1: no column cpu_ns");
-    expect_refused(damage(2, ",0\n", "\n"), "bad.csv:2:8: 7 fields, and the header has 8");
-    expect_refused(damage(100, ",", NULL), "bad.csv:100:1: the line does not end");
-    expect_refused(damage(20, "0", NULL), "bad.csv:20:1: block 0 ends within a quartet");
+    expect_refused(damage(3, ",1,B", ",1,C"), "bad.csv:3: column label: 'C' is not A or B");
+    expect_refused(damage(3, ",1,B", ",1,A"),
+                   "bad.csv:3: column label: the quartet is neither ABBA nor BAAB");
+    expect_refused(damage(3, "0,0,1", "0,0,2"),
+                   "bad.csv:3: column pos: quartet 0 pos 2 is out of order");
+    expect_refused(damage(3, "0,0,1", "x,0,1"),
+                   "bad.csv:3: column block: 'x' is not a whole number");
+    expect_refused(damage(1, "cpu_ns", "cpu"),
+                   "bad.csv:1: no column cpu_ns; this is no slices.csv");
+    expect_refused(damage(2, ",0\n", "\n"), "bad.csv:2: 7 fields, but the header has 8");
+    expect_refused(damage(3, ",1,B", ",1,\001"), "bad.csv:3: a control character");
+    expect_refused(damage(100, ",", NULL), "bad.csv:100: the last line is not whole");
+    expect_refused(damage(20, "0", NULL),
+                   "bad.csv:20: column block: block 0 ends within a quartet");
     expect_refused("/nowhere/at.csv", "/nowhere/at.csv: No such file or directory");
 }
 
@@ -138,7 +144,7 @@ XB_TEST(Ab, TooFewBlocksAreNoComparison)
     char path[512];
     snprintf(path, sizeof path, "%s/none.csv", xb_test_folder());
     fclose(fopen(path, "w"));
-    expect_refused(path, "none.csv:1:1: is empty");
+    expect_refused(path, "none.csv: the file is empty");
 }
 
 /* ---- builds that misbehave ---- */
