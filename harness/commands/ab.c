@@ -280,7 +280,7 @@ static int write_provenance(const char *directory, const struct xb_topology *top
         return err;
     xb_provenance_begin(draft.out, slash && slash[1] ? slash + 1 : directory, topology);
     for (int i = 0; i < 2 && builds[i]; i++) {
-        const char *side = i ? "new" : "old", *keys[] = { "program", "commit", "alignment" };
+        const char *side = i ? "new" : "old", *keys[] = { "name", "commit", "alignment" };
         const char *values[] = { builds[i]->name, builds[i]->commit, builds[i]->alignment };
         for (int j = 0; j < 3; j++) {
             if (!values[j][0] || strcmp(values[j], "-") == 0)
@@ -496,8 +496,9 @@ static int with_files(struct command_line *line,
         line->suite.cpu = cpus[n - 1]; /* interrupts like the first one */
     }
     int code = XB_EXIT_OK;
-    if (line->directory && (xb_sink_prepare(line->directory, &why) != 0 ||
-                            xb_gate_files_open(&files, line->directory, &why) != 0))
+    if (line->directory &&
+        (xb_sink_prepare(line->directory, &why) != 0 ||
+         xb_gate_files_open(&files, line->directory, !line->self_test, &why) != 0))
         code = xb_usage("ab", "--out: %s", why.text);
     if (!code)
         code = compare(line, topology, line->directory ? &files : NULL);

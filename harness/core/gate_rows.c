@@ -19,7 +19,8 @@ static int begin(struct xb_sink *sink, const char *directory, const char *name, 
     return xb_draft_commit(&draft, sink, why);
 }
 
-int xb_gate_files_open(struct xb_gate_files *files, const char *directory, struct xb_reason *why)
+int xb_gate_files_open(struct xb_gate_files *files, const char *directory, bool verdicts,
+                       struct xb_reason *why)
 {
     files->slices.fd = files->blocks.fd = files->verdicts.fd = -1;
     int err =
@@ -31,7 +32,7 @@ int xb_gate_files_open(struct xb_gate_files *files, const char *directory, struc
                     "old_cpu_ns,new_cpu_ns,old_wall_ns,new_wall_ns,old_switches,new_switches,"
                     "new_started_first,quartets,iters,bytes_per_worker",
                     why);
-    if (!err)
+    if (!err && verdicts)
         err = begin(&files->verdicts, directory, "verdicts.csv",
                     "schema,kernel,class,verdict,time,blocks,ratio,ratio_lo,ratio_hi,ratio_wall,"
                     "detectable_ratio,sd_log_ratio,p_regressed,p_improved,p_proven,min_effect,"
