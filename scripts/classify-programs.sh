@@ -318,7 +318,7 @@ behind() {
     fi
     sessions+=($!)
 }
-# shellcheck source=scripts/classify-programs/setups.sh
+# shellcheck source=/dev/null
 . "$programs/setups.sh"
 export -f answers await_port until_served
 export here programs
@@ -384,14 +384,15 @@ plain() {
         }' "$work/states" "$work/session"
 }
 
-# Seconds within which the program must be over once it was watched.
-grace_s=20
+# Seconds that may pass beyond those it watches, as when it measures this machine's caches first.
+grace_s=30
 
 classify() {
     local name=$1 id status=0 got verdict word fields=()
-    setsid timeout -k 5 $((time_s + grace_s)) \
-        "$xbound" classify --json --time "$time_s" -- bash -c "$quietly${command_of[$name]}" \
-        </dev/null >"$work/json" 2>"$work/said" &
+    rm -f -- "$work/json"
+    : >"$work/output"
+    setsid timeout -k 5 $((time_s + grace_s)) "$xbound" classify --json --time "$time_s" --kill \
+        -o "$work/json" -- bash -c "$quietly${command_of[$name]}" </dev/null >"$work/said" 2>&1 &
     id=$!
     sessions+=("$id")
     wait "$id" || status=$?
@@ -399,7 +400,7 @@ classify() {
         .samples, .overhead] | map(if . == null then "" else tostring end) + ["."] | join("\u001f")' \
         "$work/json" 2>/dev/null) || got=
     IFS=$'\x1f' read -ra fields <<<"${got:-$'\x1f\x1f\x1f\x1f\x1f\x1f\x1f\x1f\x1f\x1f\x1f.'}"
-    cp -- "$work/json" "$directory/$name.json"
+    [[ ! -e $work/json ]] || cp -- "$work/json" "$directory/$name.json"
     verdict=failed
     got=${fields[0]:-}
     if [[ -n $got ]]; then
@@ -414,7 +415,7 @@ classify() {
         done
         [[ $got != "${class_of[$name]}" ]] || verdict=ok
     elif [[ ! -s $work/said ]]; then
-        echo "no JSON; exit code $status" >"$work/said"
+        echo "no report; exit code $status; $(tail -n 1 "$work/output")" >"$work/said"
     fi
     row 1 "$name" "${half_of[$name]}" "${origin_of[$name]}" "${class_of[$name]}" "${accept_of[$name]}" \
         "${level_of[$name]}" "$got" "${fields[@]:1:10}" "$verdict" "$(tail -n 1 "$work/said" | cut -c 1-160)" \
