@@ -21,7 +21,7 @@ Runs `xbound classify --json` on programs of known bound class and writes DIR/pr
 each, then prints how often it was right, with 95 % intervals (Wilson's), and every miss.
   --half H      tune, report or all; default report
   --only GLOB   only programs whose name fits; may be given again
-  --time S      seconds that each is watched, 2 to 60; default 8
+  --time S      seconds that each is watched, 2 to 60; default 10
   --plain       runs them without xbound, to check the labels: CPU time, states and memory instead
   --report CSV  prints the figures of a programs.csv again
   --list        shows the table, with what is missing here, and runs nothing
@@ -56,7 +56,7 @@ table=$programs/programs.csv
 columns=name,half,class,accept,level,origin,needs,setup,command,why
 
 half=report
-time_s=8
+time_s=10
 mode=run
 install=no
 globs=()
