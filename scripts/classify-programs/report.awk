@@ -16,8 +16,8 @@ function wilson(hits, n,    z, p, middle, half) {
     p = hits / n
     middle = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    return sprintf("%3d of %3d = %5.1f %% [%.1f, %.1f]", hits, n, 100 * p, 100 * (middle - half),
-        100 * (middle + half))
+    return sprintf("%3d of %3d = %5.1f %% [%.1f, %.1f]", hits, n, 100 * p, 100 * (hits ? middle - half : 0),
+        100 * (hits < n ? middle + half : 1))
 }
 
 function line(what, hits, n) { printf "  %-36s %s\n", what, wilson(hits, n) }
