@@ -10,34 +10,34 @@ noise() {
             -iv 00000000000000000000000000000000 >"$2"
 }
 
-# text MIB FILE: lines of words, chosen at random with few that are frequent, as in prose. gzip makes
-# about a third of it. Made once, and repeated with a number before each MiB from 64 MiB on.
+# text MIB FILE: lines of words, chosen at random with few that are frequent, as in prose: gzip makes
+# about a third of it. Made once for all programs, which only read it.
 text() {
-    local mib=$1 file=$2 part=$1 i letters=abcdefghijklmnopqrstuvwxyz
-    ((part <= 32)) || part=32
-    mawk -v bytes=$((part << 20)) 'BEGIN {
-        srand(7)
-        for (i = 0; i < 20000; i++) {
-            word = ""
-            for (k = 2 + int(rand() * 9); k > 0; k--)
-                word = word substr("etaoinshrdlucmfwypvbgkjqxz", 1 + int(26 * rand() * rand()), 1)
-            words[i] = word
-        }
-        while (done < bytes) {
-            line = ""
-            while (length(line) < 70)
-                line = line words[int(20000 * rand() * rand() * rand())] " "
-            print line
-            done += length(line) + 1
-        }
-    }' | head -c $((part << 20)) >"$file"
-    ((mib == part)) && return
-    mv "$file" "$file.part"
-    # Each repetition has its letters exchanged, so that no window finds the one before.
-    for ((i = 0; i < mib / part; i++)); do
-        tr "$letters" "${letters:i}$letters" <"$file.part"
-    done >"$file"
-    rm "$file.part"
+    local mib=$1 made=$work/text-$1 letters=abcdefghijklmnopqrstuvwxyz i
+    if [[ ! -e $made ]]; then
+        mawk -v bytes=$(((mib < 32 ? mib : 32) << 20)) 'BEGIN {
+            srand(7)
+            for (i = 0; i < 20000; i++) {
+                word = ""
+                for (k = 2 + int(rand() * 9); k > 0; k--)
+                    word = word substr("etaoinshrdlucmfwypvbgkjqxz", 1 + int(26 * rand() * rand()), 1)
+                words[i] = word
+            }
+            while (done < bytes) {
+                line = ""
+                while (length(line) < 70)
+                    line = line words[int(20000 * rand() * rand() * rand())] " "
+                print line
+                done += length(line) + 1
+            }
+        }' >"$made.part"
+        # Repeated with its letters exchanged, so that no window finds the one before.
+        for ((i = 0; i < (mib + 31) / 32; i++)); do
+            tr "$letters" "${letters:i}$letters" <"$made.part"
+        done >"$made"
+        rm "$made.part"
+    fi
+    ln "$made" "$2"
 }
 
 # sources N: unit1.c ... unitN.c, each of some seconds of compiling, and a Makefile for them.
