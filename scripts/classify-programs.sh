@@ -113,14 +113,14 @@ split() {
     rm -rf -- "$folder"
     for name in "${names[@]}"; do
         class=${class_of[$name]}
-        other=${waiting[$class]:-}
-        due[$name]=report waiting[$class]=$name
+        other=${waiting[-$class]:-}
+        due[$name]=report waiting[-$class]=$name
         [[ -n $other ]] || continue
-        waiting[$class]=
+        waiting[-$class]=
         if [[ ${hash[$name]} < ${hash[$other]} ]]; then due[$other]=tune; else due[$name]=tune; fi
     done
 }
-[[ $(head -n 1 "$table") = "$columns" ]] || fault "its columns are not $columns"
+[[ $(head -n 1 "$table") = "$columns" ]] || refuse "--table: the first line of $table is not $columns"
 while IFS=$'\x1f' read -r name row_half class accept level origin needs setup command why; do
     [[ -z ${class_of[$name]:-} ]] || fault "$name: there twice"
     names+=("$name")
