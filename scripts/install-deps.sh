@@ -73,6 +73,7 @@ if [ "$with_tests" = yes ]; then
     pkg-config --exists gtest 2>/dev/null || missing+=(libgtest-dev)
     # What reads our exports: xmllint, and Google Benchmark's and Prometheus's own programs.
     need xmllint libxml2-utils
+    need jq jq # scripts/classify-programs.sh reads JSON with it
     [ -x /usr/bin/python3 ] || missing+=(python3)
     [ -e /usr/share/benchmark/compare.py ] || missing+=(libbenchmark-tools)
     /usr/bin/python3 -c 'import scipy' 2>/dev/null || missing+=(python3-scipy)
