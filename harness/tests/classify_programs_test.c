@@ -54,9 +54,9 @@ XB_TEST(ClassifyPrograms, CheckFindsWhatIsWrongInATable)
         "sleep: in the half 'neither', and the seed says",
     };
     XB_EXPECT_EQ(
-        shell("sed -nE '1p; /^sysbench-cpu,/s/,cpu,/,cpus,/p; /^sng-cpu-pi,/{p;p}"
-              "  /^sng-cpu-bitops,/s/,[^,]*$/,/p; /^sha256sum,/s/,sha256sum [^,]*/,( true/p"
-              "  /^py-loop,/s/,cpu,/,cpu,cpu/p; /^lua-loop,/s/lua:lua5.4/lua/p"
+        shell("sed -nE '1p; /^sysbench-cpu,/s/,cpu,/,cpus,/p; /^sng-cpu-pi,/{p;p};"
+              "  /^sng-cpu-bitops,/s/,[^,]*$/,/p; /^sha256sum,/s/,sha256sum [^,]*/,( true/p;"
+              "  /^py-loop,/s/,cpu,/,cpu,cpu/p; /^lua-loop,/s/lua:lua5.4/lua/p;"
               "  /^spin,/s/,lock,/,locks,/p; /^sleep,/s/^sleep,[a-z]*/sleep,neither/p;"
               "  /^dd-/p' <" TABLE " >changed.csv"),
         0);
