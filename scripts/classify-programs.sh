@@ -19,7 +19,7 @@ usage() {
 Usage: scripts/classify-programs.sh [OPTION...]
 Runs `xbound classify --json` on programs of known bound class and writes DIR/programs.csv, a row for
 each, then prints how often it was right, with 95 % intervals (Wilson's), and every miss.
-  --half H      tune, report or all; default report
+  --half H      tune (the default), report or all. Look at report when tuning is over
   --only GLOB   only programs whose name fits; may be given again
   --time S      seconds that each is watched, 2 to 60; default 10
   --plain       runs them without xbound, to check the labels: CPU time, states and memory instead
@@ -55,7 +55,7 @@ programs=$here/classify-programs
 table=$programs/programs.csv
 columns=name,half,class,accept,level,origin,needs,setup,command,why
 
-half=report
+half=tune
 time_s=10
 mode=run
 install=no
