@@ -34,9 +34,9 @@ step "packages"
 scripts/install-deps.sh --test
 
 step "style"
-mapfile -t sources < <(find kernels harness scripts/peers -name '*.[ch]' -o -name '*.cc' | sort)
+mapfile -t sources < <(find kernels harness scripts/peers scripts/classify-programs -name '*.[ch]' -o -name '*.cc' | sort)
 clang-format --dry-run --Werror "${sources[@]}"
-shellcheck scripts/*.sh scripts/peers/*.sh .ci/run
+shellcheck scripts/*.sh scripts/peers/*.sh scripts/classify-programs/*.sh .ci/run
 cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,portability --inline-suppr \
     --suppress=missingIncludeSystem -j "$(nproc)" -D__x86_64__ -DXB_HAVE_LIBRARY \
     '-DXB_LIBRARY_VERSION=""' kernels harness/base harness/commands harness/core harness/counters \
