@@ -65,8 +65,10 @@ print $program
 set print
 load tidy("forest.awk", "run/verdicts.csv")
 
-heading = "New build against old: change in time, ".or_else(fact("old_commit"), "?")." → ". \
-    or_else(fact("new_commit"), "?")
+# A plug-in or a command has no commit, only a name.
+tail_of(path) = strlen(path) <= 40 ? path : "…".path[strlen(path) - 39 : *]
+side(which) = or_else(fact(which."_commit"), or_else(tail_of(fact(which."_name")), "?"))
+heading = "New build against old: change in time, ".side("old")." → ".side("new")
 if (rows == 0) {
     why = "no comparison in verdicts.csv"
     eval empty_chart
@@ -106,6 +108,7 @@ set rmargin at screen across(1190)
 set xrange [-limit : at(1190)]
 set yrange [rows + 0.5 : 0.5]
 set xtics nomirror scale 0.5 first_tic, step, limit format "%+g" textcolor rgb ink
+set xtics add ("0" 0)
 set grid xtics back ls 100
 unset ytics
 set border 0
@@ -119,6 +122,7 @@ plot "points" using (edge($3)):1:(edge($4) - edge($3)):(0):(verdict_colour(strco
     "points" using (edge($2)):1:(verdict_shape(strcol(5))):(verdict_colour(strcol(5))) \
         with points pt variable ps mark(1.25) lw 1.5 lc rgb variable, \
     "rows" using (-limit):1:2 with labels right offset -1, 0 font face(11) textcolor rgb ink, \
-    "rows" using (at(682)):1:3 with labels left font face(11) textcolor rgb ink, \
+    "rows" using (at(682)):1:3:(strcol(3) eq "MISSING" ? verdict_colour("REGRESSED") : ink) \
+        with labels left font face(11) textcolor rgb variable, \
     "points" using (at(830)):1:6 with labels left font face(10) textcolor rgb ink, \
     "rows" using (at(1030)):1:(shorten(strcol(4), 24)) with labels left font face(10) textcolor rgb grey

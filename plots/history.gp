@@ -122,7 +122,7 @@ do for [p = 1:panels] {
     plot_right = plot_left + panel_width
     plot_top = 152 + row_at * pitch
     plot_bottom = plot_top + pitch - 86
-    below = row_at == rows - 1 ? "run" : ""
+    below = p + columns > panels ? "run" : ""
     beside = ""
     eval place_plot
     bottom = value(sprintf("low_%d", p))

@@ -60,10 +60,11 @@ allow 'harness/main.c' "$command" "$core"
 while IFS=: read -r tagged library; do
     users=$(grep -lE "^ *# *include <($library|${library#lib})(/[a-z]+)?\.h>" -r kernels harness --include='*.[ch]' || true)
     [ "$users" = "$tagged" ] || fault "<$library.h> belongs to $tagged, and is included by: $users"
-done < <(grep -roE 'xb-(library|required): [a-z0-9]+' harness kernels --include='*.c' |
-    sed -E 's/: ?xb-(library|required): /:/')
+done < <(grep -roE 'xb-(library|header|required): [a-z0-9]+' harness kernels --include='*.c' |
+    sed -E 's/: ?xb-(library|header|required): /:/')
 for file in $(grep -rl 'XB_HAVE_LIBRARY' kernels harness --include='*.[ch]' || true); do
-    grep -q 'xb-library:' "$file" || fault "$file asks for XB_HAVE_LIBRARY without an xb-library tag"
+    grep -qE 'xb-(library|header):' "$file" ||
+        fault "$file asks for XB_HAVE_LIBRARY without an xb-library or xb-header tag"
 done
 
 # No kernel knows a model or an engine.

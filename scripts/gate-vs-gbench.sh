@@ -203,7 +203,7 @@ for ((round = first; SECONDS < seconds; round++)); do
     # Twice the same code: false alarms are rarer than misses.
     for added in 0 2 0 5; do
         by_gbench $round $added
-        by_ab command $round $added --command "exec '$out/old.plain'" "exec '$out/new$added.plain'"
+        by_ab command $round $added --command "$(printf %q "$out/old.plain")" "$(printf %q "$out/new$added.plain")"
         by_ab kernel $round $added --measure-unchanged --slowdown $added "$xbound" "$xbound" cpu/mix64
     done
 done

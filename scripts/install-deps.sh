@@ -6,9 +6,10 @@ cd "$(dirname "$0")/.."
 
 usage() {
     cat <<'TEXT'
-Usage: scripts/install-deps.sh [--test] [--peers] [--print]
+Usage: scripts/install-deps.sh [--test] [--peers] [--programs] [--print]
   --test   also what scripts/test.sh needs
   --peers  also what peers.sh, validate-gil.sh and gate-vs-gbench.sh run beside ours, what there is
+  --programs  also what classify-programs.sh runs under xbound classify, what there is
   --print  shows the command that would install, and installs nothing
 As root it calls apt-get; otherwise it uses sudo, or prints the command and stops with 1.
 TEXT
@@ -16,11 +17,13 @@ TEXT
 
 with_tests=no
 with_peers=no
+with_programs=no
 print_only=no
 for argument in "$@"; do
     case $argument in
     --test) with_tests=yes ;;
     --peers) with_peers=yes ;;
+    --programs) with_programs=yes ;;
     --print) print_only=yes ;;
     --help | -h)
         usage
@@ -54,7 +57,7 @@ need awk mawk
 while read -r library package; do
     { command -v pkg-config >/dev/null 2>&1 && pkg-config --exists "$library"; } ||
         missing+=("$package")
-done < <(grep -rhoE 'xb-(library|required): [^ ]+ \(Debian: [^)]+\)' --include='*.c' harness |
+done < <(grep -rhoE 'xb-(library|header|required): [^ ]+ \(Debian: [^)]+\)' --include='*.c' harness |
     sed -E 's/xb-[a-z]+: ([^ <>=]+)[^ ]* \(Debian: ([^)]+)\)/\1 \2/' | sort -u)
 
 if [ "$with_tests" = yes ]; then
@@ -70,6 +73,7 @@ if [ "$with_tests" = yes ]; then
     pkg-config --exists gtest 2>/dev/null || missing+=(libgtest-dev)
     # What reads our exports: xmllint, and Google Benchmark's and Prometheus's own programs.
     need xmllint libxml2-utils
+    need jq jq # scripts/classify-programs.sh reads JSON with it
     [ -x /usr/bin/python3 ] || missing+=(python3)
     [ -e /usr/share/benchmark/compare.py ] || missing+=(libbenchmark-tools)
     /usr/bin/python3 -c 'import scipy' 2>/dev/null || missing+=(python3-scipy)
@@ -79,24 +83,37 @@ fi
 # What to compare with is welcome, not needed: a package that this distribution lacks must not keep
 # the others away. The serial OpenBLAS does on its one core what the threaded one does there.
 peers=()
+before=("${missing[@]}")
+missing=()
+# need_peer COMMAND|HEADER PACKAGE
+need_peer() {
+    case $1 in
+    *.h) echo "#include <$1>" | cc -E - >/dev/null 2>&1 || missing+=("$2") ;;
+    python3+numpy) /usr/bin/python3 -c 'import numpy' 2>/dev/null || missing+=("$2") ;;
+    *) need "$1" "$2" ;;
+    esac
+}
 if [ "$with_peers" = yes ]; then
-    before=("${missing[@]}")
-    missing=()
     # scripts/gate-vs-gbench.sh; its header is C++.
     [ -e /usr/include/benchmark/benchmark.h ] || missing+=(libbenchmark-dev)
     [ -e /usr/share/benchmark/compare.py ] || missing+=(libbenchmark-tools)
     /usr/bin/python3 -c 'import scipy' 2>/dev/null || missing+=(python3-scipy)
     # The file that compares with a peer names it: "# xb-peer: COMMAND|HEADER (Debian: PACKAGE)".
     while read -r peer package; do
-        case $peer in
-        *.h) echo "#include <$peer>" | cc -E - >/dev/null 2>&1 || missing+=("$package") ;;
-        *) need "$peer" "$package" ;;
-        esac
+        need_peer "$peer" "$package"
     done < <(grep -hE '^# xb-peer: ' scripts/*.sh scripts/peers/*.sh |
         sed -E 's/^# xb-peer: ([^ ]+) \(Debian: ([^)]+)\)$/\1 \2/' | sort -u)
-    peers=("${missing[@]}")
-    missing=("${before[@]}")
 fi
+if [ "$with_programs" = yes ]; then
+    need jq jq
+    # The table's column `needs`: COMMAND|HEADER:PACKAGE, with blanks between.
+    while IFS=: read -r program package; do
+        need_peer "$program" "$package"
+    done < <(awk -v columns=needs -f scripts/csv.awk -f scripts/classify-programs/rows.awk \
+        scripts/classify-programs/programs.csv | tr ' ' '\n' | sort -u)
+fi
+mapfile -t peers < <(printf '%s\n' "${missing[@]}" | sed '/^$/d' | sort -u)
+missing=("${before[@]}")
 
 if [ ${#missing[@]} -eq 0 ] && [ ${#peers[@]} -eq 0 ]; then
     [ "$print_only" = no ] || echo "nothing is missing"

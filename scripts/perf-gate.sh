@@ -10,6 +10,7 @@ Usage: scripts/perf-gate.sh [OPTION...] BASE_REF [KERNEL...] [-- AB_OPTION...]
 Compares the working tree, uncommitted changes included, with the commit BASE_REF by `xbound ab`: by all
 kernels of cpu, cache and memory, or by those named (names or globs). Both are built with the same
 flags in a temporary folder, BASE_REF from a git worktree; neither the tree nor its builds are touched.
+Working sets have the sizes that BASE_REF's build gives them, on both sides.
 
   -o DIR         what is left there: verdicts.md, junit.xml, ab.txt, verdicts.csv, ab.csv, slices.csv and
                  provenance.csv; a new or empty folder; default build/perf-gate/<time>

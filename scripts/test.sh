@@ -34,9 +34,9 @@ step "packages"
 scripts/install-deps.sh --test
 
 step "style"
-mapfile -t sources < <(find kernels harness scripts/peers -name '*.[ch]' -o -name '*.cc' | sort)
+mapfile -t sources < <(find kernels harness scripts/peers scripts/classify-programs -name '*.[ch]' -o -name '*.cc' | sort)
 clang-format --dry-run --Werror "${sources[@]}"
-shellcheck scripts/*.sh scripts/peers/*.sh .ci/run
+shellcheck scripts/*.sh scripts/peers/*.sh scripts/classify-programs/*.sh .ci/run
 cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,portability --inline-suppr \
     --suppress=missingIncludeSystem -j "$(nproc)" -D__x86_64__ -DXB_HAVE_LIBRARY \
     '-DXB_LIBRARY_VERSION=""' kernels harness/base harness/commands harness/core harness/counters \
@@ -67,9 +67,18 @@ done
 if [ $# -eq 0 ]; then
     step "fuzzing the readers and exports"
     rc=0
-    scripts/fuzz.sh 30 || rc=$?
+    scripts/fuzz.sh 20 || rc=$? # three of them: a minute
     [ $rc -eq 0 ] || [ $rc -eq 77 ] || exit 1
 fi
+
+# 77: no valgrind, as it says; and only dev's build is one that valgrind runs.
+case " ${presets[*]} " in *' dev '*)
+    step "simulated counts"
+    rc=0
+    scripts/test-callgrind.sh build/dev || rc=$?
+    [ $rc -eq 0 ] || [ $rc -eq 77 ] || exit 1
+    ;;
+esac
 
 # 77: the packages that it needs are out of reach, as it says.
 if [ $# -eq 0 ]; then

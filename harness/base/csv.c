@@ -354,3 +354,17 @@ int xb_csv_find(const struct xb_csv *csv, const char *name)
             return (int)i;
     return -1;
 }
+
+int xb_csv_need(const struct xb_csv *csv, const char *const *names, size_t n, const char *file,
+                size_t *at, struct xb_reason *why)
+{
+    for (size_t i = 0; i < n; i++) {
+        int found = xb_csv_find(csv, names[i]);
+        if (found < 0)
+            return xb_because(why, -EBADMSG, "%s:1: no column %s; this is no %s", csv->path,
+                              names[i], file);
+        if (at)
+            at[i] = (size_t)found;
+    }
+    return 0;
+}

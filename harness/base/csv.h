@@ -46,6 +46,11 @@ int xb_csv_next(struct xb_csv *csv, struct xb_reason *why);
 /* Index of the column of that name, or -1. */
 int xb_csv_find(const struct xb_csv *csv, const char *name);
 
+/* Finds columns that there have to be: the index of names[i] goes to at[i]; `at` may be NULL. 0, or
+ * -EBADMSG with `why`, which ends in "this is no `file`". */
+int xb_csv_need(const struct xb_csv *csv, const char *const *names, size_t n, const char *file,
+                size_t *at, struct xb_reason *why);
+
 /* Says "path:line: column NAME: ..." and returns -EBADMSG. */
 int xb_csv_fault(const struct xb_csv *csv, size_t column, struct xb_reason *why, const char *format,
                  ...) __attribute__((format(printf, 4, 5)));

@@ -23,6 +23,7 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <math.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,6 +41,7 @@ static void print_help(void)
 {
     puts(
         "Usage: xbound ab [OPTION...] OLD NEW [KERNEL...]\n"
+        "       xbound ab [OPTION...] --plugin OLD.SO NEW.SO [KERNEL...]\n"
         "       xbound ab [OPTION...] --command OLD_COMMAND NEW_COMMAND\n"
         "       xbound ab [OPTION...] --replay SLICES.CSV...\n"
         "       xbound ab [OPTION...] --self-test [KERNEL...]\n"
@@ -51,6 +53,7 @@ static void print_help(void)
         "  IMPROVED      faster by more than --min-effect\n"
         "  PROVEN < m    slower by less than --margin, if at all\n"
         "  UNCHANGED     the same machine code: not measured\n"
+        "  MISSING       only OLD has it, which fails; ADDED: only NEW has it\n"
         "  INCONCLUSIVE  none of these can be told; says how small an effect could be\n\n"
         "  --blocks N         at most N blocks, 10 to 48 (default); looks at 10, 15, 22, 32 and "
         "48\n"
@@ -65,9 +68,13 @@ static void print_help(void)
         "  --quartets N       of slices (ABBA or BAAB) in a block, 1 to 64; default 4\n"
         "  --cpu N            where single workers run; default the last CPU there is\n"
         "  --slowdown PERCENT spin so much longer in NEW's slices: to see what the gate does\n"
-        "  --command          any two commands instead, for /bin/sh -c: CPU time of the whole "
-        "process.\n"
-        "                     They are to be silent and to exit with 0\n"
+        "  --plugin           kernels of two shared objects instead of two builds: "
+        "kernels/plugin.h\n"
+        "  --command          any two commands instead: CPU time of the whole process. They are to "
+        "be\n"
+        "                     silent and to exit with 0. /bin/sh starts both where either has "
+        "quotes\n"
+        "                     or other characters for a shell, or is no program\n"
         "  --wall             wall time instead, for commands that wait or have threads\n"
         "  --limit TIME       after which a command hangs; default 60s\n"
         "  --replay           judges recorded slices instead (slices.csv of --out), in windows of "
@@ -89,72 +96,56 @@ static void print_help(void)
 struct command_line {
     struct xb_suite_spec suite;
     double min_effect, margin;
-    size_t blocks;
+    uint64_t blocks, quartets, cpu; /* cpu: CPU_ANY: the last there is */
     const char *directory;
-    bool strict, help, serve, replay, self_test, command, wall;
+    bool strict, help, wall;
+    bool serve, replay, self_test, command, plugin;
     uint64_t limit_ns; /* of a command */
     uint64_t time_ns;  /* of the self-test */
 };
 
+#define CPU_ANY UINT64_MAX
+
 /* ---- the command line ---- */
 
-enum {
-    OPT_BLOCKS = 256,
-    OPT_MARGIN,
-    OPT_MIN_EFFECT,
-    OPT_CLASS,
-    OPT_STRICT,
-    OPT_MEASURE_UNCHANGED,
-    OPT_BYTES_MOST,
-    OPT_SLICE,
-    OPT_QUARTETS,
-    OPT_CPU,
-    OPT_SLOWDOWN,
-    OPT_SEED,
-    OPT_COMMAND,
-    OPT_WALL,
-    OPT_LIMIT,
-    OPT_REPLAY,
-    OPT_SELF_TEST,
-    OPT_TIME,
-    OPT_SERVE,
+/* An option, and where its value goes: a bool, uint64_t, double (a share), unsigned or const char *. */
+static const struct setting {
+    const char *name;
+    enum { FLAG, COUNT, SIZE, TIME, PERCENT, CLASSES, FOLDER } kind;
+    size_t at;
+    uint64_t least, most; /* of counts, sizes and times */
+    const char *range;    /* sizes and times: the same in words */
+} settings[] = {
+#define AT(member) offsetof(struct command_line, member)
+    { "blocks", COUNT, AT(blocks), XB_BLOCKS_LEAST, XB_BLOCKS_MAX, NULL },
+    { "margin", PERCENT, AT(margin), 0, 0, NULL },
+    { "min-effect", PERCENT, AT(min_effect), 0, 0, NULL },
+    { "class", CLASSES, AT(suite.classes), 0, 0, NULL },
+    { "strict", FLAG, AT(strict), 0, 0, NULL },
+    { "measure-unchanged", FLAG, AT(suite.measure_unchanged), 0, 0, NULL },
+    { "bytes-most", SIZE, AT(suite.bytes_most), 4096, UINT64_C(1) << 40,
+      "a size from 4K to 1T, such as 32M" },
+    { "slice", TIME, AT(suite.slice_ns), 10000, 1000000000, "a time from 10us to 1s, such as 4ms" },
+    { "quartets", COUNT, AT(quartets), 1, XB_QUARTETS_MAX, NULL },
+    { "cpu", COUNT, AT(cpu), 0, 1 << 20, NULL },
+    { "slowdown", PERCENT, AT(suite.slowdown), 0, 0, NULL },
+    { "seed", COUNT, AT(suite.seed), 0, UINT64_MAX - 1, NULL },
+    { "command", FLAG, AT(command), 0, 0, NULL },
+    { "plugin", FLAG, AT(plugin), 0, 0, NULL },
+    { "replay", FLAG, AT(replay), 0, 0, NULL },
+    { "self-test", FLAG, AT(self_test), 0, 0, NULL },
+    { "serve", FLAG, AT(serve), 0, 0, NULL },
+    { "wall", FLAG, AT(wall), 0, 0, NULL },
+    { "limit", TIME, AT(limit_ns), 1000000, UINT64_C(3600000000000), "a time from 1ms to 3600s" },
+    { "time", TIME, AT(time_ns), 1000000000, UINT64_C(86400000000000), "a time from 1s to 86400s" },
+    { "out", FOLDER, AT(directory), 0, 0, NULL },
+    { "help", FLAG, AT(help), 0, 0, NULL },
+#undef AT
 };
 
-static const struct option options[] = {
-    { "blocks", required_argument, NULL, OPT_BLOCKS },
-    { "margin", required_argument, NULL, OPT_MARGIN },
-    { "min-effect", required_argument, NULL, OPT_MIN_EFFECT },
-    { "class", required_argument, NULL, OPT_CLASS },
-    { "strict", no_argument, NULL, OPT_STRICT },
-    { "measure-unchanged", no_argument, NULL, OPT_MEASURE_UNCHANGED },
-    { "bytes-most", required_argument, NULL, OPT_BYTES_MOST },
-    { "slice", required_argument, NULL, OPT_SLICE },
-    { "quartets", required_argument, NULL, OPT_QUARTETS },
-    { "cpu", required_argument, NULL, OPT_CPU },
-    { "slowdown", required_argument, NULL, OPT_SLOWDOWN },
-    { "seed", required_argument, NULL, OPT_SEED },
-    { "command", no_argument, NULL, OPT_COMMAND },
-    { "wall", no_argument, NULL, OPT_WALL },
-    { "limit", required_argument, NULL, OPT_LIMIT },
-    { "self-test", no_argument, NULL, OPT_SELF_TEST },
-    { "time", required_argument, NULL, OPT_TIME },
-    { "replay", no_argument, NULL, OPT_REPLAY },
-    { "serve", no_argument, NULL, OPT_SERVE },
-    { "out", required_argument, NULL, 'o' },
-    { "help", no_argument, NULL, 'h' },
-    { NULL, 0, NULL, 0 },
-};
+enum { SETTINGS = sizeof settings / sizeof settings[0] };
 
-/* 0 or an exit code. */
-static int read_count(const char *name, uint64_t least, uint64_t most, uint64_t *out)
-{
-    if (xb_parse_count(optarg, least, most, out) != 0)
-        return xb_usage("ab", "--%s: '%s' is not a whole number from %" PRIu64 " to %" PRIu64, name,
-                        optarg, least, most);
-    return 0;
-}
-
-/* "2", "0.5" or "2%", as a share. */
+/* "2", "0.5" or "2%", as a share. 0 or an exit code. */
 static int read_percent(const char *name, double *out)
 {
     char *end;
@@ -187,100 +178,79 @@ static int read_classes(unsigned *classes)
 }
 
 /* 0 or an exit code. */
-static int read_option(struct command_line *line, int option, char **argv)
+static int read_setting(const struct setting *setting, struct command_line *line)
 {
-    struct xb_suite_spec *suite = &line->suite;
-    uint64_t count = 0;
-    int code;
-    switch (option) {
-    case OPT_BLOCKS:
-        code = read_count("blocks", XB_BLOCKS_LEAST, XB_BLOCKS_MAX, &count);
-        line->blocks = count;
-        return code;
-    case OPT_MARGIN:
-        return read_percent("margin", &line->margin);
-    case OPT_MIN_EFFECT:
-        return read_percent("min-effect", &line->min_effect);
-    case OPT_CLASS:
-        return read_classes(&suite->classes);
-    case OPT_STRICT:
-        line->strict = true;
-        return 0;
-    case OPT_MEASURE_UNCHANGED:
-        suite->measure_unchanged = true;
-        return 0;
-    case OPT_BYTES_MOST:
-        if (xb_parse_bytes(optarg, 4096, UINT64_C(1) << 40, &suite->bytes_most) != 0)
-            return xb_usage("ab", "--bytes-most: '%s' is not a size from 4K to 1T, such as 32M",
-                            optarg);
-        return 0;
-    case OPT_SLICE:
-        if (xb_parse_time(optarg, 10000, 1000000000, &suite->slice_ns) != 0)
-            return xb_usage("ab", "--slice: '%s' is not a time from 10us to 1s, such as 4ms",
-                            optarg);
-        return 0;
-    case OPT_QUARTETS:
-        code = read_count("quartets", 1, XB_QUARTETS_MAX, &count);
-        suite->quartets = count;
-        return code;
-    case OPT_CPU:
-        code = read_count("cpu", 0, 1 << 20, &count);
-        suite->cpu = (int)count;
-        return code;
-    case OPT_SLOWDOWN:
-        return read_percent("slowdown", &suite->slowdown);
-    case OPT_SEED:
-        return read_count("seed", 0, UINT64_MAX - 1, &suite->seed);
-    case OPT_COMMAND:
-        line->command = true;
-        return 0;
-    case OPT_WALL:
-        line->wall = true;
-        return 0;
-    case OPT_LIMIT:
-        if (xb_parse_time(optarg, 1000000, UINT64_C(3600000000000), &line->limit_ns) != 0)
-            return xb_usage("ab", "--limit: '%s' is not a time from 1ms to 3600s", optarg);
-        return 0;
-    case OPT_SELF_TEST:
-        line->self_test = suite->measure_unchanged = true;
-        return 0;
-    case OPT_TIME:
-        if (xb_parse_time(optarg, 1000000000, UINT64_C(86400000000000), &line->time_ns) != 0)
-            return xb_usage("ab", "--time: '%s' is not a time from 1s to 86400s", optarg);
-        return 0;
-    case OPT_REPLAY:
-        line->replay = true;
-        return 0;
-    case OPT_SERVE:
-        line->serve = true;
-        return 0;
-    case 'o':
-        line->directory = optarg;
-        return *optarg ? 0 : xb_usage("ab", "--out: an empty path");
-    case 'h':
-        line->help = true;
-        return 0;
-    case ':':
-        return xb_usage("ab", "option '%s' needs a value; see xbound ab --help", argv[optind - 1]);
-    default:
-        return xb_usage("ab", "unknown option '%s'; see xbound ab --help", argv[optind - 1]);
+    void *at = (char *)line + setting->at;
+    switch (setting->kind) {
+    case FLAG:
+        *(bool *)at = true;
+        break;
+    case COUNT:
+        if (xb_parse_count(optarg, setting->least, setting->most, at) != 0)
+            return xb_usage("ab", "--%s: '%s' is not a whole number from %" PRIu64 " to %" PRIu64,
+                            setting->name, optarg, setting->least, setting->most);
+        break;
+    case SIZE:
+    case TIME:
+        if ((setting->kind == SIZE ? xb_parse_bytes : xb_parse_time)(optarg, setting->least,
+                                                                     setting->most, at) != 0)
+            return xb_usage("ab", "--%s: '%s' is not %s", setting->name, optarg, setting->range);
+        break;
+    case PERCENT:
+        return read_percent(setting->name, at);
+    case CLASSES:
+        return read_classes(at);
+    case FOLDER:
+        *(const char **)at = optarg;
+        return *optarg ? 0 : xb_usage("ab", "--%s: an empty path", setting->name);
     }
+    return 0;
+}
+
+/* What excludes what. 0 or an exit code. */
+static int check_command_line(const struct command_line *line)
+{
+    if (line->min_effect >= line->margin)
+        return xb_usage("ab", "--min-effect is to be less than --margin");
+    if (line->command + line->plugin + line->replay + line->self_test > 1)
+        return xb_usage("ab", "--command, --plugin, --replay and --self-test exclude each other");
+    if (line->wall && !line->command)
+        return xb_usage("ab",
+                        "--wall goes with --command; a kernel says itself which time is its own");
+    return 0;
 }
 
 /* 0 or an exit code. What is left of argv from optind on are the operands. */
 static int read_command_line(struct command_line *line, int argc, char **argv)
 {
+    struct option options[SETTINGS + 1] = { 0 };
     int code = 0;
+    for (int i = 0; i < SETTINGS; i++)
+        options[i] = (struct option){
+            .name = settings[i].name,
+            .has_arg = settings[i].kind == FLAG ? no_argument : required_argument,
+            .val = strcmp(settings[i].name, "out") == 0    ? 'o'
+                   : strcmp(settings[i].name, "help") == 0 ? 'h'
+                                                           : 256 + i,
+        };
     opterr = 0;
     while (!code && !line->help) {
-        int option = getopt_long(argc, argv, ":o:h", options, NULL);
+        int option = getopt_long(argc, argv, ":o:h", options, NULL), at = 0;
         if (option == -1)
             break;
-        code = read_option(line, option, argv);
+        if (option == ':')
+            return xb_usage("ab", "option '%s' needs a value; see xbound ab --help",
+                            argv[optind - 1]);
+        while (at < SETTINGS && options[at].val != option)
+            at++;
+        if (at == SETTINGS)
+            return xb_usage("ab", "unknown option '%s'; see xbound ab --help", argv[optind - 1]);
+        code = read_setting(&settings[at], line);
     }
-    if (!code && !line->help && line->min_effect >= line->margin)
-        return xb_usage("ab", "--min-effect is to be less than --margin");
-    return code;
+    line->suite.quartets = line->quartets;
+    line->suite.cpu = line->cpu == CPU_ANY ? -1 : (int)line->cpu;
+    line->suite.measure_unchanged |= line->self_test;
+    return code || line->help ? code : check_command_line(line);
 }
 
 /* ---- doing it ---- */
@@ -310,9 +280,11 @@ static int write_provenance(const char *directory, const struct xb_topology *top
         return err;
     xb_provenance_begin(draft.out, slash && slash[1] ? slash + 1 : directory, topology);
     for (int i = 0; i < 2 && builds[i]; i++) {
-        const char *side = i ? "new" : "old", *keys[] = { "program", "commit", "alignment" };
-        const char *values[] = { builds[i]->program, builds[i]->commit, builds[i]->alignment };
+        const char *side = i ? "new" : "old", *keys[] = { "name", "commit", "alignment" };
+        const char *values[] = { builds[i]->name, builds[i]->commit, builds[i]->alignment };
         for (int j = 0; j < 3; j++) {
+            if (!values[j][0] || strcmp(values[j], "-") == 0)
+                continue; /* a command has no more than a name */
             fprintf(draft.out, "%s_", side);
             xb_provenance_add(draft.out, keys[j], "%s", values[j]);
         }
@@ -353,15 +325,12 @@ static void warn_of_alignment(const struct xb_build *build)
                 "xbound ab: warning: %s (%s) is not built with -falign-functions=64 "
                 "-falign-loops=64: where the linker puts its code may move figures by some "
                 "percent\n",
-                build->label, build->program);
+                build->label, build->name);
 }
 
 static int exit_code(const struct command_line *line, const struct xb_gate *gate)
 {
-    bool missing = false;
-    for (size_t i = 0; i < gate->n; i++)
-        missing |= gate->contests[i].missing.code == -ENOENT;
-    if (missing || xb_gate_count(gate, XB_REGRESSED, NULL))
+    if (xb_gate_count(gate, XB_MISSING, NULL) || xb_gate_count(gate, XB_REGRESSED, NULL))
         return XB_EXIT_FAILED;
     if (line->strict && xb_gate_count(gate, XB_INCONCLUSIVE, NULL))
         return XB_EXIT_INCONCLUSIVE;
@@ -428,7 +397,7 @@ static int compare_commands(struct command_line *line, const struct xb_topology 
 {
     struct xb_reason why = { 0 };
     struct xb_commands commands = {
-        .line = { line->suite.old->program, line->suite.new->program },
+        .line = { line->suite.old->name, line->suite.new->name },
         .contest = { .wall = line->wall },
         .limit_ns = line->limit_ns,
         .cpu = line->wall ? -1 : line->suite.cpu,
@@ -447,7 +416,9 @@ static int compare_commands(struct command_line *line, const struct xb_topology 
         .block = xb_commands_block,
         .context = &commands,
     };
-    return err ? xb_usage("ab", "%s", why.text) : decide(line, &gate, files);
+    int code = err ? xb_usage("ab", "%s", why.text) : decide(line, &gate, files);
+    xb_commands_close(&commands);
+    return code;
 }
 
 static void show_self_test(void *context, size_t done, size_t all, double seconds)
@@ -525,8 +496,9 @@ static int with_files(struct command_line *line,
         line->suite.cpu = cpus[n - 1]; /* interrupts like the first one */
     }
     int code = XB_EXIT_OK;
-    if (line->directory && (xb_sink_prepare(line->directory, &why) != 0 ||
-                            xb_gate_files_open(&files, line->directory, &why) != 0))
+    if (line->directory &&
+        (xb_sink_prepare(line->directory, &why) != 0 ||
+         xb_gate_files_open(&files, line->directory, !line->self_test, &why) != 0))
         code = xb_usage("ab", "--out: %s", why.text);
     if (!code)
         code = compare(line, topology, line->directory ? &files : NULL);
@@ -562,13 +534,55 @@ static int replay_files(const struct command_line *line, const char *const *file
     return code;
 }
 
-static int serve(void)
+static int serve(const char *plugin)
 {
     struct xb_reason why;
     signal(SIGPIPE, SIG_IGN);
-    if (xb_serve(&xb_builtin, NULL, &why) == 0)
+    if (xb_serve(&xb_builtin, plugin, &why) == 0)
         return XB_EXIT_OK;
     return why.code == -EBADF ? xb_usage("ab", "%s", why.text) : XB_EXIT_FAILED;
+}
+
+/* How to start the build that the user calls `name`. */
+static struct xb_build build_of(const struct command_line *line, const char *label,
+                                const char *name)
+{
+    bool own = line->plugin || line->self_test;
+    return (struct xb_build){
+        .label = label,
+        .name = name,
+        .argv = { own ? "/proc/self/exe" : name, "ab", "--serve", line->plugin ? "--plugin" : NULL,
+                  line->plugin ? name : NULL },
+    };
+}
+
+static int compare(struct command_line *line, char **operands, size_t n)
+{
+    /* Two processor-bound, two of caches, two of memory. */
+    static const char *const typical[] = { "cpu/mix64",     "cpu/sort_small", "cache/chase_l2",
+                                           "cache/load_l2", "memory/copy",    "memory/chase_dram" };
+    size_t builds = line->self_test ? 0 : 2;
+    if (n < builds)
+        return xb_usage("ab", "needs two %s, OLD and NEW; see xbound ab --help",
+                        line->plugin    ? "shared objects"
+                        : line->command ? "commands"
+                                        : "builds");
+    if (line->command && n != 2)
+        return xb_usage("ab",
+                        "--command takes two commands, each quoted as one word, and nothing else");
+    struct xb_build old = build_of(line, "OLD", builds ? operands[0] : "/proc/self/exe");
+    struct xb_build new = build_of(line, "NEW", builds ? operands[1] : "/proc/self/exe");
+    line->suite.old = &old;
+    line->suite.new = &new;
+    line->suite.patterns = (const char *const *)operands + builds;
+    line->suite.n_patterns = n - builds;
+    if (line->self_test && n == 0 && !line->suite.classes) {
+        line->suite.patterns = typical;
+        line->suite.n_patterns = sizeof typical / sizeof typical[0];
+    }
+    return with_files(line, line->command     ? compare_commands
+                            : line->self_test ? test_self
+                                              : compare_builds);
 }
 
 static int run(int argc, char **argv)
@@ -576,13 +590,13 @@ static int run(int argc, char **argv)
     struct command_line line = {
         .suite = { .bytes_most = 32 << 20,
                    .slice_ns = 4000000,
-                   .quartets = 4,
-                   .cpu = -1,
                    .workers = 2,
                    .seed = xb_now_ns() ^ (uint64_t)time(NULL) << 32 },
         .min_effect = 0.005,
         .margin = 0.02,
         .blocks = XB_BLOCKS_MAX,
+        .quartets = 4,
+        .cpu = CPU_ANY,
         .time_ns = UINT64_C(570000000000),
         .limit_ns = UINT64_C(60000000000),
     };
@@ -593,42 +607,13 @@ static int run(int argc, char **argv)
         print_help();
         return XB_EXIT_OK;
     }
+    char **operands = argv + optind;
+    size_t n = (size_t)(argc - optind);
     if (line.serve)
-        return serve();
+        return serve(line.plugin && n ? operands[0] : NULL);
     take_signals();
-    if (line.replay)
-        return replay_files(&line, (const char *const *)argv + optind, (size_t)(argc - optind));
-    /* Two processor-bound, two of caches, two of memory. */
-    static const char *const typical[] = { "cpu/mix64",     "cpu/sort_small", "cache/chase_l2",
-                                           "cache/load_l2", "memory/copy",    "memory/chase_dram" };
-    int first = line.self_test ? optind : optind + 2;
-    if (argc < first)
-        return xb_usage("ab", "needs two builds, OLD and NEW; see xbound ab --help");
-    struct xb_build old = { .label = "OLD" }, new = { .label = "NEW" };
-    struct xb_build *both[] = { &old, &new };
-    for (int i = 0; i < 2; i++) {
-        both[i]->program = line.self_test ? "/proc/self/exe" : argv[optind + i];
-        both[i]->argv[0] = both[i]->program;
-        both[i]->argv[1] = "ab";
-        both[i]->argv[2] = "--serve";
-    }
-    line.suite.old = &old;
-    line.suite.new = &new;
-    if (line.command && (line.self_test || argc != first))
-        return xb_usage("ab",
-                        "--command takes two commands, each quoted as one word, and nothing else");
-    if (line.wall && !line.command)
-        return xb_usage("ab",
-                        "--wall goes with --command; a kernel says itself which time is its own");
-    line.suite.patterns = (const char *const *)argv + first;
-    line.suite.n_patterns = (size_t)(argc - first);
-    if (line.self_test && argc == first && !line.suite.classes) {
-        line.suite.patterns = typical;
-        line.suite.n_patterns = sizeof typical / sizeof typical[0];
-    }
-    return with_files(&line, line.command     ? compare_commands
-                             : line.self_test ? test_self
-                                              : compare_builds);
+    return line.replay ? replay_files(&line, (const char *const *)operands, n)
+                       : compare(&line, operands, n);
 }
 
 const struct xb_command xb_command_ab = {

@@ -26,7 +26,8 @@ static void print_help(void)
          "  --margin RATIO     a cell is slower where its whole interval lies beyond this; default "
          "0.1:\n"
          "                     a tenth. Compare two runs of one build to see what drifts here\n"
-         "  --counts RATIO     the same of simulated counts, which are exact; default 0.001\n"
+         "  --counts RATIO     the same of simulated counts, which are exact; default 0.001. They\n"
+         "                     compare on equal CPU model, libc and simulated caches only\n"
          "  --across-machines  compare runs of different machines nevertheless\n"
          "  --strict           ends with 3 where a cell is unclear, unless one fails\n"
          "  --all              shows the cells that are the same, too\n"
@@ -182,6 +183,11 @@ static const char *kinship_text(enum xb_kinship kinship)
     }
 }
 
+static bool simulated(const struct xb_stored *run)
+{
+    return strcmp(xb_facts_get(&run->facts, "counters_used"), XB_SIMULATOR) == 0;
+}
+
 static void print_preamble(const struct xb_stored *base, const struct xb_stored *new,
                            enum xb_kinship kinship)
 {
@@ -189,6 +195,13 @@ static void print_preamble(const struct xb_stored *base, const struct xb_stored 
     size_t n = xb_facts_differ(&base->facts, &new->facts, difference);
     print_run("base", base);
     print_run("new", new);
+    if (simulated(base) && simulated(new)) {
+        print_differences(difference, n);
+        puts("Counts are those of one simulated CPU, which is exact: what differs is the build's "
+             "doing,\n"
+             "unless its inputs or settings differ.\n");
+        return;
+    }
     puts(kinship_text(kinship));
     print_differences(difference, n);
     if (!n)
@@ -392,29 +405,30 @@ static int refuse_machines(const struct xb_stored *base, const struct xb_stored 
         difference[at].key, difference[at].base, difference[at].new);
 }
 
-/* Simulated counts follow the CPU's features (glibc chooses other code by them) and libc. */
-static bool counts_comparable(const struct xb_stored *base, const struct xb_stored *new)
+/* The fact that keeps simulated counts from being compared, or NULL. They follow the CPU's features
+ * (programs and glibc choose other code by them), libc, and the caches that were simulated. */
+static const char *find_obstacle(const struct xb_stored *base, const struct xb_stored *new)
 {
-    return strcmp(xb_facts_get(&base->facts, "cpu_model"),
-                  xb_facts_get(&new->facts, "cpu_model")) == 0 &&
-           strcmp(xb_facts_get(&base->facts, "libc"), xb_facts_get(&new->facts, "libc")) == 0;
-}
-
-static bool simulated(const struct xb_stored *run)
-{
-    return strcmp(xb_facts_get(&run->facts, "counters_used"), XB_SIMULATOR) == 0;
+    static const char *const keys[] = { "cpu_model", "libc", "l1d_used_bytes", "llc_used_bytes" };
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+        if (strcmp(xb_facts_get(&base->facts, keys[i]), xb_facts_get(&new->facts, keys[i])) != 0)
+            return keys[i];
+    return NULL;
 }
 
 static int judge(struct command_line *line, const struct xb_stored *base,
                  const struct xb_stored *new)
 {
     enum xb_kinship kinship = xb_facts_kinship(&base->facts, &new->facts);
-    if (kinship >= XB_KIN_SAME_KIND && !line->across)
+    const char *obstacle = find_obstacle(base, new);
+    bool both = simulated(base) && simulated(new); /* then nothing else of a machine matters */
+    line->limits.counts_comparable = !obstacle;
+    if (both && obstacle && !line->across)
+        return xb_usage("compare", "simulated counts compare only on equal %s: '%s' and '%s'",
+                        obstacle, xb_facts_get(&base->facts, obstacle),
+                        xb_facts_get(&new->facts, obstacle));
+    if (!both && kinship >= XB_KIN_SAME_KIND && !line->across)
         return refuse_machines(base, new);
-    line->limits.counts_comparable = counts_comparable(base, new);
-    if (simulated(base) && simulated(new) && !line->limits.counts_comparable && !line->across)
-        return xb_usage("compare", "simulated counts compare only on equal libc: '%s' and '%s'",
-                        xb_facts_get(&base->facts, "libc"), xb_facts_get(&new->facts, "libc"));
     struct xb_pair *pairs;
     size_t n;
     if (xb_compare(base, new, &line->limits, &pairs, &n) != 0)

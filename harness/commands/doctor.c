@@ -156,6 +156,11 @@ static int add_source(struct xb_findings *out, const struct xb_counter_source *s
     char value[96] = "";
     int metrics = -1, lies = 0, rc = source->probe(&why);
     *audit = (struct xb_audit){ 0 };
+    if (source->simulate) { /* is audited where it simulates */
+        add_plugin(out, "counters", source->name, rc ? "" : "where asked for: it simulates a CPU",
+                   rc, &why, "run --counters callgrind needs it, and nothing else");
+        return rc ? -1 : 0;
+    }
     if (!rc) {
         rc = xb_audit_run(source, &all, audit, &why);
         for (int i = 0; i < XB_METRIC_COUNT; i++)

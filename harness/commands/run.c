@@ -346,6 +346,12 @@ static int run(int argc, char **argv)
         print_help();
         return XB_EXIT_OK;
     }
+    const struct xb_counter_source *source = request->source;
+    if (source && source->simulate) {
+        const uint64_t *bytes = request->spec.caches.bytes;
+        if (source->simulate(bytes[XB_CACHE_L1D], bytes[XB_CACHE_LLC], argv, &why) != 0)
+            return xb_usage("run", "--counters %s: %s", source->name, why.text);
+    }
     struct xb_topology *topology = NULL;
     if (xb_topology_open(NULL, &topology, &why) != 0) {
         fprintf(stderr, "xbound run: topology: %s\n", why.text);

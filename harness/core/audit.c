@@ -172,8 +172,9 @@ struct counts {
 static bool count(struct window *window, enum xb_exercise_kind kind, uint64_t n,
                   struct counts *counts)
 {
+    int tries = window->source->simulate ? 1 : TRIES; /* nothing disturbs a simulated CPU */
     *counts = (struct counts){ .least = INFINITY };
-    for (int i = 0; i < TRIES && counts->least > 0; i++) { /* none is less than 0 */
+    for (int i = 0; i < tries && counts->least > 0; i++) { /* none is less than 0 */
         double value = 0;
         if (!count_once(window, kind, n, &value))
             return false;
@@ -365,7 +366,7 @@ static void audit_together(const struct xb_counter_source *source, const struct 
                   100 * coverage, text);
         }
     }
-    if (ran)
+    if (ran && !source->simulate) /* whose times mean nothing */
         add_cost(source, counters, &audit->cost_ns);
     source->close(counters);
 }

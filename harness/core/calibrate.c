@@ -29,6 +29,9 @@ void xb_calibrator_close(struct xb_calibrator *calibrator)
     calibrator->known = NULL;
 }
 
+/* Some hundreds around the work are then a thousandth of it, and a sample takes some 10 ms. */
+enum { SIMULATED_INSTRUCTIONS = 200000 };
+
 static void calibrate(const struct xb_calibrator *calibrator, const struct xb_plan *cell,
                       const struct xb_model *model, struct xb_calibration *calibration)
 {
@@ -51,6 +54,11 @@ static void calibrate(const struct xb_calibrator *calibrator, const struct xb_pl
         .calibrate_ns = spec->min_time_ns,
     };
     plan.params.workers = calibration->workers;
+    if (spec->simulated) {
+        plan.source = cell->source;
+        plan.events = (struct xb_events){ .set = XB_METRIC_BIT(INSTRUCTIONS) };
+        plan.calibrate_instructions = SIMULATED_INSTRUCTIONS;
+    }
     struct xb_arena arena = { 0 };
     struct xb_result *result;
     int err = xb_runner_run(&plan, xb_spec_cell_ns(spec, plan.params.bytes, plan.params.workers),

@@ -45,7 +45,7 @@ int xb_duel_offers(struct xb_build *build, struct xb_offer **offers, size_t *n,
             break;
         if (*n == OFFERS || !read_offer(line, &(*offers)[(*n)++]))
             err = xb_because(why, -EPROTO, "%s (%s): describes a kernel as '%.80s'", build->label,
-                             build->program, line);
+                             build->name, line);
     }
     xb_twin_end(&twin);
     return err;
@@ -61,7 +61,7 @@ static int open_kernel(const struct xb_duel *duel, struct xb_twin *twin,
     int err = xb_twin_ask(twin, request, SETUP_NS, line, why);
     if (!err && (sscanf(line, "ready %" SCNu64, iters) != 1 || *iters == 0))
         err = xb_because(why, -EPROTO, "%s (%s): %s: answers '%.80s' to open", twin->build->label,
-                         twin->build->program, duel->kernel, line);
+                         twin->build->name, duel->kernel, line);
     return err;
 }
 
@@ -72,7 +72,7 @@ static int finish(struct xb_twin *twin, struct xb_reason *why)
     int err = xb_twin_ask(twin, "quit", SETUP_NS, line, why);
     if (!err && strcmp(line, "done") != 0)
         err = xb_because(why, -EPROTO, "%s (%s): answers '%.80s' to quit", twin->build->label,
-                         twin->build->program, line);
+                         twin->build->name, line);
     return err;
 }
 
@@ -114,7 +114,7 @@ static int take(void *context, bool of_new, struct xb_slice *slice, struct xb_re
     if (!err && sscanf(line, XB_WIRE_SLICE_SCAN, &slice->wall_ns, &slice->cpu_ns, &slice->switches,
                        &work[0], &work[1], &work[2], &work[3], &work[4]) != 8)
         err = xb_because(why, -EPROTO, "%s (%s): answers '%.80s' to go", twin->build->label,
-                         twin->build->program, line);
+                         twin->build->name, line);
     for (size_t i = 0; i < 5 && !err; i++)
         pair->work[of_new][i] += work[i];
     return err;

@@ -101,8 +101,13 @@ static struct xb_plan plan_of(const struct run *run, const struct xb_cell *cell)
 }
 
 /* Fewer iterations where workers have to share CPUs, though one of them was calibrated alone. */
-static void set_iters(struct xb_plan *plan, const struct xb_calibration *calibration)
+static void set_iters(struct xb_plan *plan, const struct xb_spec *spec,
+                      const struct xb_calibration *calibration)
 {
+    if (spec->simulated) { /* nor slices, whose length would be a matter of time */
+        plan->iters = calibration->iters;
+        return;
+    }
     uint32_t workers = plan->params.workers, pus = xb_topology_pus(plan->topology);
     uint32_t at_once = workers < pus ? workers : pus;
     plan->iters = calibration->iters;
@@ -131,7 +136,9 @@ static void measure(struct run *run, const struct xb_cell *cell, struct ending *
 {
     const struct xb_experiment *experiment = run->experiment;
     struct xb_plan plan = plan_of(run, cell);
-    struct xb_calibration calibration = xb_calibrate(&run->calibrator, &plan);
+    struct xb_calibration calibration = { .iters = experiment->spec->iters };
+    if (!calibration.iters)
+        calibration = xb_calibrate(&run->calibrator, &plan);
     if (stopped(experiment))
         return;
     if (calibration.why.code && !is_outcome(cell->kernel, calibration.why.code)) {
@@ -139,7 +146,7 @@ static void measure(struct run *run, const struct xb_cell *cell, struct ending *
         ending->status = status_of(cell->kernel, ending->why.code);
         return;
     }
-    set_iters(&plan, &calibration);
+    set_iters(&plan, experiment->spec, &calibration);
     if (run->observation) {
         run->observation->looked = false;
         plan.observer = &run->observation->observer;
@@ -278,9 +285,10 @@ static int write_start(struct run *run, struct xb_reason *why)
     xb_topdown_write(draft.out, experiment->source, &experiment->events, &run->audit);
     if (run->unaudited.code)
         xb_provenance_add(draft.out, "audit", "%s", run->unaudited.text);
-    xb_overhead_write(draft.out, experiment->registry, experiment->topology, experiment->source,
-                      &run->events, experiment->spec->bind, experiment->spec->quick,
-                      experiment->stop);
+    if (!experiment->spec->simulated) /* where time means nothing */
+        xb_overhead_write(draft.out, experiment->registry, experiment->topology, experiment->source,
+                          &run->events, experiment->spec->bind, experiment->spec->quick,
+                          experiment->stop);
     return xb_draft_commit(&draft, &run->provenance, why);
 }
 
@@ -293,6 +301,15 @@ static int write_end(struct run *run, struct xb_reason *why)
     err = xb_about_staircase(draft.out, run->experiment, run->item_ns, why);
     int commit_err = xb_draft_commit(&draft, &run->provenance, err ? NULL : why);
     return err ? err : commit_err;
+}
+
+/* A simulated run is there for its counts. */
+static int uncounted(const struct run *run, struct xb_reason *why)
+{
+    const struct xb_audited *audited = &run->audit.counter[XB_METRIC_INSTRUCTIONS];
+    return xb_because(why, -ENODATA, "%s counts no instructions: %.180s",
+                      run->experiment->source->name,
+                      run->unaudited.code ? run->unaudited.text : audited->why.text);
 }
 
 int xb_experiment_run(const struct xb_experiment *experiment, struct xb_tally *tally,
@@ -323,6 +340,10 @@ int xb_experiment_run(const struct xb_experiment *experiment, struct xb_tally *t
         run.events = experiment->events;
         xb_audit_run(experiment->source, &run.events, &run.audit, &run.unaudited);
         run.events.set &= run.audit.counted;
+        if (experiment->spec->simulated && !(run.events.set & XB_METRIC_BIT(INSTRUCTIONS)))
+            err = uncounted(&run, why);
+    }
+    if (!err) {
         err = write_start(&run, why);
     }
     for (size_t i = 0; run.item_ns && i < experiment->n_cells; i++)

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Reads provenance.csv. */
-#include "rows.h"
+#include "facts.h"
+
+#include "../base/csv.h"
+#include "row.h"
 
 #include <errno.h>
 #include <stdbool.h>

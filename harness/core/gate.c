@@ -12,8 +12,8 @@
 
 static bool open_to(const struct xb_contest *contest, size_t blocks)
 {
-    return !contest->ended && !contest->missing.code &&
-           contest->effect.verdict == XB_INCONCLUSIVE && contest->effect.n < blocks;
+    return !contest->ended && contest->effect.verdict == XB_INCONCLUSIVE &&
+           contest->effect.n < blocks;
 }
 
 static int take_block(struct xb_gate *gate, size_t index, struct xb_reason *why)
@@ -63,21 +63,17 @@ static int take_round(struct xb_gate *gate, size_t blocks, size_t *order, uint64
     return 0;
 }
 
-/* xb_judge() over those that both sides have. */
 static int judge(struct xb_gate *gate, struct xb_effect *effects, struct xb_reason *why)
 {
-    size_t n = 0;
     for (size_t i = 0; i < gate->n; i++) {
         struct xb_contest *contest = &gate->contests[i];
         contest->effect.log_ratios = contest->log_ratios;
-        if (!contest->missing.code)
-            effects[n++] = contest->effect;
+        effects[i] = contest->effect;
     }
-    if (xb_judge(&gate->rule, effects, n) != 0)
+    if (xb_judge(&gate->rule, effects, gate->n) != 0)
         return xb_because(why, -ENOMEM, "out of memory for the verdicts");
-    for (size_t i = 0, at = 0; i < gate->n; i++)
-        if (!gate->contests[i].missing.code)
-            gate->contests[i].effect = effects[at++];
+    for (size_t i = 0; i < gate->n; i++)
+        gate->contests[i].effect = effects[i];
     return 0;
 }
 
@@ -103,8 +99,8 @@ size_t xb_gate_count(const struct xb_gate *gate, enum xb_verdict verdict, const 
     size_t many = 0;
     for (size_t i = 0; i < gate->n; i++) {
         const struct xb_contest *contest = &gate->contests[i];
-        many += !contest->missing.code && contest->effect.verdict == verdict &&
-                (!class || strcmp(class, contest->class) == 0);
+        many +=
+            contest->effect.verdict == verdict && (!class || strcmp(class, contest->class) == 0);
     }
     return many;
 }

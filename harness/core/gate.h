@@ -14,11 +14,12 @@
 struct xb_contest {
     char name[XB_NAME_BYTES], class[16]; /* class: "" where there are no classes */
     bool wall;                           /* it is wall time that is compared */
-    struct xb_reason missing;            /* code not 0: only one side has it, which this says */
-    struct xb_effect effect;          /* verdict XB_UNCHANGED from the start: no block is taken */
+    struct xb_effect
+        effect; /* with a verdict that is not measured from the start: no block is taken */
     double log_ratios[XB_BLOCKS_MAX]; /* what effect points to */
     double log_ratios_wall[XB_BLOCKS_MAX];
     double old_ns, new_ns; /* of the last block: medians of slices, of the time compared */
+    double start_share;    /* commands: what an empty one takes of OLD's time; else 0 */
     uint64_t switches;     /* involuntary, in all slices */
     uint64_t spent_ns;     /* wall time, set-up included */
     bool ended;            /* there are no more blocks */
@@ -44,8 +45,7 @@ struct xb_gate {
  * every comparison; -EINTR when `stop` ended it, or -errno with `why`: there are no verdicts then. */
 int xb_gate_run(struct xb_gate *gate, struct xb_reason *why);
 
-/* How many of the suite have `verdict`; of one class, or of all if that is NULL. Those that one side
- * lacks have none. */
+/* How many of the suite have `verdict`; of one class, or of all if that is NULL. */
 size_t xb_gate_count(const struct xb_gate *gate, enum xb_verdict verdict, const char *class);
 
 #endif

@@ -19,7 +19,8 @@ static int begin(struct xb_sink *sink, const char *directory, const char *name, 
     return xb_draft_commit(&draft, sink, why);
 }
 
-int xb_gate_files_open(struct xb_gate_files *files, const char *directory, struct xb_reason *why)
+int xb_gate_files_open(struct xb_gate_files *files, const char *directory, bool verdicts,
+                       struct xb_reason *why)
 {
     files->slices.fd = files->blocks.fd = files->verdicts.fd = -1;
     int err =
@@ -31,11 +32,11 @@ int xb_gate_files_open(struct xb_gate_files *files, const char *directory, struc
                     "old_cpu_ns,new_cpu_ns,old_wall_ns,new_wall_ns,old_switches,new_switches,"
                     "new_started_first,quartets,iters,bytes_per_worker",
                     why);
-    if (!err)
+    if (!err && verdicts)
         err = begin(&files->verdicts, directory, "verdicts.csv",
                     "schema,kernel,class,verdict,time,blocks,ratio,ratio_lo,ratio_hi,ratio_wall,"
                     "detectable_ratio,sd_log_ratio,p_regressed,p_improved,p_proven,min_effect,"
-                    "margin,old_ns,new_ns,switches,spent_ns,reason",
+                    "margin,old_ns,new_ns,switches,spent_ns,start_share,reason",
                     why);
     return err;
 }
@@ -130,10 +131,10 @@ int xb_gate_write_block(struct xb_gate_files *files, const struct xb_contest *co
 static void write_verdict(FILE *out, const struct xb_gate *gate, const struct xb_contest *contest)
 {
     const struct xb_effect *effect = &contest->effect;
-    bool measured = effect->n > 0 && !contest->missing.code;
+    bool measured = effect->n > 0;
     write_head(out, contest);
-    fprintf(out, "%s,%s,%zu", contest->missing.code ? "" : xb_verdict_name(effect->verdict),
-            measured ? time_name(contest) : "", effect->n);
+    fprintf(out, "%s,%s,%zu", xb_verdict_name(effect->verdict), measured ? time_name(contest) : "",
+            effect->n);
     double wall = xb_hodges_lehmann(contest->log_ratios_wall, effect->n, 0.05).estimate;
     const double measures[] = { exp(effect->shift.estimate),
                                 exp(effect->shift.lo),
@@ -151,13 +152,12 @@ static void write_verdict(FILE *out, const struct xb_gate *gate, const struct xb
     write_real(out, measured ? contest->old_ns : NAN);
     write_real(out, measured ? contest->new_ns : NAN);
     if (measured)
-        fprintf(out, ",%" PRIu64 ",%" PRIu64 ",", contest->switches, contest->spent_ns);
+        fprintf(out, ",%" PRIu64 ",%" PRIu64, contest->switches, contest->spent_ns);
     else
-        fputs(",,,", out);
-    if (contest->missing.code)
-        xb_csv_text(out, contest->missing.text);
-    else if (effect->verdict == XB_UNCHANGED)
-        xb_csv_text(out, "the same machine code");
+        fputs(",,", out);
+    write_real(out, contest->start_share > 0 ? contest->start_share : NAN);
+    putc(',', out);
+    xb_csv_text(out, xb_verdict_reason(effect->verdict));
     putc('\n', out);
 }
 

@@ -12,9 +12,11 @@ struct xb_gate_files {
     struct xb_sink slices, blocks, verdicts;
 };
 
-/* Makes the three files in `directory`, which xb_sink_prepare() made, with their headers. 0 or -errno
- * with `why`; close them in any case. A struct that is all zero may be closed too. */
-int xb_gate_files_open(struct xb_gate_files *files, const char *directory, struct xb_reason *why);
+/* Makes the files in `directory`, which xb_sink_prepare() made, with their headers; that of `verdicts`
+ * only where there will be some. 0 or -errno with `why`; close them in any case. A struct that is all
+ * zero may be closed too. */
+int xb_gate_files_open(struct xb_gate_files *files, const char *directory, bool verdicts,
+                       struct xb_reason *why);
 int xb_gate_files_close(struct xb_gate_files *files, struct xb_reason *why);
 
 /* Appends one block's slices and its row, each whole or not at all. `iters`, `bytes`: of a slice, of

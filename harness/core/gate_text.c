@@ -6,6 +6,9 @@
 #include <stdint.h>
 #include <string.h>
 
+/* Of a command's time; with more than that for starting it, a verdict is about less than it seems. */
+#define START_SHARE 0.1
+
 static double percent(double log_ratio)
 {
     return 100 * expm1(log_ratio);
@@ -38,11 +41,10 @@ const char *xb_verdict_text(const struct xb_rule *rule, const struct xb_effect *
     case XB_INCONCLUSIVE:
         print_hint(rule, effect, out, XB_VERDICT_TEXT);
         break;
-    case XB_UNCHANGED:
-        snprintf(out, XB_VERDICT_TEXT, "UNCHANGED: the same machine code");
-        break;
     default:
-        snprintf(out, XB_VERDICT_TEXT, "%s", xb_verdict_name(effect->verdict));
+        snprintf(out, XB_VERDICT_TEXT, "%s%s%s", xb_verdict_name(effect->verdict),
+                 xb_verdict_measured(effect->verdict) ? "" : ": ",
+                 xb_verdict_reason(effect->verdict));
     }
     return out;
 }
@@ -53,10 +55,6 @@ static void print_contest(FILE *out, const struct xb_gate *gate, const struct xb
     const struct xb_effect *effect = &contest->effect;
     char text[XB_VERDICT_TEXT];
     fprintf(out, "%-*s  ", width, contest->name);
-    if (contest->missing.code) {
-        fprintf(out, "%s\n", contest->missing.text);
-        return;
-    }
     if (effect->n)
         fprintf(out, "%+7.2f %%  [%+.2f, %+.2f]%*s %-4s %2zu  ", percent(effect->shift.estimate),
                 percent(effect->shift.lo), percent(effect->shift.hi), 1, "",
@@ -73,21 +71,19 @@ static const char *class_of(const struct xb_contest *contest)
 static void print_class(FILE *out, const struct xb_gate *gate, const char *class)
 {
     double worst = -INFINITY;
-    size_t all = 0, missing = 0;
+    size_t all = 0;
     const char *text = "";
     for (size_t i = 0; i < gate->n; i++) {
         const struct xb_contest *contest = &gate->contests[i];
         if (strcmp(contest->class, class) != 0)
             continue;
         all++;
-        missing += contest->missing.code != 0;
-        if (!contest->missing.code && contest->effect.verdict == XB_REGRESSED &&
-            contest->effect.shift.estimate > worst)
+        if (contest->effect.verdict == XB_REGRESSED && contest->effect.shift.estimate > worst)
             worst = contest->effect.shift.estimate;
     }
     fprintf(out, "%s: ", class[0] ? class : "all");
-    static const enum xb_verdict order[] = { XB_REGRESSED, XB_IMPROVED, XB_INCONCLUSIVE, XB_PROVEN,
-                                             XB_UNCHANGED };
+    static const enum xb_verdict order[] = { XB_MISSING, XB_REGRESSED, XB_IMPROVED, XB_INCONCLUSIVE,
+                                             XB_PROVEN,  XB_UNCHANGED, XB_ADDED };
     for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
         size_t many = xb_gate_count(gate, order[i], class);
         if (!many)
@@ -99,9 +95,25 @@ static void print_class(FILE *out, const struct xb_gate *gate, const char *class
             fprintf(out, " < %.3g %%", 100 * gate->rule.margin);
         text = "; ";
     }
-    if (missing)
-        fprintf(out, "%s%zu of %zu on one side only", text, missing, all);
     putc('\n', out);
+}
+
+/* It is not taken off: a command's own start is not that of an empty one, one that has grown is a
+ * regression too, and the difference of two noisy times is noisier than either. */
+static void print_start(FILE *out, const struct xb_gate *gate, const struct xb_contest *contest)
+{
+    double share = contest->start_share, rest = 1 - share;
+    if (share > 1 - START_SHARE)
+        fputs("warning: OLD takes hardly longer than it takes to start any command: this says "
+              "nothing of "
+              "what it does. Give it more to do.\n",
+              out);
+    else if (share > START_SHARE)
+        fprintf(
+            out,
+            "warning: %.0f %% of OLD's time is what it takes to start any command: of the rest the "
+            "minimum effect is %.2g %% and the margin %.2g %%. Give it more to do.\n",
+            100 * share, 100 * gate->rule.min_effect / rest, 100 * gate->rule.margin / rest);
 }
 
 void xb_gate_print(FILE *out, const struct xb_gate *gate)
@@ -120,6 +132,8 @@ void xb_gate_print(FILE *out, const struct xb_gate *gate)
         if (first == i)
             print_class(out, gate, gate->contests[i].class);
     }
+    for (size_t i = 0; i < gate->n; i++)
+        print_start(out, gate, &gate->contests[i]);
     if (xb_gate_count(gate, XB_INCONCLUSIVE, NULL))
         fputs("What is inconclusive needs a quieter machine (xbound doctor), more --blocks or a "
               "wider "

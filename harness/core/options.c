@@ -229,7 +229,8 @@ static int read_caches(struct xb_request *request, const char *text, struct xb_r
     struct xb_spec *spec = &request->spec;
     spec->caches = (struct xb_caches){ .beyond = 0 };
     spec->caches_from = XB_CACHES_MEASURED;
-    if (strcmp(text, "measured") == 0)
+    request->caches_measured = strcmp(text, "measured") == 0;
+    if (request->caches_measured)
         return 0;
     spec->caches_from = XB_CACHES_CLAIMED;
     if (strcmp(text, "claimed") == 0)
@@ -366,6 +367,11 @@ static int read_samples(struct xb_request *request, const char *text, struct xb_
     return err;
 }
 
+static int read_iters(struct xb_request *request, const char *text, struct xb_reason *why)
+{
+    return read_count("iters", text, 1, UINT64_C(1) << 40, &request->spec.iters, why);
+}
+
 static int read_memory_limit(struct xb_request *request, const char *text, struct xb_reason *why)
 {
     if (xb_parse_bytes(text, LIMIT_LEAST, BYTES_MOST, &request->spec.memory_limit) != 0)
@@ -444,8 +450,14 @@ const struct xb_option xb_options[] = {
       read_observe },
     { COUNT, "counters", "SOURCE",
       "papi, perf or none; auto takes the first that works, but for\nwork that waits none: "
-      "counting lengthens every switch",
+      "counting lengthens every switch.\n"
+      "callgrind: exact counts of a CPU that valgrind simulates, with\n"
+      "--caches 32K,256K,1M (its L1 and LLC) and --samples 2 by default",
       read_counters },
+    { COUNT, "iters", "N",
+      "with callgrind: iterations of a sample; otherwise the least power\n"
+      "of ten that executes 200000 instructions",
+      read_iters },
     { COUNT, "events", "LIST",
       "only these metrics (see xbound list); with papi also up to 12 of\n"
       "PAPI's events by name, such as PAPI_FP_OPS, in columns of their own;\n"
@@ -499,9 +511,48 @@ static int check_names(struct xb_request *request, struct xb_reason *why)
     return 0;
 }
 
+/* What makes no sense where counts are simulated is refused; what is not said is fixed, so that counts
+ * are the same in each run and on each machine of one kind. */
+static int finish_simulated(struct xb_request *request, struct xb_reason *why)
+{
+    struct xb_spec *spec = &request->spec;
+    const char *name = request->source->name;
+    if (request->min_time_given || request->max_time_given)
+        return xb_because(why, -EINVAL,
+                          "--%s-time: cells under %s have a number of iterations, not a time; give "
+                          "--iters",
+                          request->min_time_given ? "min" : "max", name);
+    if (spec->memory_limit)
+        return xb_because(why, -EINVAL, "--memory-limit: %s itself would need most of it", name);
+    if (request->caches_measured || spec->caches_from == XB_CACHES_CLAIMED)
+        return xb_because(why, -EINVAL,
+                          "--caches: %s simulates caches and does not look at this machine's; give "
+                          "their sizes, such as 32K,256K,1M",
+                          name);
+    if (spec->caches_from != XB_CACHES_GIVEN)
+        spec->caches = xb_simulated_caches;
+    spec->caches_from = XB_CACHES_GIVEN;
+    spec->caches.llc_sharers = 1;
+    spec->simulated = true;
+    if (!spec->n_workers)
+        spec->workers[spec->n_workers++] = 1;
+    if (!spec->samples)
+        spec->samples = 2; /* they are equal, and say so */
+    return 0;
+}
+
 int xb_request_finish(struct xb_request *request, struct xb_reason *why)
 {
     struct xb_spec *spec = &request->spec;
+    int err = 0;
+    if (request->source && request->source->simulate)
+        err = finish_simulated(request, why);
+    else if (spec->iters)
+        err = xb_because(why, -EINVAL,
+                         "--iters goes with --counters callgrind; where time is taken, --min-time "
+                         "says how long");
+    if (err)
+        return err;
     if (spec->quick && !request->min_time_given)
         spec->min_time_ns = 4 * 1000 * 1000;
     if (spec->quick && !request->max_time_given)

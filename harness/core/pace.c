@@ -23,8 +23,21 @@ static double judge(const struct xb_search *search, const struct xb_sample *wind
     return fmax(took_ns, 1);
 }
 
+static bool step_by_instructions(struct xb_search *search, const struct xb_sample *window)
+{
+    const struct xb_reading *reading = &window->reading;
+    search->took_ns = window->wall_ns;
+    if (!(reading->present & XB_METRIC_BIT(INSTRUCTIONS)) || search->iters >= ITERS_MOST ||
+        reading->value[XB_METRIC_INSTRUCTIONS] >= search->wanted_instructions)
+        return true;
+    search->iters *= 10;
+    return false;
+}
+
 bool xb_search_step(struct xb_search *search, const struct xb_sample *window)
 {
+    if (search->wanted_instructions)
+        return step_by_instructions(search, window);
     double took_ns = judge(search, window), wanted_ns = (double)search->wanted_ns;
     /* Long enough must be seen twice, and the faster counts: one stall of the machine would
      * otherwise pass for work. */

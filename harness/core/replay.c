@@ -2,18 +2,18 @@
  * Reads recorded slices, block by block, and mistrusts every field. */
 #include "replay.h"
 
+#include "../base/csv.h"
 #include "../base/parse.h"
 #include "block.h"
 
 #include <errno.h>
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum column { BLOCK, QUARTET, POS, LABEL, WALL, CPU, KERNEL, CLASS, TIME, COLUMNS };
-enum { NEEDED = CPU + 1, FIELDS = 64, LINE = 4096 };
+enum { NEEDED = CPU + 1 };
 
 static const char *const names[COLUMNS] = { "block",  "quartet", "pos",   "label", "wall_ns",
                                             "cpu_ns", "kernel",  "class", "time" };
@@ -21,11 +21,9 @@ static const char *const names[COLUMNS] = { "block",  "quartet", "pos",   "label
 /* A file while it is read. */
 struct reader {
     const char *path;
-    FILE *in;
-    size_t line, fields; /* fields: of the header */
-    int at[COLUMNS];     /* -1: no such column */
-    char text[LINE];
-    char *field[FIELDS];
+    struct xb_csv csv;
+    size_t at[COLUMNS];
+    bool has[COLUMNS]; /* those behind NEEDED may be lacking */
     /* The block under way. */
     bool open;
     uint64_t number, slices;
@@ -33,70 +31,33 @@ struct reader {
     struct xb_block block;
 };
 
-__attribute__((format(printf, 4, 5))) static int
-refuse(const struct reader *reader, int column, struct xb_reason *why, const char *format, ...)
-{
-    char text[XB_REASON_BYTES];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    return xb_because(why, -EBADMSG, "%.120s:%zu:%d: %s", reader->path, reader->line, column + 1,
-                      text);
-}
-
-/* Cuts a line into fields. 1: there is one, 0: the end, or -errno with `why`. */
-static int read_line(struct reader *reader, struct xb_reason *why)
-{
-    reader->line++;
-    if (!fgets(reader->text, sizeof reader->text, reader->in))
-        return ferror(reader->in) ? refuse(reader, 0, why, "cannot be read") : 0;
-    size_t length = strcspn(reader->text, "\r\n"), n = 0;
-    if (reader->text[length] == '\0')
-        return refuse(reader, 0, why, "the line does not end: cut short, or no text");
-    reader->text[length] = '\0';
-    if (strchr(reader->text, '"'))
-        return refuse(reader, 0, why, "a quote; slices have none");
-    char *rest = reader->text;
-    for (char *field; (field = strsep(&rest, ",")); n++) {
-        if (n == FIELDS)
-            return refuse(reader, (int)n, why, "more than %d fields", FIELDS);
-        reader->field[n] = field;
-    }
-    if (reader->line == 1)
-        reader->fields = n;
-    if (n != reader->fields)
-        return refuse(reader, (int)n, why, "%zu fields, and the header has %zu", n, reader->fields);
-    return 1;
-}
-
 static int read_header(struct reader *reader, struct xb_reason *why)
 {
-    int got = read_line(reader, why);
-    if (got < 0)
-        return got;
-    if (got == 0)
-        return refuse(reader, 0, why, "is empty");
-    for (int column = 0; column < COLUMNS; column++) {
-        reader->at[column] = -1;
-        for (size_t i = 0; i < reader->fields; i++)
-            if (strcmp(reader->field[i], names[column]) == 0)
-                reader->at[column] = (int)i;
-        if (column < NEEDED && reader->at[column] < 0)
-            return refuse(reader, 0, why, "no column %s: these are no slices of an xbound ab",
-                          names[column]);
+    int err = xb_csv_open(&reader->csv, reader->path, why);
+    if (!err)
+        err =
+            xb_csv_need(&reader->csv, names, NEEDED, "slices.csv of an xbound ab", reader->at, why);
+    for (int column = 0; column < COLUMNS && !err; column++) {
+        int found = xb_csv_find(&reader->csv, names[column]);
+        reader->has[column] = found >= 0;
+        reader->at[column] = found >= 0 ? (size_t)found : 0;
     }
-    return 0;
+    return err;
+}
+
+static const char *text_or(const struct reader *reader, enum column column, const char *instead)
+{
+    return reader->has[column] ? reader->csv.field[reader->at[column]] : instead;
 }
 
 static int read_number(const struct reader *reader, enum column column, uint64_t least,
                        uint64_t most, uint64_t *out, struct xb_reason *why)
 {
-    const char *text = reader->field[reader->at[column]];
+    const char *text = reader->csv.field[reader->at[column]];
     if (xb_parse_count(text, least, most, out) != 0)
-        return refuse(reader, reader->at[column], why,
-                      "%s is '%.40s', not a whole number from %" PRIu64 " to %" PRIu64,
-                      names[column], text, least, most);
+        return xb_csv_fault(&reader->csv, reader->at[column], why,
+                            "'%.40s' is not a whole number from %" PRIu64 " to %" PRIu64, text,
+                            least, most);
     return 0;
 }
 
@@ -118,11 +79,6 @@ static int grow(struct xb_replay *replay)
     return 0;
 }
 
-static const char *text_or(const struct reader *reader, enum column column, const char *instead)
-{
-    return reader->at[column] >= 0 ? reader->field[reader->at[column]] : instead;
-}
-
 /* Whether the last window goes on with this reader's block. */
 static bool goes_on(const struct xb_replay *replay, const struct reader *reader, size_t window,
                     size_t first)
@@ -139,7 +95,8 @@ static int end_block(struct xb_replay *replay, struct reader *reader, size_t win
     if (!reader->open)
         return 0;
     if (reader->slices % XB_SLICES != 0)
-        return refuse(reader, 0, why, "block %" PRIu64 " ends within a quartet", reader->number);
+        return xb_csv_fault(&reader->csv, reader->at[BLOCK], why,
+                            "block %" PRIu64 " ends within a quartet", reader->number);
     if (!goes_on(replay, reader, window, first)) {
         if (replay->n == replay->room && grow(replay) != 0)
             return xb_because(why, -ENOMEM, "out of memory for a recording");
@@ -163,11 +120,12 @@ static int begin_block(struct reader *reader, uint64_t number, struct xb_reason 
     const char *stem = slash ? slash + 1 : reader->path;
     const char *time = text_or(reader, TIME, "cpu");
     if (strcmp(time, "cpu") != 0 && strcmp(time, "wall") != 0)
-        return refuse(reader, reader->at[TIME], why, "time is '%.40s', not cpu or wall", time);
+        return xb_csv_fault(&reader->csv, reader->at[TIME], why, "'%.40s' is not cpu or wall",
+                            time);
     snprintf(reader->time, sizeof reader->time, "%s", time);
     snprintf(reader->name, sizeof reader->name, "%.*s", (int)strcspn(stem, "."), stem);
-    if (reader->at[KERNEL] >= 0)
-        snprintf(reader->name, sizeof reader->name, "%s", reader->field[reader->at[KERNEL]]);
+    if (reader->has[KERNEL])
+        snprintf(reader->name, sizeof reader->name, "%s", text_or(reader, KERNEL, ""));
     snprintf(reader->class, sizeof reader->class, "%s", text_or(reader, CLASS, ""));
     reader->open = true;
     reader->number = number;
@@ -196,17 +154,18 @@ static int read_slice(struct xb_replay *replay, struct reader *reader, size_t wi
     if (err)
         return err;
     if (quartet * XB_SLICES + pos != reader->slices)
-        return refuse(reader, reader->at[POS], why,
-                      "quartet %" PRIu64 " pos %" PRIu64 " is out of order, or one is missing",
-                      quartet, pos);
-    const char *label = reader->field[reader->at[LABEL]];
+        return xb_csv_fault(
+            &reader->csv, reader->at[POS], why,
+            "quartet %" PRIu64 " pos %" PRIu64 " is out of order, or one is missing", quartet, pos);
+    const char *label = text_or(reader, LABEL, "");
     if (strcmp(label, "A") != 0 && strcmp(label, "B") != 0)
-        return refuse(reader, reader->at[LABEL], why, "label is '%.40s', not A or B", label);
+        return xb_csv_fault(&reader->csv, reader->at[LABEL], why, "'%.40s' is not A or B", label);
     bool of_new = label[0] == 'B';
     if (pos == 0)
         reader->block.new_first[quartet] = of_new;
     if (xb_quartet_is_new(reader->block.new_first[quartet], pos) != of_new)
-        return refuse(reader, reader->at[LABEL], why, "the quartet is neither ABBA nor BAAB");
+        return xb_csv_fault(&reader->csv, reader->at[LABEL], why,
+                            "the quartet is neither ABBA nor BAAB");
     reader->block.slice[quartet][pos] = (struct xb_slice){ .wall_ns = wall_ns, .cpu_ns = cpu_ns };
     reader->slices++;
     return 0;
@@ -246,13 +205,9 @@ static int read_file(struct xb_replay *replay, const char *path, size_t window,
     if (!reader)
         return xb_because(why, -ENOMEM, "out of memory for a recording");
     reader->path = path;
-    reader->in = fopen(path, "re");
-    if (!reader->in)
-        err = xb_because(why, -errno, "%.150s: %s", path, strerror(errno));
-    if (!err)
-        err = read_header(reader, why);
+    err = read_header(reader, why);
     while (!err) {
-        int got = read_line(reader, why);
+        int got = xb_csv_next(&reader->csv, why);
         if (got == 0)
             break;
         err = got < 0 ? got : read_slice(replay, reader, window, first, why);
@@ -261,8 +216,7 @@ static int read_file(struct xb_replay *replay, const char *path, size_t window,
         err = end_block(replay, reader, window, first, why);
     if (!err)
         err = tidy(replay, reader, first, why);
-    if (reader->in)
-        fclose(reader->in);
+    xb_csv_close(&reader->csv);
     free(reader);
     return err;
 }

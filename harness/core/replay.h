@@ -17,7 +17,7 @@ struct xb_replay {
  * wall_ns and cpu_ns, in any order and beside others; kernel, class and time where there are any, or
  * else the comparison has the name of its file and is about CPU time. Those of `xbound ab --out`
  * (slices.csv) are such. `window`: blocks of a comparison; what is left of a series counts where that
- * is XB_BLOCKS_LEAST at least. 0, or -errno with `why`: FILE:LINE:COLUMN and what is wrong. The caller
+ * is XB_BLOCKS_LEAST at least. 0, or -errno with `why`: file, line, column and what is wrong. The caller
  * closes, also after an error. */
 int xb_replay_open(struct xb_replay *replay, const char *const *files, size_t n_files,
                    size_t window, double slowdown, struct xb_reason *why);

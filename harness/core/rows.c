@@ -26,17 +26,6 @@ static const char *const needed_of_summary[] = { "ns_per_item",    "ns_per_item_
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
-static int need(const struct xb_rows *rows, const char *const *names, size_t n,
-                struct xb_reason *why)
-{
-    const char *file = rows->of == XB_ROWS_SAMPLES ? "samples.csv" : "summary.csv";
-    for (size_t i = 0; i < n; i++)
-        if (xb_csv_find(&rows->csv, names[i]) < 0)
-            return xb_because(why, -EBADMSG, "%s:1: no column %s; this is no %s of this xbound's",
-                              rows->csv.path, names[i], file);
-    return 0;
-}
-
 static const struct xb_field *find_field(const struct xb_rows *rows, const char *name)
 {
     bool samples = rows->of == XB_ROWS_SAMPLES;
@@ -83,10 +72,14 @@ static int take_header(struct xb_rows *rows, enum xb_rows_of of, struct xb_reaso
     bool samples = of == XB_ROWS_SAMPLES;
     rows->of = of;
     make_blank(rows);
-    int err = need(rows, needed, COUNT_OF(needed), why);
-    if (!err)
-        err = samples ? need(rows, needed_of_samples, COUNT_OF(needed_of_samples), why)
-                      : need(rows, needed_of_summary, COUNT_OF(needed_of_summary), why);
+    const char *file = samples ? "samples.csv of this xbound's" : "summary.csv of this xbound's";
+    int err = xb_csv_need(&rows->csv, needed, COUNT_OF(needed), file, NULL, why);
+    if (!err && samples)
+        err = xb_csv_need(&rows->csv, needed_of_samples, COUNT_OF(needed_of_samples), file, NULL,
+                          why);
+    else if (!err)
+        err = xb_csv_need(&rows->csv, needed_of_summary, COUNT_OF(needed_of_summary), file, NULL,
+                          why);
     for (size_t i = 0; i < rows->csv.columns && !err; i++) {
         rows->field[i] = find_field(rows, rows->csv.name[i]);
         rows->metric[i] = samples && !rows->field[i] ? find_metric(rows->csv.name[i]) : -1;

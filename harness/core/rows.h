@@ -8,6 +8,7 @@
 #define XB_CORE_ROWS_H
 
 #include "../base/csv.h"
+#include "facts.h"
 #include "row.h"
 
 #include <stdbool.h>
@@ -73,26 +74,5 @@ enum { XB_CELL_NAME_BYTES = 512 };
  * cpu/mix64/threads/blocking/isa:base/bytes:64/depth:1/bind:scatter/lanes:2/workers:2. Writes to
  * `out` of XB_CELL_NAME_BYTES and returns the length. */
 size_t xb_cell_name(const struct xb_cell_key *key, char *out);
-
-/* ---- provenance ---- */
-
-struct xb_fact {
-    const char *key, *value;
-};
-
-struct xb_facts {
-    struct xb_fact *fact;
-    size_t n;
-    char *text; /* what they point into */
-};
-
-/* Reads a provenance.csv. Close in any case. 0, or -errno with `why`: no schema, another schema, a
- * key that is there twice. */
-int xb_facts_open(struct xb_facts *facts, const char *path, struct xb_reason *why);
-int xb_facts_attach(struct xb_facts *facts, FILE *in, const char *path, struct xb_reason *why);
-void xb_facts_close(struct xb_facts *facts);
-
-/* The value, or "" where there is no such key. */
-const char *xb_facts_get(const struct xb_facts *facts, const char *key);
 
 #endif

@@ -4,13 +4,11 @@
 
 #include "../base/reason.h"
 
-struct xb_kernel;
 struct xb_registry;
 
-/* Speaks the protocol of wire.h on its two descriptors. `only`: the kernel that is meant whatever name
- * is asked for; NULL: the registry's of that name. Returns 0, or -errno with `why`, which has been answered too as
- * far as anybody listened. Once per process; the process should end then. */
-int xb_serve(const struct xb_registry *registry, const struct xb_kernel *only,
-             struct xb_reason *why);
+/* Speaks the protocol of wire.h on its two descriptors. `plugin`: a shared object whose kernels stand
+ * for the registry's; NULL: none. Returns 0, or -errno with `why`, which has been answered too as far
+ * as anybody listened. Once per process; the process should end then. */
+int xb_serve(const struct xb_registry *registry, const char *plugin, struct xb_reason *why);
 
 #endif

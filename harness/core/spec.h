@@ -28,7 +28,7 @@ enum xb_caches_from {
 struct xb_caches {
     uint64_t bytes[XB_CACHE_LEVELS]; /* by enum xb_cache_level */
     uint64_t beyond;                 /* of last-level cache that a set in DRAM must leave behind */
-    uint32_t llc_sharers;            /* processing units that share the last level, >= 1 */
+    uint32_t llc_sharers;            /* processing units that share the last level */
 };
 
 /* All zero, with defaults set by xb_spec_init(), is a valid spec that means "everything". */
@@ -59,8 +59,11 @@ struct xb_spec {
     const char *file, *url;
     uint64_t memory_limit; /* bytes that each cell may use; 0: all there are */
     bool quick;
+    bool simulated; /* counts are those of a simulator, which not every cell can be run under */
+    uint64_t iters; /* of each worker and sample, where simulated; 0: until enough is executed */
     enum xb_caches_from caches_from;
-    struct xb_caches caches; /* 0 bytes: as the machine claims them; sharers are always its claim */
+    /* 0 bytes: as the machine claims them; 0 sharers: its claim */
+    struct xb_caches caches;
 };
 
 /* One point of the experiment. */
@@ -82,6 +85,10 @@ void xb_spec_init(struct xb_spec *spec);
 int xb_spec_cells(const struct xb_spec *spec, const struct xb_registry *registry,
                   const struct xb_topology *topology, struct xb_cell **cells, size_t *n,
                   struct xb_reason *why);
+
+/* The caches of a simulated CPU where the user gives none. All of a simulated run follows them and not
+ * the machine, so that its counts are the same on every machine of one CPU model. */
+extern const struct xb_caches xb_simulated_caches;
 
 /* spec->caches with what it leaves open as the machine claims it, and common sizes where that does
  * not either. */

@@ -74,8 +74,7 @@ static void add(struct xb_suite *suite, const struct xb_offer *old, const struct
     memcpy(contest->name, any->name, sizeof contest->name);
     memcpy(contest->class, any->class, sizeof contest->class);
     if (!old || !new) {
-        xb_because(&contest->missing, new ? -EEXIST : -ENOENT, "%s",
-                   new ? "added: NEW has it and OLD lacks it" : "MISSING: NEW lacks it");
+        contest->effect.verdict = new ? XB_ADDED : XB_MISSING;
         return;
     }
     bool same = strcmp(old->hash, "-") != 0 && strcmp(old->hash, new->hash) == 0;
@@ -124,7 +123,7 @@ int xb_suite_open(struct xb_suite *suite, const struct xb_suite_spec *spec,
         const struct xb_contest *contest = &suite->contests[i];
         if (stop && *stop)
             return xb_because(why, -EINTR, "interrupted");
-        if (!contest->missing.code && contest->effect.verdict == XB_INCONCLUSIVE)
+        if (contest->effect.verdict == XB_INCONCLUSIVE)
             err = xb_duel_calibrate(&suite->duels[i], why);
     }
     return err;

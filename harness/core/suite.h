@@ -31,8 +31,8 @@ struct xb_suite {
     struct xb_gate_files *files; /* the caller's; NULL: nothing is written */
 };
 
-/* Asks both builds what they have and makes a comparison of each kernel that fits; the old build
- * calibrates. 0, or -errno with `why`: -ENOENT when a pattern fits nothing. The caller closes, also
+/* Asks both builds what they have and makes a comparison of each kernel that fits; the old build's
+ * sizes hold for both, and it calibrates. 0, or -errno with `why`: -ENOENT when a pattern fits nothing. The caller closes, also
  * after an error. */
 int xb_suite_open(struct xb_suite *suite, const struct xb_suite_spec *spec,
                   const volatile sig_atomic_t *stop, struct xb_reason *why);

@@ -56,16 +56,17 @@ struct xb_plan {
     struct xb_params params;            /* index and why are filled in per worker */
     uint32_t lanes;                     /* 0: as many as the model has by itself */
     enum xb_bind bind;
-    struct xb_events events;      /* what the source is asked for */
-    uint64_t iters;               /* per worker and sample, >= 1; where calibration begins */
-    uint64_t slice_iters;         /* models that cut work do it after as many; 0: never */
-    uint64_t calibrate_ns;        /* not 0: only find the iters that take about this long */
-    uint64_t budget_ns;           /* for all samples of the cell; at least one is taken */
-    uint32_t samples;             /* exactly as many; 0: until precise or out of budget */
-    double precision;             /* half width of the interval of the median over the median */
-    bool latency;                 /* afterwards, take latencies for a quarter of the budget */
-    struct xb_pacer *pacer;       /* NULL: none */
-    struct xb_observer *observer; /* NULL: none */
+    struct xb_events events; /* what the source is asked for */
+    uint64_t iters;          /* per worker and sample, >= 1; where calibration begins */
+    uint64_t slice_iters;    /* models that cut work do it after as many; 0: never */
+    uint64_t calibrate_ns;   /* not 0: only find the iters that take about this long, or where */
+    uint64_t calibrate_instructions; /* this is not 0 either: that execute so many */
+    uint64_t budget_ns;              /* for all samples of the cell; at least one is taken */
+    uint32_t samples;                /* exactly as many; 0: until precise or out of budget */
+    double precision;                /* half width of the interval of the median over the median */
+    bool latency;                    /* afterwards, take latencies for a quarter of the budget */
+    struct xb_pacer *pacer;          /* NULL: none */
+    struct xb_observer *observer;    /* NULL: none */
 };
 
 /* What came of it. Lives in shared memory; the harness's process reads it even if every worker

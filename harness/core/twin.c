@@ -48,7 +48,7 @@ static _Noreturn void live(const struct xb_build *build, const struct ends *ends
     dup2(said, STDERR_FILENO);
     dup2(in, XB_WIRE_IN);
     dup2(out, XB_WIRE_OUT);
-    execvp(build->program, (char *const *)(uintptr_t)build->argv);
+    execvp(build->argv[0], (char *const *)(uintptr_t)build->argv);
     int err = errno;
     ssize_t ignored = write(failed, &err, sizeof err);
     (void)ignored;
@@ -84,7 +84,7 @@ blame(const struct xb_twin *twin, int code, struct xb_reason *why, const char *f
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    return xb_because(why, code, "%s (%s): %s", twin->build->label, twin->build->program, text);
+    return xb_because(why, code, "%s (%s): %s", twin->build->label, twin->build->name, text);
 }
 
 /* It closed its end: how did it die, and with which last words? */

@@ -12,8 +12,8 @@
 /* One of the two builds that are compared. */
 struct xb_build {
     const char *label;              /* "OLD" or "NEW", which begins what is said of it */
-    const char *program;            /* path; without a slash it is looked up in PATH */
-    const char *argv[8];            /* argv[0] included, NULL behind the last */
+    const char *name;               /* what the user called it, for messages */
+    const char *argv[8];            /* NULL behind the last; argv[0] as in execvp(3) */
     char alignment[32], commit[64]; /* from its greeting */
 };
 

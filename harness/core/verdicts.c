@@ -57,18 +57,6 @@ static int blame(const struct reader *reader, enum column column, struct xb_reas
                         what);
 }
 
-static int find_columns(struct reader *reader, struct xb_reason *why)
-{
-    for (size_t i = 0; i < COLUMNS; i++) {
-        int found = xb_csv_find(&reader->csv, names[i]);
-        if (found < 0)
-            return xb_because(why, -EBADMSG, "%s:1: no column %s; this is no verdicts.csv",
-                              reader->csv.path, names[i]);
-        reader->at[i] = (size_t)found;
-    }
-    return 0;
-}
-
 static int read_real(const struct reader *reader, enum column column, double *out,
                      struct xb_reason *why)
 {
@@ -96,24 +84,18 @@ static int read_verdict(const struct reader *reader, struct xb_verdict_row *row,
     row->verdict = 0;
     while (row->verdict < XB_VERDICTS && strcmp(xb_verdict_name(row->verdict), word) != 0)
         row->verdict++;
-    if (row->verdict == XB_VERDICTS && word[0])
-        return blame(reader, VERDICT, why, "is no verdict");
-    if (row->verdict == XB_VERDICTS && !row->reason[0])
-        return blame(reader, REASON, why, "says nothing, and there is no verdict");
-    row->missing = row->verdict == XB_VERDICTS && strncmp(row->reason, "MISSING", 7) == 0;
-    return 0;
+    return row->verdict < XB_VERDICTS ? 0 : blame(reader, VERDICT, why, "is no verdict");
 }
 
 /* A verdict that was measured has its figures, and one that was not has none. */
 static int check(const struct reader *reader, const struct xb_verdict_row *row,
                  struct xb_reason *why)
 {
-    bool measured = row->blocks && row->verdict != XB_VERDICTS;
-    if ((row->verdict == XB_REGRESSED || row->verdict == XB_IMPROVED ||
-         row->verdict == XB_PROVEN) &&
-        !measured)
+    if (xb_verdict_measured(row->verdict) && row->verdict != XB_INCONCLUSIVE && !row->blocks)
         return blame(reader, VERDICT, why, "without a block that was measured");
-    if (measured && !(row->lo <= row->ratio && row->ratio <= row->hi && row->lo > 0))
+    if (!xb_verdict_measured(row->verdict) && row->blocks)
+        return blame(reader, VERDICT, why, "with blocks that were measured");
+    if (row->blocks && !(row->lo <= row->ratio && row->ratio <= row->hi && row->lo > 0))
         return blame(reader, RATIO, why, "is not inside its interval");
     if ((row->verdict == XB_REGRESSED && row->ratio <= 1) ||
         (row->verdict == XB_IMPROVED && row->ratio >= 1))
@@ -173,7 +155,7 @@ int xb_verdicts_each(const char *folder,
     snprintf(path, sizeof path, "%s/verdicts.csv", folder);
     int err = xb_csv_open(&reader.csv, path, why);
     if (!err)
-        err = find_columns(&reader, why);
+        err = xb_csv_need(&reader.csv, names, COLUMNS, "verdicts.csv", reader.at, why);
     while (!err && (more = xb_csv_next(&reader.csv, why)) == 1) {
         err = read_row(&reader, &row, why);
         if (!err)
@@ -191,29 +173,27 @@ int xb_verdicts_count(void *context, const struct xb_verdict_row *row, struct xb
     struct xb_verdict_counts *counts = context;
     (void)why;
     counts->all++;
-    counts->missing += row->missing;
     counts->of[row->verdict]++;
     return 0;
 }
 
 const char *xb_verdict_row_text(const struct xb_verdict_row *row, char out[XB_VERDICT_ROW_TEXT])
 {
-    if (row->verdict == XB_VERDICTS)
-        snprintf(out, XB_VERDICT_ROW_TEXT, "%.380s", row->reason);
-    else if (row->verdict == XB_PROVEN)
+    if (row->verdict == XB_PROVEN)
         snprintf(out, XB_VERDICT_ROW_TEXT, "PROVEN < %.3g %%", 100 * row->margin);
     else if (row->verdict == XB_INCONCLUSIVE && !isnan(row->detectable))
         snprintf(out, XB_VERDICT_ROW_TEXT, "INCONCLUSIVE: sees %.2g %% or more",
                  100 * (row->detectable - 1));
     else
-        snprintf(out, XB_VERDICT_ROW_TEXT, "%s", xb_verdict_name(row->verdict));
+        snprintf(out, XB_VERDICT_ROW_TEXT, "%s%s%.380s", xb_verdict_name(row->verdict),
+                 row->reason[0] ? ": " : "", row->reason);
     return out;
 }
 
 const char *xb_verdict_row_change(const struct xb_verdict_row *row, char out[XB_VERDICT_ROW_TEXT])
 {
     out[0] = '\0';
-    if (row->blocks && row->verdict != XB_VERDICTS)
+    if (row->blocks)
         snprintf(out, XB_VERDICT_ROW_TEXT, "%+.2f %% [%+.2f, %+.2f]", 100 * (row->ratio - 1),
                  100 * (row->lo - 1), 100 * (row->hi - 1));
     return out;

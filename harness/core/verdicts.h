@@ -5,15 +5,13 @@
 #include "../base/reason.h"
 #include "../stats/verdict.h"
 
-#include <stdbool.h>
 #include <stdint.h>
 
 /* One comparison. Texts are good until the next row, and never NULL. */
 struct xb_verdict_row {
     const char *kernel, *class, *time; /* class: "" for commands; time: cpu, wall, "" */
     const char *reason;
-    enum xb_verdict verdict; /* XB_VERDICTS: none, as only one side has it */
-    bool missing;            /* NEW lacks it, which fails a gate */
+    enum xb_verdict verdict;
     uint64_t blocks, spent_ns;
     double ratio, lo, hi, detectable; /* new / old; NaN where not measured */
     double min_effect, margin;        /* as shares */
@@ -31,7 +29,7 @@ int xb_verdicts_each(const char *folder,
                      void *context, struct xb_reason *why);
 
 struct xb_verdict_counts {
-    unsigned long all, missing, of[XB_VERDICTS + 1];
+    unsigned long all, of[XB_VERDICTS];
 };
 
 /* A visitor whose context is a struct xb_verdict_counts. */
@@ -39,8 +37,7 @@ int xb_verdicts_count(void *context, const struct xb_verdict_row *row, struct xb
 
 enum { XB_VERDICT_ROW_TEXT = 400 };
 
-/* "REGRESSED", "PROVEN < 2 %", "INCONCLUSIVE: sees 3.1 % or more", or the reason of a row that has no
- * verdict. */
+/* "REGRESSED", "PROVEN < 2 %", "INCONCLUSIVE: sees 3.1 % or more", "MISSING: NEW lacks it". */
 const char *xb_verdict_row_text(const struct xb_verdict_row *row, char out[XB_VERDICT_ROW_TEXT]);
 
 /* "+5.12 % [+4.98, +5.30]", or "" where nothing was measured. */

@@ -1,6 +1,6 @@
 /* How `xbound ab` and the builds it compares talk: lines of text on two pipes.
  *
- * A build under test is `PROGRAM ab --serve`. Lines it answers with, of words with one blank between:
+ * A build under test is `PROGRAM ab --serve`, or with --plugin `xbound ab --serve --plugin FILE`. Lines it answers with, of words with one blank between:
  *   xbound-ab VERSION alignment=BYTES commit=TEXT      at once
  * then, to each request:
  *   list                        kernel NAME CLASS BYTES cpu|wall HASH ISA   for each, and: end

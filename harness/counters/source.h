@@ -58,12 +58,20 @@ struct xb_counters; /* one open set, tied to the OS thread that opened it */
 
 /* A source file defines one of these, const, named xb_source_<file stem>. */
 struct xb_counter_source {
-    const char *name; /* "papi", "perf", "none" */
+    const char *name; /* "papi", "perf", "callgrind", "none" */
     const char *summary;
     int rank; /* with --counters auto the highest rank whose probe passes is used */
     /* Can it count anything here? 0, or -errno with the library's own words in `why`. May be
      * called often; leaves nothing open. Main thread. */
     int (*probe)(struct xb_reason *why);
+    /* Where counts are those of a simulated CPU, which has to be around the program from its start:
+     * begins the program anew under the simulator, in an environment of its own, and does not
+     * return. `l1_bytes`, `ll_bytes`: its caches, the first level for code and data each. `argv`:
+     * what follows the program's name; NULL behind the last. 0 where the program is under it
+     * already; -EINVAL for caches that cannot be simulated, or -errno, with `why`. Main thread, with
+     * nothing open that is to survive. NULL: a source that counts what is there. */
+    int (*simulate)(uint64_t l1_bytes, uint64_t ll_bytes, char *const argv[],
+                    struct xb_reason *why);
     /* Is there an event of that name, and can it be counted by lane? 0, -ENOENT or -ENOTSUP with
      * `why`. That it exists does not mean that it counts: core/audit finds out. Main thread. NULL:
      * this source counts metrics only. */

@@ -122,10 +122,10 @@ static int add_verdict(void *context, const struct xb_verdict_row *row, struct x
     fprintf(cases->out, "\" time=\"%.6f\">", time_s);
     cases->tests++;
     cases->time_s += time_s;
-    if (row->verdict == XB_REGRESSED || row->missing) {
+    if (row->verdict == XB_REGRESSED || row->verdict == XB_MISSING) {
         cases->failures++;
         put_outcome(cases->out, "failure", message);
-    } else if (row->verdict == XB_INCONCLUSIVE || row->verdict == XB_VERDICTS) {
+    } else if (row->verdict == XB_INCONCLUSIVE || row->verdict == XB_ADDED) {
         cases->skipped++;
         put_outcome(cases->out, "skipped", message);
     } else {

@@ -87,7 +87,7 @@ static int add_verdict(void *context, const struct xb_verdict_row *row, struct x
 {
     FILE *out = context;
     char text[XB_VERDICT_ROW_TEXT];
-    const char *mark = row->verdict == XB_REGRESSED || row->missing ? "**" : "";
+    const char *mark = row->verdict == XB_REGRESSED || row->verdict == XB_MISSING ? "**" : "";
     (void)why;
     fputs("| ", out);
     put_text(out, row->kernel);
@@ -118,8 +118,6 @@ static int write_verdicts(FILE *out, const char *folder, const struct xb_facts *
     if (counts.of[XB_INCONCLUSIVE])
         fprintf(out, ", %lu of %lu %s", counts.of[XB_INCONCLUSIVE], counts.all,
                 xb_verdict_name(XB_INCONCLUSIVE));
-    if (counts.missing)
-        fprintf(out, ", %lu of %lu **MISSING**", counts.missing, counts.all);
     fputs("\n\n", out);
     const char *keys[] = { "old_commit", "new_commit", "compiler", "cpu_model", "kernel" };
     const char *between[] = { "OLD ", "; NEW ", "; ", "; ", "; " };

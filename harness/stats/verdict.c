@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <math.h>
-#include <stdbool.h>
 #include <stdlib.h>
 
 #define FALSE_DISCOVERIES 0.05
@@ -15,11 +14,23 @@
 const char *xb_verdict_name(enum xb_verdict verdict)
 {
     static const char *const names[XB_VERDICTS] = {
-        [XB_INCONCLUSIVE] = "INCONCLUSIVE", [XB_REGRESSED] = "REGRESSED",
-        [XB_IMPROVED] = "IMPROVED",         [XB_PROVEN] = "PROVEN",
+        [XB_INCONCLUSIVE] = "INCONCLUSIVE",
+        [XB_REGRESSED] = "REGRESSED",
+        [XB_IMPROVED] = "IMPROVED",
+        [XB_PROVEN] = "PROVEN",
         [XB_UNCHANGED] = "UNCHANGED",
+        [XB_MISSING] = "MISSING",
+        [XB_ADDED] = "ADDED",
     };
     return names[verdict];
+}
+
+const char *xb_verdict_reason(enum xb_verdict verdict)
+{
+    return verdict == XB_UNCHANGED ? "the same machine code"
+           : verdict == XB_MISSING ? "NEW lacks it"
+           : verdict == XB_ADDED   ? "OLD lacks it"
+                                   : "";
 }
 
 static double deviation(const double *values, size_t n)
@@ -81,14 +92,14 @@ static void judge_family(struct family *family, enum xb_verdict kind, struct xb_
 {
     family->n = 0;
     for (size_t i = 0; i < n; i++)
-        if (effects[i].verdict != XB_UNCHANGED)
+        if (xb_verdict_measured(effects[i].verdict))
             family->p[family->n++] = p_of(&effects[i], kind);
     if (kind == XB_PROVEN)
         xb_holm(family->p, family->n, XB_ALPHA_PROVEN, family->rejected);
     else
         xb_benjamini_hochberg(family->p, family->n, FALSE_DISCOVERIES, family->rejected);
     for (size_t i = 0, at = 0; i < n; i++) {
-        if (effects[i].verdict == XB_UNCHANGED)
+        if (!xb_verdict_measured(effects[i].verdict))
             continue;
         bool sure = kind == XB_PROVEN || family->p[at] <= XB_ALPHA_MOVED * (1 + 1e-9);
         if (family->rejected[at++] && sure && effects[i].verdict == XB_INCONCLUSIVE)
@@ -104,7 +115,7 @@ int xb_judge(const struct xb_rule *rule, struct xb_effect *effects, size_t n)
     };
     int err = family.p && family.rejected ? 0 : -ENOMEM;
     for (size_t i = 0; i < n && !err; i++) {
-        if (effects[i].verdict == XB_UNCHANGED)
+        if (!xb_verdict_measured(effects[i].verdict))
             continue;
         effects[i].verdict = XB_INCONCLUSIVE;
         test(rule, &effects[i]);

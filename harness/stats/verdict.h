@@ -5,6 +5,7 @@
 #include "hodges_lehmann.h"
 #include "looks.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum xb_verdict {
@@ -12,12 +13,24 @@ enum xb_verdict {
     XB_REGRESSED,    /* slower by more than the minimum effect */
     XB_IMPROVED,     /* faster by more than the minimum effect */
     XB_PROVEN,       /* not slower by the margin or more */
-    XB_UNCHANGED,    /* the same machine code: not measured */
+    /* From here on not measured. */
+    XB_UNCHANGED, /* the same machine code */
+    XB_MISSING,   /* the old side has it and the new one lacks it */
+    XB_ADDED,     /* the other way round */
     XB_VERDICTS
 };
 
+/* Whether it is drawn from blocks, be they enough or not. */
+static inline bool xb_verdict_measured(enum xb_verdict verdict)
+{
+    return verdict < XB_UNCHANGED;
+}
+
 /* "REGRESSED" and so on. */
 const char *xb_verdict_name(enum xb_verdict verdict);
+
+/* Why it was not measured, or "". */
+const char *xb_verdict_reason(enum xb_verdict verdict);
 
 struct xb_rule {
     double min_effect, margin; /* as shares: 0.005 is 0.5 %; 0 <= min_effect < margin */
@@ -44,7 +57,7 @@ struct xb_effect {
  * BH would do wrong here, as its errors are hidden among many that are truly unchanged. The first
  * of these that fits; where more blocks come, what was rejected stays so, as no p ever rises.
  * `n`: of the whole suite, those decided at an earlier look included.
- * Comparisons whose verdict is XB_UNCHANGED are left alone and count for nothing. 0 or -ENOMEM. */
+ * Comparisons that are not measured are left alone and count for nothing. 0 or -ENOMEM. */
 int xb_judge(const struct xb_rule *rule, struct xb_effect *effects, size_t n);
 
 #endif

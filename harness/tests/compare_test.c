@@ -150,6 +150,11 @@ XB_TEST(Compare, SimulatedCountsDecideExactlyAndTimesDoNot)
     expect_end("counted counted_fewer", 0, "fewer-counts 0.90000 instructions");
     expect_refusal("counted counted_libc", "simulated counts compare only on equal libc");
     expect_end("--across-machines --strict counted counted_libc", 77, "2 unclear of 2 cells.");
+    /* Nothing else of a machine is in them; but the caches that were simulated are. */
+    expect_end("counted counted_host", 0, "2 same of 2 cells.");
+    expect_end("counted counted_host", 0, "Counts are those of one simulated CPU");
+    expect_refusal("counted counted_caches",
+                   "simulated counts compare only on equal llc_used_bytes");
 }
 
 XB_TEST(Compare, WrongUsageIsOneLine)

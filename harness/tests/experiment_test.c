@@ -595,6 +595,19 @@ XB_TEST(Experiment, ADiskThatIsFullFromTheStartIsReported)
     close_stage(&stage);
 }
 
+XB_TEST(Experiment, ASimulatedRunWithoutCountsFailsBeforeItsFirstCell)
+{
+    struct stage stage;
+    open_stage(&stage);
+    stage.spec.simulated = true;
+    stage.experiment.events.set = XB_METRIC_BIT(INSTRUCTIONS);
+    add_cell(&stage, &good);
+    XB_EXPECT_EQ(perform(&stage), -ENODATA);
+    XB_EXPECT_HAS(stage.why.text, "none counts no instructions");
+    XB_EXPECT_EQ(stage.tally.ok, 0);
+    close_stage(&stage);
+}
+
 /* An event makes each context switch longer, and work that waits is timed for just that. */
 XB_TEST(Experiment, WorkThatWaitsIsTimedWithoutCountersUnlessAskedFor)
 {

@@ -217,9 +217,9 @@ XB_TEST(Export, JunitFailsWhatTheGateFails)
                   "<testcase classname=\"ab.cpu\" name=\"cpu/mix64\" time=\"1.500000\"><failure "
                   "message=\"REGRESSED: +5.12 % [+4.98, +5.30], time: cpu\" type=\"failed\"/>");
     XB_EXPECT_HAS(ended->out, "<failure message=\"MISSING: NEW lacks it\" type=\"failed\"/>");
-    XB_EXPECT_HAS(ended->out, "<skipped message=\"added: NEW has it and OLD lacks it\"/>");
+    XB_EXPECT_HAS(ended->out, "<skipped message=\"ADDED: OLD lacks it\"/>");
     XB_EXPECT_HAS(ended->out, "<skipped message=\"INCONCLUSIVE: sees 3.1 % or more: +1.00 %");
-    XB_EXPECT_HAS(ended->out, "<system-out>UNCHANGED</system-out>");
+    XB_EXPECT_HAS(ended->out, "<system-out>UNCHANGED: the same machine code</system-out>");
     XB_EXPECT_HAS(ended->out, "<system-out>PROVEN &lt; 2 %: +0.10 %");
     free(ended);
 }
@@ -229,7 +229,7 @@ XB_TEST(Export, MarkdownSaysFirstHowManyRegressed)
     struct xb_ended *ended = export_of("markdown", "ab");
     XB_EXPECT_HAS(ended->out,
                   "### xbound ab: 1 of 7 REGRESSED, 1 of 7 IMPROVED, 1 of 7 PROVEN, 1 of 7 "
-                  "UNCHANGED, 1 of 7 INCONCLUSIVE, 1 of 7 **MISSING**\n");
+                  "UNCHANGED, 1 of 7 MISSING, 1 of 7 ADDED, 1 of 7 INCONCLUSIVE\n");
     XB_EXPECT_HAS(ended->out, "OLD 1111; NEW 2222-dirty; GNU 12.2.0; AMD \"EPYC\", &lt;b> &amp; "
                               "\\|; 6.1 x86\\_64\n");
     XB_EXPECT_HAS(ended->out, "| cpu/mix64 | **REGRESSED** | +5.12 % \\[+4.98, +5.30\\] | cpu | 10 "
@@ -266,7 +266,8 @@ XB_TEST(Export, VerdictsThatWereEditedAreRefused)
     expect_edited("2s/1.0512/nan/", "column ratio: 'nan' is no number");
     expect_edited("2s/,10,/,0,/", "column verdict: 'REGRESSED' without a block");
     expect_edited("2s/^1/2/", "column schema: '2' is no layout");
-    expect_edited("7s/MISSING.*//", "column reason: '' says nothing");
+    expect_edited("7s/MISSING//", "verdicts.csv:7: column verdict: '' is no verdict");
+    expect_edited("7s/,0,/,9,/", "column verdict: 'MISSING' with blocks");
     expect_edited("1s/margin/merging/", "verdicts.csv:1: no column margin");
     expect_edited("4s/,$//; 4s/the same machine code//; 4s/,,,/,/", "verdicts.csv:4: ");
 }

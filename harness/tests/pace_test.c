@@ -33,6 +33,26 @@ static struct xb_search search_through(struct xb_search search, const struct win
     return search;
 }
 
+XB_TEST(Pace, ForInstructionsThereIsTheLeastPowerOfTenThatExecutesAsMany)
+{
+    struct xb_search search = {
+        .wanted_ns = 1, .wanted_instructions = 2000, .lanes = 1, .iters = 1
+    };
+    struct xb_sample window = { .wall_ns = 5 };
+    window.reading.present = XB_METRIC_BIT(INSTRUCTIONS);
+    for (uint64_t executed = 1; executed < 2000; executed *= 12) {
+        window.reading.value[XB_METRIC_INSTRUCTIONS] = executed;
+        XB_EXPECT(!xb_search_step(&search, &window));
+    }
+    XB_EXPECT_EQ(search.iters, 10000);
+    window.reading.value[XB_METRIC_INSTRUCTIONS] = 2000;
+    XB_EXPECT(xb_search_step(&search, &window));
+    XB_EXPECT_EQ(search.iters, 10000);
+    XB_EXPECT_EQ(search.took_ns, 5);
+    window.reading.present = 0; /* none are counted: nothing would ever be enough */
+    XB_EXPECT(xb_search_step(&search, &window));
+}
+
 XB_TEST(Pace, CalibrationFollowsItsRules)
 {
     static const struct {

@@ -464,6 +464,39 @@ XB_TEST(Spec, WithoutAnyEngineForAModelItsCellsAreSkippedNotLost)
     close_expansion(&e);
 }
 
+XB_TEST(Spec, SimulatedCellsThatWaitOrShareACacheAreSkippedWithTheReason)
+{
+    struct xb_spec spec = spec_of("cpu/compute");
+    spec.kernels[spec.n_kernels++] = "io/socket";
+    spec.workers[spec.n_workers++] = 2;
+    spec.simulated = true;
+    struct expansion e = expand(&spec, &world);
+    size_t ran = 0;
+    for (size_t i = 0; i < e.n; i++) {
+        const struct xb_cell *cell = &e.cells[i];
+        ran += !cell->skip.code;
+        if (cell->kernel == &socket_kernel)
+            XB_EXPECT_HAS(cell->skip.text, "how long it waits decides what it executes");
+        else if (cell->workers == 2)
+            XB_EXPECT_HAS(cell->skip.text, "give --workers 1");
+        else
+            XB_EXPECT_EQ(cell->skip.code, 0);
+    }
+    XB_EXPECT_EQ(ran, 2); /* under either model */
+    close_expansion(&e);
+}
+
+XB_TEST(Spec, SizesOfASimulatedRunDoNotFollowTheMachine)
+{
+    struct xb_spec spec = spec_of("memory/chase");
+    struct xb_topology *topology = this_machine();
+    spec.caches = xb_simulated_caches;
+    struct xb_caches caches = xb_caches_of(&spec, topology);
+    XB_EXPECT_EQ(caches.llc_sharers, 1);
+    XB_EXPECT_EQ(xb_fit_bytes(&chase, &caches), 4 << 20);
+    xb_topology_close(topology);
+}
+
 XB_TEST(Spec, DepthOfAKernelThatHasNoneSaysSo)
 {
     struct xb_spec spec = spec_of("io/*");
