@@ -89,7 +89,7 @@ static uint64_t ways_of(uint64_t bytes, uint64_t least)
     uint64_t ways = bytes / LINE;
     while (ways % 2 == 0 && ways / 2 >= least)
         ways /= 2;
-    return bytes % LINE ? WAYS_MOST + 1 : ways;
+    return bytes < LINE || bytes % LINE ? WAYS_MOST + 1 : ways;
 }
 
 /* Whatever the CPU has: libc is to choose its plainest copy, set and compare, and by no cache but the
