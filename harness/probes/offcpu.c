@@ -286,13 +286,14 @@ static void visit(struct offcpu *offcpu, struct thread *thread, bool fresh, uint
     bool still = !fresh && now.run_ns == thread->last.run_ns && now.runs == thread->last.runs;
     /* Blocked, and not run since: it is the same wait. Without accounts in ns that cannot be told. What a
      * new one does is looked up when it has been there for a while. */
-    if (fresh)
+    if (fresh) {
         thread->state = RUNNING;
-    else if (!(still && thread->state == BLOCKED && offcpu->exact))
+        thread->cool = COOL - 2; /* of a thousand idle ones, each is looked into once */
+    } else if (!(still && thread->state == BLOCKED && offcpu->exact))
         look(offcpu, thread);
     if (still && thread->state == BLOCKED)
         thread->cool++;
-    else
+    else if (!fresh)
         thread->cool = 0;
 
     /* Waiting for a CPU enters the account when it gets one. */
@@ -320,21 +321,22 @@ static void visit(struct offcpu *offcpu, struct thread *thread, bool fresh, uint
         close_files(offcpu, thread);
 }
 
-/* Whoever waits for a lock waits for the rest of its process. If nobody in it runs and somebody waits
- * for I/O, then that is what all of them wait for: requests handed to helper threads (POSIX AIO, libuv's
- * pool), jobs that an acceptor has not got yet. */
-static enum xb_wait behind_lock(const struct offcpu *offcpu, pid_t pid)
+/* What the process waits for in which nobody runs, if somebody in it waits for I/O; else
+ * XB_WAIT_UNKNOWN. Whoever waits for a lock in it waits for that I/O: for requests handed to helper
+ * threads (POSIX AIO, libuv's pool), for jobs that an acceptor has not got yet. Whoever sleeps on a timer
+ * while somebody waits for the disk looks from time to time whether that is done. */
+static enum xb_wait wait_behind(const struct offcpu *offcpu, pid_t pid)
 {
-    enum xb_wait behind = XB_WAIT_LOCK;
+    enum xb_wait behind = XB_WAIT_UNKNOWN;
     for (size_t i = 0; i < offcpu->n_threads; i++) {
         const struct thread *other = &offcpu->thread[i];
         if (other->pid != pid || other->state == GONE)
             continue;
         if (other->state == RUNNING)
-            return XB_WAIT_LOCK;
+            return XB_WAIT_UNKNOWN;
         enum xb_wait wait = other->blocked.wait;
         if (wait == XB_WAIT_DISK ||
-            (behind == XB_WAIT_LOCK && (wait == XB_WAIT_NETWORK || wait == XB_WAIT_PIPE)))
+            (behind == XB_WAIT_UNKNOWN && (wait == XB_WAIT_NETWORK || wait == XB_WAIT_PIPE)))
             behind = wait;
     }
     return behind;
@@ -519,7 +521,8 @@ static void divide_waits(const struct offcpu *offcpu, struct thread *thread, uin
                                                                (double)thread->time_ns)))
         blocked = 0;
     if (seen == 0) {
-        thread->wait_ns[XB_WAIT_UNKNOWN] = blocked;
+        /* What it was last seen to wait for, in an earlier phase; unknown if it never was. */
+        thread->wait_ns[thread->blocked.wait] = blocked;
         return;
     }
     for (int w = 0; w < XB_WAITS; w++)
@@ -805,21 +808,22 @@ static int open_probe(const struct xb_scene *scene, void **out, struct xb_reason
 }
 
 /* Divides what the visited threads were blocked, now that all of them have been looked at. Threads of a
- * process follow each other as a rule, and all its waiters for locks wait for the same. */
+ * process follow each other as a rule, and all in it wait behind the same. */
 static void note_waits(struct offcpu *offcpu, struct thread *const *visited, size_t n)
 {
     pid_t asked = 0;
-    enum xb_wait behind = XB_WAIT_LOCK;
+    enum xb_wait behind = XB_WAIT_UNKNOWN;
     for (size_t i = 0; i < n; i++) {
         struct thread *thread = visited[i];
         if (thread->state != BLOCKED || thread->blocked_ns == 0)
             continue;
         enum xb_wait wait = thread->blocked.wait;
-        if (wait == XB_WAIT_LOCK) {
+        if (wait == XB_WAIT_LOCK || wait == XB_WAIT_TIMER) {
             if (thread->pid != asked)
-                behind = behind_lock(offcpu, thread->pid);
+                behind = wait_behind(offcpu, thread->pid);
             asked = thread->pid;
-            wait = behind;
+            if (behind == XB_WAIT_DISK || (behind && wait == XB_WAIT_LOCK))
+                wait = behind;
         }
         thread->wait_ns[wait] += thread->blocked_ns;
     }

@@ -92,24 +92,56 @@ static void watch(pid_t pid, int phases, int polls, struct xb_findings *out)
     xb_probe_offcpu.close(drive.probe);
 }
 
-/* Runs `body` in a child, looks at it, and ends it. */
-static struct xb_findings findings_of(void (*body)(void))
+/* What a child writes to when it is set up. */
+static int ready_end = -1;
+
+static void say_ready(void)
+{
+    if (write(ready_end, "r", 1) != 1)
+        _exit(1);
+}
+
+/* Runs `body`, which says when it is ready, in a child, looks at it, and ends it. */
+static struct xb_findings findings_when_ready(void (*body)(void))
 {
     struct xb_findings findings = { 0 };
+    int ready[2];
+    char byte;
+    if (pipe(ready) != 0) {
+        XB_FAIL("no pipe");
+        return findings;
+    }
     pid_t pid = fork();
     if (pid == 0) {
         xb_child_begin();
+        ready_end = ready[1];
         body();
         _exit(0);
     }
-    /* Past its start. */
-    nanosleep(&(struct timespec){ 0, 20000000 }, NULL);
+    close(ready[1]);
+    XB_EXPECT_EQ(read(ready[0], &byte, 1), 1);
+    close(ready[0]);
     watch(pid, 1, 60, &findings);
     kill(-pid, SIGKILL);
     kill(pid, SIGKILL);
     while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
         ;
     return findings;
+}
+
+static void (*unready)(void);
+
+static void run_ready(void)
+{
+    say_ready();
+    unready();
+}
+
+/* The same of one that needs no setting up. */
+static struct xb_findings findings_of(void (*body)(void))
+{
+    unready = body;
+    return findings_when_ready(run_ready);
 }
 
 /* ---- what is asserted ---- */
@@ -535,12 +567,13 @@ static void many_threads(void)
     for (int i = 0; i < 1500; i++)
         if (pthread_create(&thread, &attributes, wait_on_an_eventfd, NULL) != 0)
             break;
+    say_ready();
     spin();
 }
 
 XB_TEST(Offcpu, ThousandsOfThreadsAreLookedAtInTurns)
 {
-    struct xb_findings findings = findings_of(many_threads);
+    struct xb_findings findings = findings_when_ready(many_threads);
     expect_largest(&findings, XB_WHOLE_USER, 0, 0);
 }
 
