@@ -7,6 +7,7 @@
 #include "sampler.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -172,8 +173,9 @@ static int watch(struct loop *loop, pid_t pid, struct xb_sampler *sampler, struc
                           (unsigned long long)loop->n);
     double alone_ns = at[1].cpu_ns - at[0].cpu_ns + at[3].cpu_ns - at[2].cpu_ns;
     double alone_rounds = at[1].rounds - at[0].rounds + at[3].rounds - at[2].rounds;
-    double expected_ns = (at[2].rounds - at[1].rounds) * alone_ns / alone_rounds;
-    loop->cost_ns = (at[2].cpu_ns - at[1].cpu_ns - expected_ns) / (double)loop->n;
+    double expected_ns = (at[2].rounds - at[1].rounds) * alone_ns / fmax(alone_rounds, 1);
+    loop->cost_ns =
+        alone_rounds > 0 ? (at[2].cpu_ns - at[1].cpu_ns - expected_ns) / (double)loop->n : 0;
     return 0;
 }
 
@@ -217,7 +219,8 @@ static struct xb_skid_loop share(const struct loop *loop)
     double n = loop->n ? (double)loop->n : 1;
     return (struct xb_skid_loop){ .samples = loop->n,
                                   .next = (double)loop->n_next / n,
-                                  .same = (double)loop->n_load / n };
+                                  .same = (double)loop->n_load / n,
+                                  .cost_ns = loop->cost_ns };
 }
 
 int xb_skid_calibrate(struct xb_skid_report *out, struct xb_reason *why)

