@@ -46,6 +46,8 @@ struct eye {
     const struct xb_probe *probe;
     void *opened;
     bool open;
+    uint64_t cpu_ns; /* of ours, in its calls */
+    double said_s;   /* what it says that it took of the program's */
 };
 
 /* The best witness for a class: the phase of it that rests on most samples. */
@@ -69,7 +71,6 @@ struct xb_watch {
     int signals;
     uint64_t signalled_ns;
     uint64_t begin_ns, look_ns, next_look_ns;
-    uint64_t eyes_cpu_ns; /* own CPU time inside probes */
     sigset_t blocked, mask_before;
     struct sigaction child_before, pipe_before;
     uint64_t prng;
@@ -338,10 +339,11 @@ enum step { BEGIN, POLL, END };
 
 static void call_probes(struct xb_watch *watch, enum step step, uint64_t now_ns)
 {
-    uint64_t begin_ns = xb_thread_cpu_ns();
-    for (size_t i = 0; i < watch->asked.n_probes; i++) {
+    uint64_t begin_ns = xb_thread_cpu_ns(), end_ns;
+    for (size_t i = 0; i < watch->asked.n_probes; i++, begin_ns = end_ns) {
         struct eye *eye = &watch->eye[i];
         struct xb_reason why = { 0 };
+        end_ns = begin_ns;
         if (step == END)
             watch->findings[i] = (struct xb_findings){ .overhead = NAN };
         if (!eye->open)
@@ -351,8 +353,9 @@ static void call_probes(struct xb_watch *watch, enum step step, uint64_t now_ns)
                                  : eye->probe->end(eye->opened, now_ns, &watch->findings[i], &why);
         if (err)
             fail_probe(watch, i, err, &why);
+        end_ns = xb_thread_cpu_ns();
+        eye->cpu_ns += end_ns - begin_ns;
     }
-    watch->eyes_cpu_ns += xb_thread_cpu_ns() - begin_ns;
 }
 
 /* Whether watching is over at `now_ns`. */
@@ -433,7 +436,7 @@ static int keep_phase(struct xb_watch *watch, double start_s, double seconds, ui
     for (size_t i = 0; i < n_probes; i++) {
         phase->samples += watch->findings[i].samples;
         if (isfinite(watch->findings[i].overhead))
-            out->overhead += watch->findings[i].overhead * (double)cpu_ns / 1e9;
+            watch->eye[i].said_s += watch->findings[i].overhead * (double)cpu_ns / 1e9;
     }
     out->samples += phase->samples;
     struct witness *witness = &watch->witness[phase->judgement.bound];
@@ -491,10 +494,13 @@ static void sum_up(struct xb_watch *watch, uint64_t own_cpu_ns)
     out->evidence_phase = best->phase;
     out->watch_cpu_s = (double)own_cpu_ns / 1e9;
     out->cpu_s = (double)xb_family_cpu_ns(&watch->family) / 1e9;
-    double own_s = (double)(own_cpu_ns - lesser(own_cpu_ns, watch->eyes_cpu_ns)) / 1e9;
+    double paid_s = out->watch_cpu_s;
+    for (size_t i = 0; i < watch->asked.n_probes;
+         i++) /* some count what their calls took, some not */
+        paid_s += fmax(0, watch->eye[i].said_s - (double)watch->eye[i].cpu_ns / 1e9);
     /* What sleeps is not slowed down by what we do meanwhile. */
     double base_s = fmax(out->cpu_s, out->seconds);
-    out->overhead = base_s > 0 ? (out->overhead + own_s) / base_s : NAN;
+    out->overhead = base_s > 0 ? paid_s / base_s : NAN;
     out->most_processes = watch->family.most_processes;
     out->most_threads = watch->family.most_tasks;
     if (watch->family.left_out)

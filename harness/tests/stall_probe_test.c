@@ -60,7 +60,7 @@ static pid_t spawn_chase(size_t bytes)
     chase(data);
 }
 
-/* Watches `pid` for one phase: until there are `wanted` samples in it, or too long. False: the test has
+/* Watches `pid` for one phase of `looks` polls, some 5 ms apart. False: the test has
  * been skipped. */
 static bool watch(pid_t pid, uint64_t looks, struct xb_findings *out)
 {
