@@ -6,9 +6,9 @@ cd "$(dirname "$0")/.."
 usage() {
     cat <<'TEXT'
 Usage: scripts/run-all.sh [--quick] [-o DIR] [XBOUND RUN OPTION...]
-Installs what is missing, builds, measures every kernel under every model, sweeps the caches, and
-draws the charts into DIR/charts.
-  --quick   a shorter look: fewer numbers of workers, shorter cells
+Installs what is missing, builds, measures every kernel under every model, has probes say what bounds
+each, sweeps the caches, and draws the charts into DIR/charts.
+  --quick   a shorter look: fewer numbers of workers, shorter cells, no probes
   -o DIR    a new or empty folder; default results/runs/<time>
 Anything else goes to 'xbound run'.
 TEXT
@@ -61,7 +61,9 @@ echo
 
 # A cell that failed must not keep the others from their charts; its exit code comes last.
 code=0
-$build/xbound run "${quick[@]}" -o "$directory" "${rest[@]}" || code=$?
+observe=(--observe 400ms)
+[ ${#quick[@]} -eq 0 ] || observe=()
+$build/xbound run "${quick[@]}" "${observe[@]}" -o "$directory" "${rest[@]}" || code=$?
 [ $code -le 1 ] || exit $code
 
 # The staircase: time per load against working set. Four sizes for each doubling, or two.

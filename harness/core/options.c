@@ -338,9 +338,7 @@ static int read_max_time(struct xb_request *request, const char *text, struct xb
 
 static int read_observe(struct xb_request *request, const char *text, struct xb_reason *why)
 {
-    request->observe_given = true;
-    request->spec.observe_ns = 0;
-    return strcmp(text, "no") == 0 ? 0 : read_time("observe", text, &request->spec.observe_ns, why);
+    return read_time("observe", text, &request->spec.observe_ns, why);
 }
 
 static int read_count(const char *option, const char *text, uint64_t least, uint64_t most,
@@ -445,8 +443,8 @@ const struct xb_option xb_options[] = {
     { LONG, "quick", NULL, "--min-time 4ms --max-time 120ms, where these are not given",
       read_quick },
     { LONG, "observe", "TIME",
-      "that probes look at a cell once it is measured, to say what bounds\n"
-      "it; default 400ms, and no with --quick",
+      "that probes look at each cell besides, once it is measured, to say\n"
+      "what bounds it: 400ms will do; the first time 5 s more",
       read_observe },
     { COUNT, "counters", "SOURCE",
       "papi, perf or none; auto takes the first that works, but for\nwork that waits none: "
@@ -522,6 +520,8 @@ static int finish_simulated(struct xb_request *request, struct xb_reason *why)
                           "--%s-time: cells under %s have a number of iterations, not a time; give "
                           "--iters",
                           request->min_time_given ? "min" : "max", name);
+    if (spec->observe_ns)
+        return xb_because(why, -EINVAL, "--observe: probes would see %s, not the cell", name);
     if (spec->memory_limit)
         return xb_because(why, -EINVAL, "--memory-limit: %s itself would need most of it", name);
     if (request->caches_measured || spec->caches_from == XB_CACHES_CLAIMED)
@@ -557,8 +557,6 @@ int xb_request_finish(struct xb_request *request, struct xb_reason *why)
         spec->min_time_ns = 4 * 1000 * 1000;
     if (spec->quick && !request->max_time_given)
         spec->max_time_ns = 120 * 1000 * 1000;
-    if (spec->quick && !request->observe_given)
-        spec->observe_ns = 0;
     if (spec->max_time_ns < spec->min_time_ns)
         return xb_because(why, -EINVAL, "--max-time is less than --min-time: no sample would fit");
     return check_names(request, why);

@@ -15,7 +15,7 @@ struct xb_request {
     const struct xb_counter_source *source; /* NULL: the best that works here */
     struct xb_events events;                /* what to count; points into `names` */
     int topdown;                            /* level that --events asks for; 0: none */
-    bool min_time_given, max_time_given, observe_given, caches_measured;
+    bool min_time_given, max_time_given, caches_measured;
     char names[XB_OPTION_BYTES]; /* of events, in pieces */
 };
 

@@ -21,7 +21,6 @@ void xb_spec_init(struct xb_spec *spec)
         .bind = XB_BIND_SCATTER,
         .min_time_ns = 10 * 1000 * 1000,
         .max_time_ns = 1000 * 1000 * 1000,
-        .observe_ns = 400 * 1000 * 1000,
         .precision = 0.02,
         .seed = 1,
     };

@@ -372,12 +372,14 @@ void xb_summary_fill(struct xb_summary_row *row, const struct xb_identity *ident
     fill_verdict(row, kernel, &totals.evidence, evidence);
 }
 
-/* One contradiction is enough; of the others, whatever could be tested counts. */
-static const char *join(const char *claims, const char *seen)
+/* One contradiction is enough; of the others, whatever could be tested counts. Figures of a suspect
+ * cell contradict nothing: they are of a machine that was busy with something else. */
+static const char *join(const char *claims, bool suspect, const char *seen)
 {
-    if (strcmp(claims, "contradicted") == 0 || strcmp(seen, "untested") == 0)
-        return claims;
-    return seen;
+    bool contradicted = strcmp(claims, "contradicted") == 0;
+    if (contradicted && suspect)
+        return seen;
+    return contradicted || strcmp(seen, "untested") == 0 ? claims : seen;
 }
 
 void xb_summary_observe(struct xb_summary_row *row, enum xb_class claimed,
@@ -389,7 +391,8 @@ void xb_summary_observe(struct xb_summary_row *row, enum xb_class claimed,
     row->bound = xb_bound_name(judgement->bound);
     row->bound_confidence = judgement->confidence;
     row->verdict_level = level[0] ? level : NULL;
-    row->verdict = join(row->verdict, xb_observe_compare(judgement, claimed));
+    bool suspect = strcmp(row->status, "suspect") == 0;
+    row->verdict = join(row->verdict, suspect, xb_observe_compare(judgement, claimed));
     row->verdict_evidence = evidence;
     snprintf(evidence + used, XB_EVIDENCE_BYTES - used, "%sseen: %s%s%s", used ? "; " : "",
              row->bound, judgement->reason[0] ? ", " : "", judgement->reason);

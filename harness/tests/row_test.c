@@ -167,6 +167,8 @@ static struct xb_summary_row full_summary(void)
     row.stop = "precise";
     row.verdict = "contradicted";
     row.verdict_level = "DRAM";
+    row.bound = "memory";
+    row.bound_confidence = 0.875;
     row.verdict_evidence = "ipc 0.5, claimed <= 0.4; llc_mpki not counted, claimed >= 5";
     return row;
 }

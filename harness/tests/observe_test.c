@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Tests what a run says of what bounds its cells, when probes look at them. */
+#include "cellrun.h"
+#include "xbtest.h"
+
+#include "../core/observe.h"
+#include "../core/summary.h"
+#include "../models/model.h"
+#include "../stats/median.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ---- what was seen beside what a kernel claims ---- */
+
+static struct xb_judgement seen(enum xb_bound bound, enum xb_level level, double confidence)
+{
+    return (struct xb_judgement){ .bound = bound, .level = level, .confidence = confidence };
+}
+
+XB_TEST(Observe, TheSameClassConfirmsAndAnotherContradicts)
+{
+    struct xb_judgement dram = seen(XB_BOUND_MEMORY, XB_LEVEL_DRAM, 0.9);
+    XB_EXPECT_STREQ(xb_observe_compare(&dram, XB_CLASS_MEMORY), "confirmed");
+    XB_EXPECT_STREQ(xb_observe_compare(&dram, XB_CLASS_CPU), "contradicted");
+    struct xb_judgement lock = seen(XB_BOUND_SYNC, XB_LEVEL_LOCK, 0.9);
+    XB_EXPECT_STREQ(xb_observe_compare(&lock, XB_CLASS_SYNC), "confirmed");
+    XB_EXPECT_STREQ(xb_observe_compare(&lock, XB_CLASS_IO), "contradicted");
+}
+
+XB_TEST(Observe, WhatIsNotSureContradictsNobody)
+{
+    struct xb_judgement maybe = seen(XB_BOUND_MEMORY, XB_LEVEL_DRAM, 0.3);
+    XB_EXPECT_STREQ(xb_observe_compare(&maybe, XB_CLASS_CPU), "untested");
+    struct xb_judgement mixed = seen(XB_BOUND_MIXED, XB_LEVEL_NONE, 0.9);
+    XB_EXPECT_STREQ(xb_observe_compare(&mixed, XB_CLASS_CPU), "untested");
+    struct xb_judgement unknown = seen(XB_BOUND_UNKNOWN, XB_LEVEL_NONE, 0);
+    XB_EXPECT_STREQ(xb_observe_compare(&unknown, XB_CLASS_CPU), "untested");
+}
+
+/* A set in the first cache is what a core computes from: both names are right. */
+XB_TEST(Observe, TheFirstCacheIsPartOfComputing)
+{
+    struct xb_judgement first = seen(XB_BOUND_CPU, XB_LEVEL_L1, 0.9),
+                        none = seen(XB_BOUND_CPU, XB_LEVEL_NONE, 0.9);
+    XB_EXPECT_STREQ(xb_observe_compare(&first, XB_CLASS_CACHE), "confirmed");
+    XB_EXPECT_STREQ(xb_observe_compare(&first, XB_CLASS_CPU), "confirmed");
+    XB_EXPECT_STREQ(xb_observe_compare(&none, XB_CLASS_CACHE), "contradicted");
+}
+
+/* ---- the row ---- */
+
+static void expect_row(const char *status, const char *claims, enum xb_bound bound,
+                       const char *verdict)
+{
+    struct xb_observation observation = { .looked = true,
+                                          .judgement = seen(bound, XB_LEVEL_DRAM, 0.8) };
+    char evidence[XB_EVIDENCE_BYTES] = "ipc 2, claimed >= 1.5";
+    struct xb_summary_row row;
+    xb_summary_row_clear(&row);
+    row.status = status;
+    row.verdict = claims;
+    strcpy(observation.judgement.reason, "as the test has it");
+    xb_summary_observe(&row, XB_CLASS_MEMORY, &observation, evidence);
+    XB_EXPECT_STREQ(row.verdict, verdict);
+    XB_EXPECT_STREQ(row.verdict_level, "DRAM");
+    XB_EXPECT_STREQ(row.bound, xb_bound_name(bound));
+    XB_EXPECT_NEAR(row.bound_confidence, 0.8, 1e-12);
+    XB_EXPECT_HAS(row.verdict_evidence, "ipc 2, claimed >= 1.5; seen: ");
+    XB_EXPECT_HAS(row.verdict_evidence, "as the test has it");
+}
+
+XB_TEST(Observe, OneContradictionIsEnough)
+{
+    expect_row("ok", "untested", XB_BOUND_MEMORY, "confirmed");
+    expect_row("ok", "confirmed", XB_BOUND_MEMORY, "confirmed");
+    expect_row("ok", "contradicted", XB_BOUND_MEMORY, "contradicted");
+    expect_row("ok", "confirmed", XB_BOUND_CPU, "contradicted");
+    expect_row("ok", "confirmed", XB_BOUND_UNKNOWN, "confirmed");
+}
+
+XB_TEST(Observe, FiguresOfABusyMachineContradictNothing)
+{
+    expect_row("suspect", "contradicted", XB_BOUND_MEMORY, "confirmed");
+    expect_row("suspect", "contradicted", XB_BOUND_UNKNOWN, "untested");
+    expect_row("suspect", "contradicted", XB_BOUND_CPU, "contradicted");
+}
+
+/* ---- looking at a cell ---- */
+
+/* A probe of the test's own: it counts what it is asked, and divides time as it is told. */
+struct spy {
+    int opened, begun, polled, ended, closed;
+    size_t tasks;
+    bool fails;
+};
+
+static struct spy spy;
+
+static int can(struct xb_reason *why)
+{
+    (void)why;
+    return 0;
+}
+
+static int spy_open(const struct xb_scene *scene, void **out, struct xb_reason *why)
+{
+    (void)why;
+    spy.opened++;
+    *out = (void *)(uintptr_t)scene;
+    return 0;
+}
+
+static int spy_begin(void *probe, uint64_t now_ns)
+{
+    (void)probe;
+    (void)now_ns;
+    spy.begun++;
+    return 0;
+}
+
+static int spy_poll(void *probe, uint64_t now_ns)
+{
+    const struct xb_scene *scene = probe;
+    (void)now_ns;
+    spy.polled++;
+    if (scene->n_tasks > spy.tasks)
+        spy.tasks = scene->n_tasks;
+    return spy.fails ? -EIO : 0;
+}
+
+static int spy_end(void *probe, uint64_t now_ns, struct xb_findings *out, struct xb_reason *why)
+{
+    (void)probe;
+    (void)now_ns;
+    (void)why;
+    spy.ended++;
+    xb_add_part(out, (struct xb_part){ .of = XB_WHOLE_TIME,
+                                       .bound = XB_BOUND_SYNC,
+                                       .level = XB_LEVEL_TIMER,
+                                       .share = 1 });
+    out->weight[XB_WHOLE_TIME] = 1;
+    return 0;
+}
+
+static void spy_close(void *probe)
+{
+    (void)probe;
+    spy.closed++;
+}
+
+static const struct xb_probe spying = { .name = "spy",
+                                        .summary = "a test's",
+                                        .probe = can,
+                                        .open = spy_open,
+                                        .begin = spy_begin,
+                                        .poll = spy_poll,
+                                        .end = spy_end,
+                                        .close = spy_close };
+static const struct xb_probe *const spies[] = { &spying };
+
+static void run_observed(const struct xb_model *model, uint32_t workers,
+                         struct xb_observation *observation, struct xb_cell_run *run)
+{
+    static const struct xb_capacity capacity = { .skid = NAN };
+    struct xb_registry registry = xb_builtin;
+    registry.probes = spies;
+    registry.n_probes = 1;
+    struct xb_plan plan = xb_cell_plan(xb_builtin.kernels[0], model, workers);
+    for (size_t i = 0; i < xb_builtin.n_kernels; i++)
+        if (strcmp(xb_builtin.kernels[i]->name, "cpu/mix64") == 0)
+            plan.kernel = xb_builtin.kernels[i];
+    xb_observe_init(observation, &registry, &capacity, 30000000);
+    plan.observer = &observation->observer;
+    plan.iters = 100000;
+    xb_cell_run(&plan, XB_CELL_LIMIT_NS, NULL, run);
+}
+
+static void sees_workers(const void *model)
+{
+    struct xb_observation observation;
+    struct xb_cell_run run;
+    spy = (struct spy){ 0 };
+    run_observed(model, 2, &observation, &run);
+    XB_EXPECT_EQ(run.code, 0);
+    XB_EXPECT_EQ(run.samples, 2); /* windows that are looked at are no samples */
+    XB_EXPECT(observation.looked);
+    XB_EXPECT_EQ(spy.opened, 1);
+    XB_EXPECT_EQ(spy.begun, 1);
+    XB_EXPECT(spy.polled >= 1);
+    XB_EXPECT_EQ(spy.ended, 1);
+    XB_EXPECT_EQ(spy.closed, 1);
+    XB_EXPECT(spy.tasks >= 1);
+    XB_EXPECT_EQ(observation.judgement.bound, XB_BOUND_SYNC);
+    xb_cell_run_close(&run);
+}
+
+XB_TESTS(of_each_model)
+{
+    xb_cell_each_model("Observe", "LooksAtWorkersOnceTheyAreMeasured", __FILE__, __LINE__,
+                       sees_workers);
+}
+
+XB_TEST(Observe, AProbeThatFailsEndsNothing)
+{
+    struct xb_observation observation;
+    struct xb_cell_run run;
+    spy = (struct spy){ .fails = true };
+    run_observed(xb_plain_model(&xb_builtin), 1, &observation, &run);
+    XB_EXPECT_EQ(run.code, 0);
+    XB_EXPECT_EQ(spy.closed, 1);
+    XB_EXPECT_EQ(spy.ended, 0);
+    XB_EXPECT(observation.looked);
+    XB_EXPECT_EQ(observation.judgement.bound, XB_BOUND_UNKNOWN);
+    xb_cell_run_close(&run);
+}
