@@ -30,7 +30,8 @@ enum {
 /* Sampling is paid from an account, into which goes so much of the program's time. It can save up for a
  * burst of 0.6 s, and begins with 0.2 s. */
 static const double budget = 0.023, longest_ns = 0.6e9, first_ns = 0.2e9, shortest_ns = 0.1e9;
-static const double duty_max = 0.2; /* where samples cost little */
+static const double duty_max = 0.2, duty_min = 0.05; /* whatever samples cost */
+static const double cost_min_ns = 5000;              /* less is noise */
 
 struct stall {
     const struct xb_scene *scene;
@@ -76,8 +77,9 @@ static int open_on(const struct xb_scene *scene, void **out, struct xb_reason *w
         return xb_because(why, -ENOMEM, "stall: out of memory");
     *stall = (struct stall){ .scene = scene, .credit_ns = first_ns };
     int err = xb_skid_calibrate(&skid, why);
-    stall->cost_ns = fmax((skid.chase.cost_ns + skid.stream.cost_ns) / 2, 0);
-    stall->duty = fmin(budget * PERIOD_NS / fmax(stall->cost_ns, 5000), duty_max);
+    /* What else runs meanwhile makes it seem more, not less. */
+    stall->cost_ns = fmax(fmin(skid.chase.cost_ns, skid.stream.cost_ns), cost_min_ns);
+    stall->duty = fmax(duty_min, fmin(budget * PERIOD_NS / stall->cost_ns, duty_max));
     if (!err)
         err = xb_stalls_open(skid.skid, &stall->stalls, why);
     if (!err)
@@ -124,7 +126,7 @@ static int begin(void *probe, uint64_t now_ns)
     stall->phase_ns = stall->on_ns = 0;
     xb_stalls_samples(stall->stalls, &stall->from);
     /* Each phase gets a look, be it a short one. */
-    return stall->credit_ns >= shortest_ns / 2 ? switch_on(stall) : 0;
+    return stall->credit_ns >= shortest_ns / 4 ? switch_on(stall) : 0;
 }
 
 static int poll_it(void *probe, uint64_t now_ns)
@@ -390,7 +392,7 @@ static int end(void *probe, uint64_t now_ns, struct xb_findings *out, struct xb_
     else
         out->overhead = NAN;
     out->samples = sums.n;
-    if (!sums.n)
+    if (!sums.n && stall->on_ns > 0)
         xb_add_clue(
             out, "access_share", NAN,
             "no sample fell into user mode in %.1f s of sampling: it waited, was in the kernel, or "
