@@ -60,6 +60,7 @@ int xb_maps_read(struct xb_maps *maps, pid_t pid)
         first = false;
         mapping.is_writable = access[1] == 'w';
         mapping.is_executable = access[2] == 'x';
+        mapping.is_shared = access[3] == 's';
         line[strcspn(line, "\n")] = 0;
         mapping.name = line + name;
         err = xb_maps_add(maps, &mapping);

@@ -13,6 +13,8 @@ struct xb_mapping {
     uint64_t offset;     /* in the file, of `start` */
     char *name;          /* the file, "[heap]", or "" */
     bool is_writable, is_executable;
+    bool
+        is_shared; /* with other processes, which have it at the same address if they were forked */
 };
 
 /* All zero: nothing is known. Give back with xb_maps_forget(). */

@@ -226,6 +226,9 @@ void xb_stalls_add(struct xb_stalls *stalls, const struct xb_sample *sample,
             (stall->from == XB_ADDRESS_REGISTERS ||
              is_mapped(stalls, sample->pid, stalled.address));
         stalled.fate = known ? XB_FATE_KNOWN : XB_FATE_LOST;
+        const struct xb_mapping *mapping =
+            known ? xb_maps_find(&stalls->maps, sample->pid, stalled.address) : NULL;
+        stalled.is_shared = mapping && mapping->is_shared;
         if (!known) {
             stalled.address = 0;
             stalled.within_bytes = within(stalls, stall, sample);
@@ -280,7 +283,7 @@ const struct xb_maps *xb_stalls_maps(const struct xb_stalls *stalls)
 struct xb_touch xb_stall_touch(const struct xb_stall_site *sites, const struct xb_stalled *stalled)
 {
     /* The top byte of an address is free in user space on both architectures. */
-    uint64_t process = (uint64_t)sites[stalled->site].pid & 0xff;
+    uint64_t process = stalled->is_shared ? 0 : (uint64_t)sites[stalled->site].pid & 0xff;
     return (struct xb_touch){
         .address = stalled->address ^ process << 56,
         .site = stalled->site,

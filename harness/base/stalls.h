@@ -33,6 +33,7 @@ struct xb_stalled {
     pid_t tid;
     uint32_t burst; /* which xb_stalls_begin() it followed, from 1 on */
     enum xb_address_fate fate;
+    bool is_shared; /* a known address is in memory that processes share */
     /* XB_FATE_LOST: the size of what its base register points into, if that is memory that was mapped
      * for itself, as large arrays are: the set is no larger, and rarely much smaller. Else 0. */
     uint64_t within_bytes;
@@ -65,7 +66,8 @@ size_t xb_stalls_forgotten(const struct xb_stalls *stalls);
 /* What the processes have mapped: for the name of a module. */
 const struct xb_maps *xb_stalls_maps(const struct xb_stalls *stalls);
 
-/* A sample with a known address as a touch: equal addresses of two processes are told apart. `sites`:
+/* A sample with a known address as a touch: equal addresses of two processes are told apart,
+ * unless they share that memory. `sites`:
  * those of the samples. Pure. */
 struct xb_touch xb_stall_touch(const struct xb_stall_site *sites, const struct xb_stalled *stalled);
 

@@ -196,7 +196,7 @@ int xb_profile_measure(const struct xb_registry *registry, const struct xb_topol
     if (xb_skid_calibrate(&skid, &why_not) == 0) {
         profile->capacity.skid = skid.skid == XB_SKID_NEXT ? 1 : 2;
         /* below 0 is noise, and the file has none that are not above it */
-        profile->capacity.sample_ns = fmax((skid.chase.cost_ns + skid.stream.cost_ns) / 2, 1);
+        profile->capacity.sample_ns = fmax(fmin(skid.chase.cost_ns, skid.stream.cost_ns), 1);
     }
     if (!why->code && why_not.code)
         *why = why_not;

@@ -30,7 +30,8 @@ enum {
 /* Sampling is paid from an account, into which goes so much of the program's time. It can save up for a
  * burst of 0.6 s, and begins with 0.2 s. */
 static const double budget = 0.023, longest_ns = 0.6e9, first_ns = 0.2e9, shortest_ns = 0.1e9;
-static const double duty_max = 0.2; /* where samples cost little */
+static const double duty_max = 0.2, duty_min = 0.05; /* whatever samples cost */
+static const double cost_min_ns = 5000;              /* less is noise */
 
 struct stall {
     const struct xb_scene *scene;
@@ -81,10 +82,11 @@ static int open_on(const struct xb_scene *scene, void **out, struct xb_reason *w
     if (isnan(scene->capacity->skid)) { /* nobody has measured this machine yet */
         err = xb_skid_calibrate(&report, why);
         skid = report.skid;
-        cost_ns = (report.chase.cost_ns + report.stream.cost_ns) / 2;
+        cost_ns = fmin(report.chase.cost_ns, report.stream.cost_ns);
     }
-    stall->cost_ns = fmax(cost_ns, 0);
-    stall->duty = fmin(budget * PERIOD_NS / fmax(stall->cost_ns, 5000), duty_max);
+    /* What else runs meanwhile makes it seem more, not less. */
+    stall->cost_ns = fmax(cost_ns, cost_min_ns);
+    stall->duty = fmax(duty_min, fmin(budget * PERIOD_NS / stall->cost_ns, duty_max));
     if (!err)
         err = xb_stalls_open(skid, &stall->stalls, why);
     if (!err)
@@ -131,7 +133,7 @@ static int begin(void *probe, uint64_t now_ns)
     stall->phase_ns = stall->on_ns = 0;
     xb_stalls_samples(stall->stalls, &stall->from);
     /* Each phase gets a look, be it a short one. */
-    return stall->credit_ns >= shortest_ns / 2 ? switch_on(stall) : 0;
+    return stall->credit_ns >= shortest_ns / 4 ? switch_on(stall) : 0;
 }
 
 static int poll_it(void *probe, uint64_t now_ns)
@@ -168,11 +170,26 @@ static const char *level_name(enum xb_level level)
     }
 }
 
+/* The size of a cache as it was measured; else as libc has it from the CPU, or one that is common. */
+static double bytes_of(const struct xb_capacity *capacity, enum xb_level level)
+{
+    static const struct {
+        int name;
+        double common;
+    } caches[] = { [XB_LEVEL_L1] = { _SC_LEVEL1_DCACHE_SIZE, 32 << 10 },
+                   [XB_LEVEL_L2] = { _SC_LEVEL2_CACHE_SIZE, 1 << 20 },
+                   [XB_LEVEL_LLC] = { _SC_LEVEL3_CACHE_SIZE, 32 << 20 } };
+    if (capacity && capacity->bytes[level] > 0)
+        return capacity->bytes[level];
+    long claimed = sysconf(caches[level].name);
+    return claimed > 0 ? (double)claimed : caches[level].common;
+}
+
 /* The first level that holds so many bytes. */
 static enum xb_level level_of(const struct xb_capacity *capacity, double bytes)
 {
     for (enum xb_level level = XB_LEVEL_L1; level < XB_LEVEL_DRAM; level++)
-        if (bytes <= capacity->bytes[level])
+        if (bytes <= bytes_of(capacity, level))
             return level;
     return XB_LEVEL_DRAM;
 }
@@ -382,7 +399,7 @@ static int end(void *probe, uint64_t now_ns, struct xb_findings *out, struct xb_
     else
         out->overhead = NAN;
     out->samples = sums.n;
-    if (!sums.n)
+    if (!sums.n && stall->on_ns > 0)
         xb_add_clue(
             out, "access_share", NAN,
             "no sample fell into user mode in %.1f s of sampling: it waited, was in the kernel, or "

@@ -245,3 +245,24 @@ XB_TEST(StallSums, OfNoSampleIsZero)
     XB_EXPECT_EQ(sums.n_pools, 0);
     xb_stall_sums_free(&sums);
 }
+
+/* Processes that share memory wait for each other as threads do; those that do not have lines of their
+ * own at equal addresses. */
+XB_TEST(StallSums, AtomicsOfTwoProcessesAreContendedInSharedMemoryOnly)
+{
+    struct xb_stall_site site[] = { { .stall.kind = XB_STALL_ATOMIC, .pid = 1 },
+                                    { .stall.kind = XB_STALL_ATOMIC, .pid = 2 } };
+    struct xb_stalled sample[100];
+    struct xb_stall_sums sums;
+    for (int shared = 0; shared < 2; shared++) {
+        for (uint32_t i = 0; i < 100; i++)
+            sample[i] = (struct xb_stalled){ .site = i % 2,
+                                             .tid = 1 + (pid_t)(i % 2),
+                                             .fate = XB_FATE_KNOWN,
+                                             .is_shared = shared,
+                                             .address = BASE };
+        XB_EXPECT_EQ(xb_stall_sum(sample, 100, site, 2, &sums), 0);
+        XB_EXPECT_EQ(sums.contended, shared ? 100 : 0);
+        xb_stall_sums_free(&sums);
+    }
+}
