@@ -67,9 +67,6 @@ enum {
 
 #define SECTOR 512.0 /* bytes */
 
-/* Touching a page that is there takes less than this, with all its misses. */
-#define TOUCH_NS 500.0
-
 /* All of the program fits the second cache, so DRAM does not bound it; a cache still may. */
 #define WEIGHT_SMALL 0.1
 
@@ -103,11 +100,11 @@ struct totals {
     uint64_t rss_bytes, mapped_bytes;
 };
 
-/* What the kernel's work costs on this machine, ns. A page fault has a part that counts as user mode:
- * hypervisors that keep page tables of their own fill them when the program touches the page (6 to 12 us
- * here, and the kernel's part 0.6 to 1.5). */
+/* What the kernel's work costs on this machine, ns of CPU time, in whatever mode that is counted.
+ * Hypervisors that keep page tables of their own fill them when the program touches a page: 3 to 12 us
+ * that count as user mode, where the kernel's own part takes 0.6 to 1.5. */
 struct costs {
-    double fault, fault_user, call, byte;
+    double fault, call, byte;
 };
 
 struct machine {
@@ -413,49 +410,43 @@ static double more(uint64_t now, uint64_t before)
 static struct costs measure_costs(void)
 {
     enum { PAGES = 64, CALLS = 64, COPY = 65536, COPIES = 4, ROUNDS = 5 };
-    double fault[ROUNDS], fault_user[ROUNDS], call[ROUNDS], byte[ROUNDS];
+    double fault[ROUNDS], call[ROUNDS], byte[ROUNDS];
     size_t page = (size_t)sysconf(_SC_PAGESIZE), n = 0;
     int zero = open("/dev/zero", O_RDONLY | O_CLOEXEC);
     for (; zero >= 0 && n < ROUNDS; n++) {
-        uint64_t at[6];
+        uint64_t at[5];
         at[0] = xb_thread_cpu_ns();
         char *memory = mmap(NULL, PAGES * page, PROT_READ | PROT_WRITE,
                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
         if (memory == MAP_FAILED)
             break;
-        at[1] = xb_thread_cpu_ns();
         for (size_t i = 0; i < PAGES * page; i += page)
             *(volatile char *)(memory + i) = 1;
-        at[2] = xb_thread_cpu_ns();
+        at[1] = xb_thread_cpu_ns();
         bool read_all = true;
         for (int k = 0; k < CALLS; k++)
             read_all &= read(zero, memory, 1) == 1;
-        at[3] = xb_thread_cpu_ns();
+        at[2] = xb_thread_cpu_ns();
         for (int k = 0; k < COPIES; k++)
             read_all &= read(zero, memory, COPY) == COPY;
-        at[4] = xb_thread_cpu_ns();
+        at[3] = xb_thread_cpu_ns();
         munmap(memory, PAGES * page);
-        at[5] = xb_thread_cpu_ns();
+        at[4] = xb_thread_cpu_ns();
         if (!read_all)
             break;
-        fault[n] = (double)(at[1] - at[0] + at[5] - at[4]) / PAGES;
-        fault_user[n] = (double)(at[2] - at[1]) / PAGES;
-        call[n] = (double)(at[3] - at[2]) / CALLS;
-        byte[n] = (double)(at[4] - at[3]) / (COPIES * COPY);
+        fault[n] = (double)(at[1] - at[0] + at[4] - at[3]) / PAGES;
+        call[n] = (double)(at[2] - at[1]) / CALLS;
+        byte[n] = (double)(at[3] - at[2]) / (COPIES * COPY);
     }
     if (zero >= 0)
         close(zero);
     if (n == 0) /* without /dev/zero: what servers of 2020 take */
         return (struct costs){ .fault = 500, .call = 200, .byte = 0.1 };
-    struct costs costs = {
+    return (struct costs){
         .fault = xb_median(fault, n),
-        .fault_user = xb_median(fault_user, n),
         .call = xb_median(call, n),
         .byte = xb_median(byte, n),
     };
-    if (costs.fault_user < TOUCH_NS)
-        costs.fault_user = 0;
-    return costs;
 }
 
 /* ---- findings ---- */
@@ -529,6 +520,20 @@ static void divide_waits(const struct offcpu *offcpu, struct thread *thread, uin
         thread->wait_ns[w] = (int64_t)((double)thread->wait_ns[w] / (double)seen * (double)blocked);
 }
 
+static double count_faults(const struct offcpu *offcpu)
+{
+    return more(offcpu->now.minor_faults, offcpu->before.minor_faults) +
+           more(offcpu->now.major_faults, offcpu->before.major_faults);
+}
+
+/* CPU time that the kernel took at least: what it was asked to do, times what that costs here. */
+static double least_kernel(const struct offcpu *offcpu)
+{
+    return count_faults(offcpu) * offcpu->costs.fault +
+           more(offcpu->now.io.calls, offcpu->before.io.calls) * offcpu->costs.call +
+           more(offcpu->now.io.bytes, offcpu->before.io.bytes) * offcpu->costs.byte;
+}
+
 static struct account add_up(const struct offcpu *offcpu, uint64_t now_ns)
 {
     struct account account = { .own = 1 };
@@ -575,7 +580,10 @@ static struct account add_up(const struct offcpu *offcpu, uint64_t now_ns)
         account.wait[XB_WAIT_DISK] += account.wait[XB_WAIT_UNKNOWN];
         account.wait[XB_WAIT_UNKNOWN] = 0;
     }
+    /* Ticks are not all: some guests have what entering the kernel costs counted as user mode. */
     account.kernel_share = user + kernel > 0 ? kernel / (user + kernel) : 0;
+    if (run > 0)
+        account.kernel_share = fmax(account.kernel_share, fmin(1, least_kernel(offcpu) / run));
     struct machine machine = read_machine(offcpu);
     if (machine.known && offcpu->machine.known) {
         double busy = more(machine.busy_ticks, offcpu->machine.busy_ticks) * offcpu->tick_ns;
@@ -593,33 +601,13 @@ static struct account add_up(const struct offcpu *offcpu, uint64_t now_ns)
     return account;
 }
 
-static double count_faults(const struct offcpu *offcpu)
-{
-    return more(offcpu->now.minor_faults, offcpu->before.minor_faults) +
-           more(offcpu->now.major_faults, offcpu->before.major_faults);
-}
-
-static void divide_time(const struct offcpu *offcpu, const struct account *account,
-                        struct xb_findings *out)
+static void divide_time(const struct account *account, struct xb_findings *out)
 {
     double cpu = account->run + account->own * account->delay;
-    double user = 1 - account->kernel_share;
-    double faults =
-        account->all_cpu > 0
-            ? fmin(user, count_faults(offcpu) * offcpu->costs.fault_user / account->all_cpu)
-            : 0;
-    xb_add_part(out, (struct xb_part){ .of = XB_WHOLE_TIME,
-                                       .is = XB_WHOLE_USER,
-                                       .share = cpu * (user - faults) / account->time });
-    if (faults > 0)
-        xb_add_part(out, (struct xb_part){ .of = XB_WHOLE_TIME,
-                                           .bound = XB_BOUND_KERNEL,
-                                           .share = cpu * faults / account->time });
-    if (faults >= 0.01)
-        xb_add_clue(
-            out, "page_faults_in_user_mode_share", faults,
-            "%.0f %% of its CPU time is page faults that count as user mode: %.1f us each here",
-            100 * faults, offcpu->costs.fault_user / 1e3);
+    xb_add_part(out,
+                (struct xb_part){ .of = XB_WHOLE_TIME,
+                                  .is = XB_WHOLE_USER,
+                                  .share = cpu * (1 - account->kernel_share) / account->time });
     xb_add_part(out, (struct xb_part){ .of = XB_WHOLE_TIME,
                                        .is = XB_WHOLE_KERNEL,
                                        .share = cpu * account->kernel_share / account->time });
@@ -899,7 +887,7 @@ static int end(void *self, uint64_t now_ns, struct xb_findings *out, struct xb_r
     read_totals(offcpu, now_ns);
     struct account account = add_up(offcpu, now_ns);
     if (account.time > 0) {
-        divide_time(offcpu, &account, out);
+        divide_time(&account, out);
         divide_kernel(offcpu, &account, out);
         divide_user(offcpu, out);
         say(offcpu, &account, now_ns, out);
