@@ -29,7 +29,7 @@ enum {
 
 /* Sampling is paid from an account, into which goes so much of the program's time. It can save up for a
  * burst of 0.6 s, and begins with 0.2 s. */
-static const double budget = 0.023, longest_ns = 0.6e9, first_ns = 0.2e9, shortest_ns = 0.1e9;
+static const double budget = 0.02, longest_ns = 0.6e9, first_ns = 0.2e9, shortest_ns = 0.1e9;
 static const double duty_max = 0.2, duty_min = 0.05; /* whatever samples cost */
 static const double cost_min_ns = 5000;              /* less is noise */
 
