@@ -26,6 +26,6 @@ void xb_bound_judge(const struct xb_findings *findings, size_t n, struct xb_judg
 /* One verdict for phases of `seconds` each; the first `skip` of them (starting up) do not count,
  * unless they are all. */
 void xb_bound_judge_phases(const struct xb_judgement *phases, const double *seconds, size_t n,
-                     size_t skip, struct xb_judgement *out);
+                           size_t skip, struct xb_judgement *out);
 
 #endif

@@ -67,9 +67,6 @@ enum {
 
 #define SECTOR 512.0 /* bytes */
 
-/* Touching a page that is there takes less than this, with all its misses. */
-#define TOUCH_NS 500.0
-
 /* All of the program fits the second cache, so DRAM does not bound it; a cache still may. */
 #define WEIGHT_SMALL 0.1
 
@@ -103,11 +100,11 @@ struct totals {
     uint64_t rss_bytes, mapped_bytes;
 };
 
-/* What the kernel's work costs on this machine, ns. A page fault has a part that counts as user mode:
- * hypervisors that keep page tables of their own fill them when the program touches the page (6 to 12 us
- * here, and the kernel's part 0.6 to 1.5). */
+/* What the kernel's work costs on this machine, ns of CPU time, in whatever mode that is counted.
+ * Hypervisors that keep page tables of their own fill them when the program touches a page: 3 to 12 us
+ * that count as user mode, where the kernel's own part takes 0.6 to 1.5. */
 struct costs {
-    double fault, fault_user, call, byte;
+    double fault, call, byte;
 };
 
 struct machine {
@@ -286,13 +283,14 @@ static void visit(struct offcpu *offcpu, struct thread *thread, bool fresh, uint
     bool still = !fresh && now.run_ns == thread->last.run_ns && now.runs == thread->last.runs;
     /* Blocked, and not run since: it is the same wait. Without accounts in ns that cannot be told. What a
      * new one does is looked up when it has been there for a while. */
-    if (fresh)
+    if (fresh) {
         thread->state = RUNNING;
-    else if (!(still && thread->state == BLOCKED && offcpu->exact))
+        thread->cool = COOL - 2; /* of a thousand idle ones, each is looked into once */
+    } else if (!(still && thread->state == BLOCKED && offcpu->exact))
         look(offcpu, thread);
     if (still && thread->state == BLOCKED)
         thread->cool++;
-    else
+    else if (!fresh)
         thread->cool = 0;
 
     /* Waiting for a CPU enters the account when it gets one. */
@@ -320,21 +318,22 @@ static void visit(struct offcpu *offcpu, struct thread *thread, bool fresh, uint
         close_files(offcpu, thread);
 }
 
-/* Whoever waits for a lock waits for the rest of its process. If nobody in it runs and somebody waits
- * for I/O, then that is what all of them wait for: requests handed to helper threads (POSIX AIO, libuv's
- * pool), jobs that an acceptor has not got yet. */
-static enum xb_wait behind_lock(const struct offcpu *offcpu, pid_t pid)
+/* What the process waits for in which nobody runs, if somebody in it waits for I/O; else
+ * XB_WAIT_UNKNOWN. Whoever waits for a lock in it waits for that I/O: for requests handed to helper
+ * threads (POSIX AIO, libuv's pool), for jobs that an acceptor has not got yet. Whoever sleeps on a timer
+ * while somebody waits for the disk looks from time to time whether that is done. */
+static enum xb_wait wait_behind(const struct offcpu *offcpu, pid_t pid)
 {
-    enum xb_wait behind = XB_WAIT_LOCK;
+    enum xb_wait behind = XB_WAIT_UNKNOWN;
     for (size_t i = 0; i < offcpu->n_threads; i++) {
         const struct thread *other = &offcpu->thread[i];
         if (other->pid != pid || other->state == GONE)
             continue;
         if (other->state == RUNNING)
-            return XB_WAIT_LOCK;
+            return XB_WAIT_UNKNOWN;
         enum xb_wait wait = other->blocked.wait;
         if (wait == XB_WAIT_DISK ||
-            (behind == XB_WAIT_LOCK && (wait == XB_WAIT_NETWORK || wait == XB_WAIT_PIPE)))
+            (behind == XB_WAIT_UNKNOWN && (wait == XB_WAIT_NETWORK || wait == XB_WAIT_PIPE)))
             behind = wait;
     }
     return behind;
@@ -411,49 +410,43 @@ static double more(uint64_t now, uint64_t before)
 static struct costs measure_costs(void)
 {
     enum { PAGES = 64, CALLS = 64, COPY = 65536, COPIES = 4, ROUNDS = 5 };
-    double fault[ROUNDS], fault_user[ROUNDS], call[ROUNDS], byte[ROUNDS];
+    double fault[ROUNDS], call[ROUNDS], byte[ROUNDS];
     size_t page = (size_t)sysconf(_SC_PAGESIZE), n = 0;
     int zero = open("/dev/zero", O_RDONLY | O_CLOEXEC);
     for (; zero >= 0 && n < ROUNDS; n++) {
-        uint64_t at[6];
+        uint64_t at[5];
         at[0] = xb_thread_cpu_ns();
         char *memory = mmap(NULL, PAGES * page, PROT_READ | PROT_WRITE,
                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
         if (memory == MAP_FAILED)
             break;
-        at[1] = xb_thread_cpu_ns();
         for (size_t i = 0; i < PAGES * page; i += page)
             *(volatile char *)(memory + i) = 1;
-        at[2] = xb_thread_cpu_ns();
+        at[1] = xb_thread_cpu_ns();
         bool read_all = true;
         for (int k = 0; k < CALLS; k++)
             read_all &= read(zero, memory, 1) == 1;
-        at[3] = xb_thread_cpu_ns();
+        at[2] = xb_thread_cpu_ns();
         for (int k = 0; k < COPIES; k++)
             read_all &= read(zero, memory, COPY) == COPY;
-        at[4] = xb_thread_cpu_ns();
+        at[3] = xb_thread_cpu_ns();
         munmap(memory, PAGES * page);
-        at[5] = xb_thread_cpu_ns();
+        at[4] = xb_thread_cpu_ns();
         if (!read_all)
             break;
-        fault[n] = (double)(at[1] - at[0] + at[5] - at[4]) / PAGES;
-        fault_user[n] = (double)(at[2] - at[1]) / PAGES;
-        call[n] = (double)(at[3] - at[2]) / CALLS;
-        byte[n] = (double)(at[4] - at[3]) / (COPIES * COPY);
+        fault[n] = (double)(at[1] - at[0] + at[4] - at[3]) / PAGES;
+        call[n] = (double)(at[2] - at[1]) / CALLS;
+        byte[n] = (double)(at[3] - at[2]) / (COPIES * COPY);
     }
     if (zero >= 0)
         close(zero);
     if (n == 0) /* without /dev/zero: what servers of 2020 take */
         return (struct costs){ .fault = 500, .call = 200, .byte = 0.1 };
-    struct costs costs = {
+    return (struct costs){
         .fault = xb_median(fault, n),
-        .fault_user = xb_median(fault_user, n),
         .call = xb_median(call, n),
         .byte = xb_median(byte, n),
     };
-    if (costs.fault_user < TOUCH_NS)
-        costs.fault_user = 0;
-    return costs;
 }
 
 /* ---- findings ---- */
@@ -519,11 +512,26 @@ static void divide_waits(const struct offcpu *offcpu, struct thread *thread, uin
                                                                (double)thread->time_ns)))
         blocked = 0;
     if (seen == 0) {
-        thread->wait_ns[XB_WAIT_UNKNOWN] = blocked;
+        /* What it was last seen to wait for, in an earlier phase; unknown if it never was. */
+        thread->wait_ns[thread->blocked.wait] = blocked;
         return;
     }
     for (int w = 0; w < XB_WAITS; w++)
         thread->wait_ns[w] = (int64_t)((double)thread->wait_ns[w] / (double)seen * (double)blocked);
+}
+
+static double count_faults(const struct offcpu *offcpu)
+{
+    return more(offcpu->now.minor_faults, offcpu->before.minor_faults) +
+           more(offcpu->now.major_faults, offcpu->before.major_faults);
+}
+
+/* CPU time that the kernel took at least: what it was asked to do, times what that costs here. */
+static double least_kernel(const struct offcpu *offcpu)
+{
+    return count_faults(offcpu) * offcpu->costs.fault +
+           more(offcpu->now.io.calls, offcpu->before.io.calls) * offcpu->costs.call +
+           more(offcpu->now.io.bytes, offcpu->before.io.bytes) * offcpu->costs.byte;
 }
 
 static struct account add_up(const struct offcpu *offcpu, uint64_t now_ns)
@@ -572,7 +580,10 @@ static struct account add_up(const struct offcpu *offcpu, uint64_t now_ns)
         account.wait[XB_WAIT_DISK] += account.wait[XB_WAIT_UNKNOWN];
         account.wait[XB_WAIT_UNKNOWN] = 0;
     }
+    /* Ticks are not all: some guests have what entering the kernel costs counted as user mode. */
     account.kernel_share = user + kernel > 0 ? kernel / (user + kernel) : 0;
+    if (run > 0)
+        account.kernel_share = fmax(account.kernel_share, fmin(1, least_kernel(offcpu) / run));
     struct machine machine = read_machine(offcpu);
     if (machine.known && offcpu->machine.known) {
         double busy = more(machine.busy_ticks, offcpu->machine.busy_ticks) * offcpu->tick_ns;
@@ -590,33 +601,13 @@ static struct account add_up(const struct offcpu *offcpu, uint64_t now_ns)
     return account;
 }
 
-static double count_faults(const struct offcpu *offcpu)
-{
-    return more(offcpu->now.minor_faults, offcpu->before.minor_faults) +
-           more(offcpu->now.major_faults, offcpu->before.major_faults);
-}
-
-static void divide_time(const struct offcpu *offcpu, const struct account *account,
-                        struct xb_findings *out)
+static void divide_time(const struct account *account, struct xb_findings *out)
 {
     double cpu = account->run + account->own * account->delay;
-    double user = 1 - account->kernel_share;
-    double faults =
-        account->all_cpu > 0
-            ? fmin(user, count_faults(offcpu) * offcpu->costs.fault_user / account->all_cpu)
-            : 0;
-    xb_add_part(out, (struct xb_part){ .of = XB_WHOLE_TIME,
-                                       .is = XB_WHOLE_USER,
-                                       .share = cpu * (user - faults) / account->time });
-    if (faults > 0)
-        xb_add_part(out, (struct xb_part){ .of = XB_WHOLE_TIME,
-                                           .bound = XB_BOUND_KERNEL,
-                                           .share = cpu * faults / account->time });
-    if (faults >= 0.01)
-        xb_add_clue(
-            out, "page_faults_in_user_mode_share", faults,
-            "%.0f %% of its CPU time is page faults that count as user mode: %.1f us each here",
-            100 * faults, offcpu->costs.fault_user / 1e3);
+    xb_add_part(out,
+                (struct xb_part){ .of = XB_WHOLE_TIME,
+                                  .is = XB_WHOLE_USER,
+                                  .share = cpu * (1 - account->kernel_share) / account->time });
     xb_add_part(out, (struct xb_part){ .of = XB_WHOLE_TIME,
                                        .is = XB_WHOLE_KERNEL,
                                        .share = cpu * account->kernel_share / account->time });
@@ -805,21 +796,22 @@ static int open_probe(const struct xb_scene *scene, void **out, struct xb_reason
 }
 
 /* Divides what the visited threads were blocked, now that all of them have been looked at. Threads of a
- * process follow each other as a rule, and all its waiters for locks wait for the same. */
+ * process follow each other as a rule, and all in it wait behind the same. */
 static void note_waits(struct offcpu *offcpu, struct thread *const *visited, size_t n)
 {
     pid_t asked = 0;
-    enum xb_wait behind = XB_WAIT_LOCK;
+    enum xb_wait behind = XB_WAIT_UNKNOWN;
     for (size_t i = 0; i < n; i++) {
         struct thread *thread = visited[i];
         if (thread->state != BLOCKED || thread->blocked_ns == 0)
             continue;
         enum xb_wait wait = thread->blocked.wait;
-        if (wait == XB_WAIT_LOCK) {
+        if (wait == XB_WAIT_LOCK || wait == XB_WAIT_TIMER) {
             if (thread->pid != asked)
-                behind = behind_lock(offcpu, thread->pid);
+                behind = wait_behind(offcpu, thread->pid);
             asked = thread->pid;
-            wait = behind;
+            if (behind == XB_WAIT_DISK || (behind && wait == XB_WAIT_LOCK))
+                wait = behind;
         }
         thread->wait_ns[wait] += thread->blocked_ns;
     }
@@ -895,7 +887,7 @@ static int end(void *self, uint64_t now_ns, struct xb_findings *out, struct xb_r
     read_totals(offcpu, now_ns);
     struct account account = add_up(offcpu, now_ns);
     if (account.time > 0) {
-        divide_time(offcpu, &account, out);
+        divide_time(&account, out);
         divide_kernel(offcpu, &account, out);
         divide_user(offcpu, out);
         say(offcpu, &account, now_ns, out);
