@@ -39,6 +39,10 @@ enum { LOOK_NS = 10 * 1000 * 1000, LOOK_MOST_NS = 100 * 1000 * 1000, LOOK_SHARE 
  * before. */
 static const double STUMP = 0.2; /* of a phase */
 
+/* A probe that looks in bursts speaks for this many phases after each, at half the weight each time:
+ * sampling may be on for a fifth of the time only, and programs mostly go on as they did. */
+enum { PHASES_TO_LAST = 3 };
+
 /* So many phases there must be for the first, with loading and setting up, to be left out. */
 enum { PHASES_TO_SKIP = 4 };
 
@@ -48,6 +52,7 @@ struct eye {
     bool open;
     uint64_t cpu_ns; /* of ours, in its calls */
     double said_s;   /* what it says that it took of the program's */
+    size_t age;      /* phases since it last divided user mode */
 };
 
 /* The best witness for a class: the phase of it that rests on most samples. */
@@ -75,7 +80,8 @@ struct xb_watch {
     struct sigaction child_before, pipe_before;
     uint64_t prng;
     struct witness witness[XB_BOUND_UNKNOWN + 1];
-    struct xb_findings *findings, *memory; /* of this phase; and all of the witnesses' */
+    struct xb_findings *findings, *memory; /* of this phase; and with all of the witnesses' */
+    struct xb_findings *lasting;           /* by probe, the latest that divide user mode */
     size_t room;                           /* for phases */
     struct xb_watched out;
 };
@@ -235,10 +241,12 @@ int xb_watch_open(const struct xb_watching *asked, struct xb_watch **out, struct
     watch->asked = *asked;
     watch->go = watch->said = watch->pidfd = -1;
     watch->prng = xb_now_ns();
-    watch->memory = calloc(asked->n_probes * (XB_BOUND_UNKNOWN + 2) + 1, sizeof *watch->memory);
+    watch->memory = calloc(asked->n_probes * (XB_BOUND_UNKNOWN + 3) + 1, sizeof *watch->memory);
     block_signals(watch);
     int err = watch->memory ? 0 : xb_because(why, -ENOMEM, "out of memory");
     watch->findings = watch->memory;
+    watch->lasting =
+        watch->memory ? watch->memory + (XB_BOUND_UNKNOWN + 2) * asked->n_probes : NULL;
     for (size_t i = 0; i <= XB_BOUND_UNKNOWN && !err; i++)
         watch->witness[i] =
             (struct witness){ .score = -1, .findings = watch->memory + (i + 1) * asked->n_probes };
@@ -411,6 +419,24 @@ static uint64_t phase_ns(const struct xb_watch *watch)
     return watch->asked.phase_ns ? watch->asked.phase_ns : PHASE_NS;
 }
 
+/* Has probes that were not looking in this phase repeat what they found of user mode in the last. */
+static void carry_on(struct xb_watch *watch)
+{
+    for (size_t i = 0; i < watch->asked.n_probes; i++) {
+        struct xb_findings *now = &watch->findings[i], *last = &watch->lasting[i];
+        struct eye *eye = &watch->eye[i];
+        if (now->weight[XB_WHOLE_USER] > 0) {
+            *last = *now;
+            eye->age = 0;
+        } else if (eye->open && last->weight[XB_WHOLE_USER] > 0 && ++eye->age <= PHASES_TO_LAST) {
+            now->weight[XB_WHOLE_USER] = ldexp(last->weight[XB_WHOLE_USER], -(int)eye->age);
+            for (size_t j = 0; j < last->n_parts; j++)
+                if (last->part[j].of == XB_WHOLE_USER)
+                    xb_add_part(now, last->part[j]);
+        }
+    }
+}
+
 static int keep_phase(struct xb_watch *watch, double start_s, double seconds, uint64_t cpu_ns,
                       struct xb_reason *why)
 {
@@ -432,6 +458,7 @@ static int keep_phase(struct xb_watch *watch, double start_s, double seconds, ui
     }
     struct xb_phase *phase = &out->phases[out->n_phases];
     *phase = (struct xb_phase){ .start_s = start_s, .seconds = seconds };
+    carry_on(watch);
     xb_bound_judge(watch->findings, n_probes, &phase->judgement);
     for (size_t i = 0; i < n_probes; i++) {
         phase->samples += watch->findings[i].samples;

@@ -591,6 +591,23 @@ static void close_one(void *probe)
     seen.closed += probe != NULL;
 }
 
+/* All user mode, of which it says that it is computing in the first phase only. */
+static int end_once(void *probe, uint64_t now_ns, struct xb_findings *out, struct xb_reason *why)
+{
+    (void)probe;
+    (void)now_ns;
+    (void)why;
+    xb_add_part(out, (struct xb_part){ .of = XB_WHOLE_TIME, .is = XB_WHOLE_USER, .share = 1 });
+    out->weight[XB_WHOLE_TIME] = 1;
+    if (seen.ended++ == 0) {
+        xb_add_part(
+            out, (struct xb_part){
+                     .of = XB_WHOLE_USER, .is = XB_WHOLE_TIME, .bound = XB_BOUND_CPU, .share = 1 });
+        out->weight[XB_WHOLE_USER] = 1;
+    }
+    return 0;
+}
+
 static int refuse(struct xb_reason *why)
 {
     return xb_because(why, -ENOTSUP, "this machine has no nose");
@@ -628,7 +645,7 @@ static int fail_to_end(void *probe, uint64_t now_ns, struct xb_findings *out, st
 static const struct xb_probe good = PROBE(), refused = PROBE(.probe = refuse),
                              unopened = PROBE(.open = fail_to_open),
                              unpolled = PROBE(.poll = fail_to_poll),
-                             unended = PROBE(.end = fail_to_end);
+                             unended = PROBE(.end = fail_to_end), once = PROBE(.end = end_once);
 
 /* Watches a command with these probes in phases of 50 ms. The caller closes. */
 static struct xb_watch *watch(const char *const *argv, const struct xb_probe *const *probes,
@@ -662,6 +679,21 @@ XB_TEST(Watch, PhasesAddUpWithoutAGap)
     XB_EXPECT_NEAR(watched.seconds, end_s, 1e-9);
     XB_EXPECT(watched.n_phases >= 2);
     XB_EXPECT_EQ(watched.skipped, watched.n_phases >= 4);
+    XB_EXPECT_EQ(xb_watch_wait(one), 0);
+    xb_watch_close(one);
+}
+
+XB_TEST(Watch, WhatABurstFoundHoldsForThreePhasesMore)
+{
+    const char *const argv[] = { "sleep", "0.4", NULL };
+    const struct xb_probe *probes[] = { &once };
+    struct xb_watched watched = { .n_phases = 0 };
+    struct xb_watch *one = watch(argv, probes, 1, &watched);
+    XB_EXPECT(watched.n_phases >= 5);
+    for (size_t i = 0; i < watched.n_phases; i++) {
+        const double *share = watched.phases[i].judgement.share;
+        XB_EXPECT_NEAR(share[i <= 3 ? XB_BOUND_CPU : XB_BOUND_UNKNOWN], 1, 1e-9);
+    }
     XB_EXPECT_EQ(xb_watch_wait(one), 0);
     xb_watch_close(one);
 }
