@@ -3,6 +3,7 @@
 #include "command.h"
 
 #include "../base/parse.h"
+#include "../core/confusion.h"
 #include "../core/json.h"
 #include "../core/profile.h"
 #include "../core/registry.h"
@@ -25,6 +26,7 @@
 static const char usage[] =
     "Usage: xbound classify [OPTION...] [--] COMMAND [ARGUMENT...]\n"
     "       xbound classify [OPTION...] -p PID\n"
+    "       xbound classify --calibrate [--csv DIR]\n"
     "Tells what bounds a program: cpu, a cache, memory, io, sync (waiting for other workers or a\n"
     "timer) or kernel; mixed where no class has most of its time, unknown where that cannot be "
     "told.\n"
@@ -46,6 +48,9 @@ static const char usage[] =
     "      --refresh     measure this machine's caches again (4 s); they are kept below\n"
     "                    ${XDG_CACHE_HOME:-~/.cache}/xbound\n"
     "      --no-cache    measure them, and keep nothing\n"
+    "      --calibrate   measure them, and have the probes look at the suite's own kernels, whose "
+    "class is\n"
+    "                    known, under each model: how often they are right here; some 5 minutes\n"
     "      --help        this text\n";
 
 static const char exits[] =
@@ -58,7 +63,7 @@ struct command_line {
     struct xb_watching asked;
     const struct xb_probe *probes[XB_WATCH_PROBES];
     const char *output, *csv, *list;
-    bool json, phases, refresh, no_cache, help;
+    bool json, phases, refresh, no_cache, calibrate, help;
 };
 
 enum {
@@ -69,7 +74,8 @@ enum {
     OPT_JSON,
     OPT_CSV,
     OPT_REFRESH,
-    OPT_NO_CACHE
+    OPT_NO_CACHE,
+    OPT_CALIBRATE
 };
 
 static void print_help(void)
@@ -168,6 +174,9 @@ static int read_option(struct command_line *line, int option, char **argv)
     case OPT_NO_CACHE:
         line->no_cache = true;
         return 0;
+    case OPT_CALIBRATE:
+        line->calibrate = line->refresh = true;
+        return 0;
     case ':':
         return xb_usage("classify", "option '%s' needs a value; see xbound classify --help",
                         argv[optind - 1]);
@@ -193,6 +202,7 @@ static int read_command_line(struct command_line *line, int argc, char **argv)
         { "csv", required_argument, NULL, OPT_CSV },
         { "refresh", no_argument, NULL, OPT_REFRESH },
         { "no-cache", no_argument, NULL, OPT_NO_CACHE },
+        { "calibrate", no_argument, NULL, OPT_CALIBRATE },
         { "help", no_argument, NULL, 'h' },
         { NULL, 0, NULL, 0 },
     };
@@ -208,6 +218,10 @@ static int read_command_line(struct command_line *line, int argc, char **argv)
         line->asked.argv = (const char *const *)argv + optind;
     if (line->asked.argv && line->asked.pid)
         return xb_usage("classify", "-p and a command: want one of them");
+    if (line->calibrate && (line->asked.argv || line->asked.pid || line->json || line->list))
+        return xb_usage("classify", "--calibrate: takes no command, -p, --json or --probes");
+    if (line->calibrate)
+        return 0;
     if (!line->asked.argv && !line->asked.pid)
         return xb_usage("classify", "want a command or -p PID; see xbound classify --help");
     if (line->asked.argv && !line->asked.argv[0][0])
@@ -306,6 +320,76 @@ static int classify(const struct command_line *line, const struct xb_topology *t
     return code;
 }
 
+/* ---- how well it does here ---- */
+
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int number)
+{
+    interrupted = number;
+}
+
+static void show_progress(size_t done, size_t n)
+{
+    if (isatty(STDERR_FILENO))
+        fprintf(stderr, "\r\033[K%zu/%zu%s", done, n, done == n ? "\r\033[K" : "");
+}
+
+/* A folder for rows that nobody asked for. */
+static void remove_rows(const char *folder)
+{
+    static const char *const names[] = { "computing/samples.csv",
+                                         "computing/summary.csv",
+                                         "computing/provenance.csv",
+                                         "waiting/samples.csv",
+                                         "waiting/summary.csv",
+                                         "waiting/provenance.csv",
+                                         "computing",
+                                         "waiting",
+                                         "" };
+    char path[PATH_MAX];
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (snprintf(path, sizeof path, "%s/%s", folder, names[i]) < (int)sizeof path)
+            remove(path);
+}
+
+static int calibrate(const struct command_line *line, const struct xb_topology *topology,
+                     const struct xb_capacity *capacity)
+{
+    struct xb_reason why = { 0 };
+    char folder[PATH_MAX], *misses = NULL;
+    size_t bytes;
+    const char *temporary = getenv("TMPDIR");
+    if (!line->csv) {
+        snprintf(folder, sizeof folder, "%.4000s/xbound-XXXXXX",
+                 temporary && temporary[0] ? temporary : "/tmp");
+        if (!mkdtemp(folder))
+            return xb_usage("classify", "%.200s: %s", folder, strerror(errno));
+    }
+    struct sigaction action = { .sa_handler = on_signal };
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    signal(SIGCHLD, SIG_DFL); /* where it is ignored, no cell could be reaped */
+    signal(SIGPIPE, SIG_IGN);
+    struct xb_confusion confusion = { .misses = open_memstream(&misses, &bytes) };
+    int err =
+        xb_confusion_measure(&confusion, &xb_builtin, topology, capacity,
+                             line->csv ? line->csv : folder, &interrupted, show_progress, &why);
+    if (confusion.misses)
+        fclose(confusion.misses);
+    if (!line->csv)
+        remove_rows(folder);
+    xb_confusion_print(stdout, &confusion);
+    if (misses && misses[0])
+        printf("\nSurely seen as another class:\n%s", misses);
+    free(misses);
+    if (err == -EINTR)
+        return XB_EXIT_INTERRUPTED;
+    if (err)
+        fprintf(stderr, "xbound classify: %s\n", why.text);
+    return err ? XB_EXIT_FAILED : XB_EXIT_OK;
+}
+
 static int run(int argc, char **argv)
 {
     struct command_line line = { .output = NULL };
@@ -330,7 +414,8 @@ static int run(int argc, char **argv)
     } else {
         know_machine(&line, topology, &profile);
         line.asked.capacity = &profile.capacity;
-        code = classify(&line, topology, out);
+        code = line.calibrate ? calibrate(&line, topology, &profile.capacity)
+                              : classify(&line, topology, out);
     }
     xb_topology_close(topology);
     if (line.output && fclose(out) != 0 && code == XB_EXIT_OK) {
