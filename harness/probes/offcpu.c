@@ -52,6 +52,8 @@ enum {
 /* A thread took part if it ran this share of what the busiest did. Tickers and idle pools stay below 1
  * to 2 %; of threads that fight for a lock, each gets about as much as any other. */
 #define TOOK_PART (1.0 / 20)
+/* One that mostly sleeps on a timer has to have run this share: fio's main thread looks after its jobs. */
+#define TICKER_TOOK_PART (1.0 / 3)
 
 /* Looks after which the shares of what is waited for are known to about 10 %: half of them. */
 #define LOOKS_HALF 5.0
@@ -552,8 +554,10 @@ static struct account add_up(const struct offcpu *offcpu, uint64_t now_ns)
     for (size_t i = 0; i < offcpu->n_threads; i++) {
         const struct thread *thread = &offcpu->thread[i];
         bool woke = thread->wakes > 0 || thread->run_ns > 0;
+        double least =
+            thread->wait_ns[XB_WAIT_TIMER] > thread->time_ns / 2 ? TICKER_TOOK_PART : TOOK_PART;
         if (thread->time_ns == 0 || (any_woke && !woke) ||
-            (double)thread->run_ns < TOOK_PART * (double)busiest)
+            (double)thread->run_ns < least * (double)busiest)
             continue;
         account.took_part++;
         account.run += (double)thread->run_ns;
