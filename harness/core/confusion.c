@@ -5,6 +5,7 @@
 #include "experiment.h"
 #include "metrics.h"
 #include "observe.h"
+#include "picture.h"
 #include "sink.h"
 
 #include <errno.h>
@@ -72,6 +73,16 @@ static void count(void *context, size_t done, size_t n, const struct xb_summary_
         counting->progress(done, n);
 }
 
+/* Caches as measured where a claim is far from it: what a guest claims can be the whole host's. */
+static struct xb_caches caches_of(const struct xb_capacity *capacity,
+                                  const struct xb_topology *topology)
+{
+    struct xb_picture picture;
+    for (int level = 0; level < XB_CACHE_LEVELS; level++)
+        picture.capacity[level] = capacity->bytes[XB_LEVEL_L1 + level];
+    return xb_picture_caches(&picture, topology);
+}
+
 int xb_confusion_measure(struct xb_confusion *confusion, const struct xb_registry *registry,
                          const struct xb_topology *topology, const struct xb_capacity *capacity,
                          const char *directory, const volatile sig_atomic_t *stop,
@@ -95,6 +106,7 @@ int xb_confusion_measure(struct xb_confusion *confusion, const struct xb_registr
         struct xb_tally tally;
         xb_spec_init(&spec);
         spec.quick = true;
+        spec.caches = caches_of(capacity, topology);
         spec.classes = parts[i].classes;
         spec.workers[spec.n_workers++] = parts[i].workers;
         spec.lanes[spec.n_lanes++] = 1;
