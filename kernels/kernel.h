@@ -69,6 +69,7 @@ struct xb_params {
     const char *file;        /* the user's --file, or NULL: generate one */
     const char *url;         /* the user's --url, or NULL: serve one */
     const char *scratch_dir; /* an existing directory for generated files */
+    const void *recipe;      /* of a kernel that the harness puts together at run time; else NULL */
     char *why;               /* XB_WHY_BYTES: one clause for the user when a callback fails */
 };
 

@@ -3,6 +3,7 @@
 #include "command.h"
 
 #include "../base/parse.h"
+#include "../core/advise.h"
 #include "../core/confusion.h"
 #include "../core/json.h"
 #include "../core/profile.h"
@@ -45,6 +46,16 @@ static const char usage[] =
     "      --csv DIR     also phases.csv, evidence.csv and provenance.csv, in a new or empty "
     "folder;\n"
     "                    scripts/plot.sh DIR draws them\n"
+    "      --advice      predict what 1, 2, 4 ... workers would gain under threads, processes and "
+    "a "
+    "loop,\n"
+    "                    from a mimic whose time divides alike; 4 to 8 s once the command has "
+    "ended\n"
+    "      --verify 'CMD {N}'  advice, and then CMD with each number of workers in place of {N}, "
+    "its\n"
+    "                    output thrown away; 10 s, or three runs of each. Without COMMAND, it "
+    "is\n"
+    "                    watched with two workers\n"
     "      --refresh     measure this machine's caches again (4 s); they are kept below\n"
     "                    ${XDG_CACHE_HOME:-~/.cache}/xbound\n"
     "      --no-cache    measure them, and keep nothing\n"
@@ -63,7 +74,10 @@ struct command_line {
     struct xb_watching asked;
     const struct xb_probe *probes[XB_WATCH_PROBES];
     const char *output, *csv, *list;
-    bool json, phases, refresh, no_cache, calibrate, help;
+    const char *verify;            /* a command with {N} in it */
+    const char *shell[4];          /* it, as what is watched */
+    char filled[XB_TRIAL_COMMAND]; /* with two workers */
+    bool json, phases, refresh, no_cache, calibrate, help, advice;
 };
 
 enum {
@@ -75,7 +89,9 @@ enum {
     OPT_CSV,
     OPT_REFRESH,
     OPT_NO_CACHE,
-    OPT_CALIBRATE
+    OPT_CALIBRATE,
+    OPT_ADVICE,
+    OPT_VERIFY
 };
 
 static void print_help(void)
@@ -133,6 +149,7 @@ static int choose_probes(struct command_line *line)
 /* 0 or an exit code. */
 static int read_option(struct command_line *line, int option, char **argv)
 {
+    struct xb_reason why;
     uint64_t pid;
     switch (option) {
     case 'h':
@@ -177,6 +194,14 @@ static int read_option(struct command_line *line, int option, char **argv)
     case OPT_CALIBRATE:
         line->calibrate = line->refresh = true;
         return 0;
+    case OPT_ADVICE:
+        line->advice = true;
+        return 0;
+    case OPT_VERIFY:
+        line->advice = true;
+        line->verify = optarg;
+        return xb_trial_check(optarg, &why) == 0 ? 0
+                                                 : xb_usage("classify", "--verify: %s", why.text);
     case ':':
         return xb_usage("classify", "option '%s' needs a value; see xbound classify --help",
                         argv[optind - 1]);
@@ -186,6 +211,16 @@ static int read_option(struct command_line *line, int option, char **argv)
                         "options go behind it, or behind --",
                         argv[optind - 1]);
     }
+}
+
+/* With two workers: what one cannot show is whether they hold each other up. */
+static void watch_verified(struct command_line *line)
+{
+    xb_trial_fill(line->verify, 2, line->filled); /* it fits: xb_trial_check() */
+    line->shell[0] = "/bin/sh";
+    line->shell[1] = "-c";
+    line->shell[2] = line->filled;
+    line->asked.argv = line->shell;
 }
 
 /* 0 or an exit code. */
@@ -203,6 +238,8 @@ static int read_command_line(struct command_line *line, int argc, char **argv)
         { "refresh", no_argument, NULL, OPT_REFRESH },
         { "no-cache", no_argument, NULL, OPT_NO_CACHE },
         { "calibrate", no_argument, NULL, OPT_CALIBRATE },
+        { "advice", no_argument, NULL, OPT_ADVICE },
+        { "verify", required_argument, NULL, OPT_VERIFY },
         { "help", no_argument, NULL, 'h' },
         { NULL, 0, NULL, 0 },
     };
@@ -216,10 +253,14 @@ static int read_command_line(struct command_line *line, int argc, char **argv)
         return code;
     if (optind < argc)
         line->asked.argv = (const char *const *)argv + optind;
+    else if (line->verify && !line->asked.pid)
+        watch_verified(line);
     if (line->asked.argv && line->asked.pid)
         return xb_usage("classify", "-p and a command: want one of them");
-    if (line->calibrate && (line->asked.argv || line->asked.pid || line->json || line->list))
-        return xb_usage("classify", "--calibrate: takes no command, -p, --json or --probes");
+    if (line->calibrate &&
+        (line->asked.argv || line->asked.pid || line->json || line->list || line->advice))
+        return xb_usage("classify",
+                        "--calibrate: takes no command, -p, --json, --probes or --advice");
     if (line->calibrate)
         return 0;
     if (!line->asked.argv && !line->asked.pid)
@@ -271,16 +312,22 @@ static bool wants_colour(FILE *out)
     return isatty(fileno(out)) && (!no_color || !no_color[0]) && term && strcmp(term, "dumb") != 0;
 }
 
-/* Whether all of it reached its files. */
+/* Whether all of it reached its files. `advised`: NULL without --advice. */
 static bool report(const struct command_line *line, const struct xb_topology *topology,
-                   const struct xb_watched *watched, FILE *out)
+                   const struct xb_watched *watched, const struct xb_advised *advised, FILE *out)
 {
     struct xb_reason why = { 0 };
     bool good = true;
-    if (line->json)
-        good = xb_json_write(out, xb_watch_json(&line->asked, watched), &why) == 0;
-    else
+    if (line->json) {
+        struct xb_json *object = xb_watch_json(&line->asked, watched);
+        if (advised)
+            xb_json_put(object, "advice", xb_advised_json(advised));
+        good = xb_json_write(out, object, &why) == 0;
+    } else {
         xb_watch_print(out, &line->asked, watched, line->phases, wants_colour(out));
+        if (advised)
+            xb_advised_print(out, advised);
+    }
     if (good && (fflush(out) != 0 || ferror(out)))
         good = xb_because(&why, -EIO, "%s: %s", line->output ? line->output : "the report",
                           strerror(errno)) == 0;
@@ -311,8 +358,17 @@ static int classify(const struct command_line *line, const struct xb_topology *t
     if (xb_watch_run(watch, &watched, &why) != 0) {
         code = refuse(line, &why, line->asked.argv && why.code != -ENOMEM);
     } else {
-        bool good = report(line, topology, &watched, out);
+        bool good = true;
+        struct xb_advised advised;
+        if (!line->advice)
+            good = report(line, topology, &watched, NULL, out);
         code = xb_watch_wait(watch);
+        /* Once it has ended, lest it disturbs what is measured; and not for one that was killed. */
+        if (line->advice && code < 128)
+            xb_advise(&line->asked, &watched, &xb_builtin, topology, line->verify, &advised);
+        if (line->advice)
+            good = report(line, topology, &watched, code < 128 ? &advised : NULL, out) &&
+                   (code >= 128 || xb_advised_well(&advised));
         if (!good && code == XB_EXIT_OK)
             code = XB_EXIT_FAILED;
     }

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Goes from what was watched to advice, and on to the truth. */
+#include "advise.h"
+
+#include "advice_text.h"
+
+#include <math.h>
+#include <signal.h>
+#include <string.h>
+
+#define MEASURE_NS UINT64_C(3500000000)
+#define VERIFY_NS  UINT64_C(10000000000)
+#define HANG_NS    UINT64_C(300000000000)
+
+/* A figure that a probe found, or NaN. */
+static double clue_of(const struct xb_watching *asked, const struct xb_watched *watched,
+                      const char *name)
+{
+    for (size_t i = 0; watched->evidence && i < asked->n_probes; i++)
+        for (size_t k = 0; k < watched->evidence[i].n_clues; k++)
+            if (strcmp(watched->evidence[i].clue[k].name, name) == 0)
+                return watched->evidence[i].clue[k].value;
+    return NAN;
+}
+
+/* CPUs that its threads used or waited for: what a busy machine kept from it is no waiting of its own. */
+static double cpus_of(const struct xb_watching *asked, const struct xb_watched *watched)
+{
+    static const char *const blocked[] = {
+        "unknown_wait_share", "disk_share",   "network_share", "pipe_share",    "lock_share",
+        "timer_share",        "signal_share", "child_share",   "stopped_share",
+    };
+    double cpus = clue_of(asked, watched, "cpus_used");
+    double runnable = clue_of(asked, watched, "runnable_share"), running = 1 - runnable;
+    for (size_t i = 0; i < sizeof blocked / sizeof *blocked; i++)
+        running -= fmax(0, clue_of(asked, watched, blocked[i])); /* 0 where there is none */
+    return running > 0.01 ? cpus * (1 + fmin(runnable / running, 1)) : cpus;
+}
+
+/* The number of workers that the watched command was given, where it is one that is verified. */
+static uint32_t count_in(const struct xb_watching *asked, const char *verify)
+{
+    char line[XB_TRIAL_COMMAND];
+    size_t at = 0;
+    if (!verify || !asked->argv)
+        return 0;
+    bool shell = strcmp(asked->argv[0], "/bin/sh") == 0 && asked->argv[1] && asked->argv[2] &&
+                 !asked->argv[3] && strcmp(asked->argv[1], "-c") == 0;
+    for (size_t i = shell ? 2 : 0; asked->argv[i] && at < sizeof line; i++)
+        at += (size_t)snprintf(line + at, sizeof line - at, "%s%s", at ? " " : "", asked->argv[i]);
+    return at < sizeof line ? xb_trial_match(verify, line) : 0;
+}
+
+/* A mean wait: what its threads did not run, over how often they began to again. */
+static double wait_of(const struct xb_advice_ask *ask, double wakes_per_s)
+{
+    double waiting = ask->threads - ask->cpus;
+    return waiting > 0 && wakes_per_s > 0 ? waiting / wakes_per_s * 1e9 : NAN;
+}
+
+static void verify_at(const char *command, struct xb_advised *out)
+{
+    struct xb_trial_ask ask = {
+        .command = command, .least = 3, .budget_ns = VERIFY_NS, .limit_ns = HANG_NS
+    };
+    const struct xb_advice *advice = &out->advice;
+    for (size_t i = 0; i < advice->n_rows && ask.n < XB_TRIAL_COUNTS; i++)
+        if (strcmp(advice->row[i].model, advice->row[0].model) == 0)
+            ask.workers[ask.n++] = advice->row[i].workers;
+    out->verified = xb_trial_run(&ask, &out->trial, &out->unverified) == 0;
+}
+
+void xb_advise(const struct xb_watching *asked, const struct xb_watched *watched,
+               const struct xb_registry *registry, const struct xb_topology *topology,
+               const char *verify, struct xb_advised *out)
+{
+    struct xb_advice_ask ask = {
+        .judgement = &watched->verdict,
+        .watched_at = count_in(asked, verify),
+        .threads = clue_of(asked, watched, "threads_taking_part"),
+        .cpus = cpus_of(asked, watched),
+        .capacity = asked->capacity,
+        .registry = registry,
+        .topology = topology,
+        .scratch_dir = ".",
+        .budget_ns = MEASURE_NS,
+    };
+    *out = (struct xb_advised){ .model = "threads" };
+    ask.wait_ns = wait_of(&ask, clue_of(asked, watched, "wakes_per_s"));
+    /* One that has more processes than threads beside them does its work in processes. */
+    if (watched->most_processes > 1 && watched->most_threads < 2 * watched->most_processes)
+        out->model = "processes";
+
+    /* The watch has them blocked until it is closed; here nothing is lost by them. */
+    struct sigaction by_default = { .sa_handler = SIG_DFL }, before;
+    sigset_t none, mask;
+    sigemptyset(&none);
+    sigaction(SIGCHLD, &by_default, &before);
+    sigprocmask(SIG_SETMASK, &none, &mask);
+    if (xb_advice_measure(&ask, &out->advice, &out->why) != 0) {
+        if (!out->why.code)
+            out->why.code = -1;
+    } else {
+        out->why = (struct xb_reason){ 0 };
+        if (asked->pid && !out->advice.doubt[0])
+            snprintf(out->advice.doubt, sizeof out->advice.doubt,
+                     "the process ran on beside what was measured");
+        if (verify)
+            verify_at(verify, out);
+    }
+    sigprocmask(SIG_SETMASK, &mask, NULL);
+    sigaction(SIGCHLD, &before, NULL);
+}
+
+void xb_advised_print(FILE *out, const struct xb_advised *advised)
+{
+    if (advised->why.code)
+        fprintf(out, "advice     none: %s\n", advised->why.text);
+    else
+        xb_advice_print(out, &advised->advice, advised->verified ? &advised->trial : NULL,
+                        advised->model);
+    if (advised->unverified.code)
+        fprintf(out, "verified   not: %s\n", advised->unverified.text);
+}
+
+struct xb_json *xb_advised_json(const struct xb_advised *advised)
+{
+    if (!advised->why.code)
+        return xb_advice_json(&advised->advice, advised->verified ? &advised->trial : NULL,
+                              advised->model);
+    struct xb_json *object = xb_json_object();
+    xb_json_put_text(object, "reason", advised->why.text);
+    return object;
+}
+
+bool xb_advised_well(const struct xb_advised *advised)
+{
+    bool good = !advised->why.code && !advised->unverified.code;
+    for (size_t i = 0; advised->verified && i < advised->trial.n; i++)
+        good &= !advised->trial.row[i].why.code;
+    return good;
+}
