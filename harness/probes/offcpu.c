@@ -86,6 +86,7 @@ struct thread {
     uint64_t still_ns;  /* since when it is runnable and its accounts stand still */
     int64_t blocked_ns; /* at the last visit: since the one before */
     uint64_t poll;      /* of the last visit */
+    bool known;         /* visited more than once */
     unsigned cool;      /* visits since it last ran; COOL or more: idle */
     /* In this phase. */
     int64_t time_ns, run_ns, delay_ns, wait_ns[XB_WAITS];
@@ -287,12 +288,16 @@ static void visit(struct offcpu *offcpu, struct thread *thread, bool fresh, uint
      * new one does is looked up when it has been there for a while. */
     if (fresh) {
         thread->state = RUNNING;
-        thread->cool = COOL - 2; /* of a thousand idle ones, each is looked into once */
-    } else if (!(still && thread->state == BLOCKED && offcpu->exact))
+        thread->cool = COOL; /* of a thousand, those that run come forward at their next visit */
+    } else if (still && !thread->known) {
+        thread->known =
+            true; /* looking costs five times as much as this visit: not in the first turn */
+    } else if (!(still && thread->state == BLOCKED && offcpu->exact)) {
         look(offcpu, thread);
+    }
     if (still && thread->state == BLOCKED)
         thread->cool++;
-    else if (!fresh)
+    else if (!still && !fresh)
         thread->cool = 0;
 
     /* Waiting for a CPU enters the account when it gets one. */
@@ -550,7 +555,16 @@ static struct account add_up(const struct offcpu *offcpu, uint64_t now_ns)
         any_woke |= thread->wakes > 0 || thread->run_ns > 0;
         run += (double)thread->run_ns;
         account.threads += thread->time_ns > 0;
+        account.looks += thread->looks;
     }
+    /* Threads and processes that lived between two polls, or whose turn did not come, are only in the sum
+     * of their process. They ran, so whoever did not wake is idle. */
+    double user = more(offcpu->now.user_ticks, offcpu->before.user_ticks) * offcpu->tick_ns;
+    double kernel = more(offcpu->now.kernel_ticks, offcpu->before.kernel_ticks) * offcpu->tick_ns;
+    double unseen = user + kernel - run;
+    if (unseen < 2 * offcpu->tick_ns * (double)(offcpu->now.processes + 1))
+        unseen = 0;
+    any_woke |= unseen > 0;
     for (size_t i = 0; i < offcpu->n_threads; i++) {
         const struct thread *thread = &offcpu->thread[i];
         bool woke = thread->wakes > 0 || thread->run_ns > 0;
@@ -564,18 +578,11 @@ static struct account add_up(const struct offcpu *offcpu, uint64_t now_ns)
         account.delay += (double)thread->delay_ns;
         for (int w = 0; w < XB_WAITS; w++)
             account.wait[w] += (double)thread->wait_ns[w];
-        account.looks += thread->looks;
         account.wakes += thread->wakes;
     }
 
-    /* Threads and processes that lived between two polls are only in the sum of their process. */
-    double user = more(offcpu->now.user_ticks, offcpu->before.user_ticks) * offcpu->tick_ns;
-    double kernel = more(offcpu->now.kernel_ticks, offcpu->before.kernel_ticks) * offcpu->tick_ns;
-    double unseen = user + kernel - run;
-    if (unseen > 2 * offcpu->tick_ns * (double)(offcpu->now.processes + 1)) {
-        account.run += unseen;
-        run += unseen;
-    }
+    account.run += unseen;
+    run += unseen;
     account.all_cpu = run;
     /* Waits too short to be met by a look, but the device moved a sector or more for each. */
     double storage = more(offcpu->now.io.storage_bytes, offcpu->before.io.storage_bytes);

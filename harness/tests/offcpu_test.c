@@ -122,7 +122,8 @@ static struct xb_findings findings_when_ready(void (*body)(void))
     close(ready[1]);
     XB_EXPECT_EQ(read(ready[0], &byte, 1), 1);
     close(ready[0]);
-    watch(pid, 1, 60, &findings);
+    /* The second phase counts: threads that were just made, under sanitizers above all, still set up. */
+    watch(pid, 2, 50, &findings);
     kill(-pid, SIGKILL);
     kill(pid, SIGKILL);
     while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
@@ -274,12 +275,13 @@ static void spin_beside_an_idle_pool(void)
     pthread_t thread;
     for (int i = 0; i < 8; i++)
         pthread_create(&thread, NULL, idle, NULL);
+    say_ready();
     spin();
 }
 
 XB_TEST(Offcpu, ThreadsThatNeverWakeAreLeftOut)
 {
-    struct xb_findings findings = findings_of(spin_beside_an_idle_pool);
+    struct xb_findings findings = findings_when_ready(spin_beside_an_idle_pool);
     expect_largest(&findings, XB_WHOLE_USER, 0, 0);
     XB_EXPECT_NEAR(share_of(&findings, XB_WHOLE_TIME, XB_WHOLE_TIME, XB_BOUND_SYNC, XB_LEVEL_LOCK),
                    0, 1e-9);
@@ -559,14 +561,14 @@ static void many_threads(void)
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, 65536);
     pthread_t thread;
-    for (int i = 0; i < 1500; i++)
+    for (int i = 0; i < 600; i++)
         if (pthread_create(&thread, &attributes, wait_on_an_eventfd, NULL) != 0)
             break;
     say_ready();
     spin();
 }
 
-XB_TEST(Offcpu, ThousandsOfThreadsAreLookedAtInTurns)
+XB_TEST(Offcpu, HundredsOfThreadsAreLookedAtInTurns)
 {
     struct xb_findings findings = findings_when_ready(many_threads);
     expect_largest(&findings, XB_WHOLE_USER, 0, 0);
