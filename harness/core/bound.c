@@ -33,6 +33,9 @@
 #define TRUST_NO_TIME   0.5
 #define TRUST_NO_KERNEL 0.6
 
+/* Less confidence than this is none: a few samples of a program that ended at once. */
+#define CONFIDENCE_LEAST 0.1
+
 /* Confidence of a verdict that just holds; one that is beyond doubt has 1. */
 #define JUST 0.5
 
@@ -319,6 +322,18 @@ static void spread(struct xb_judgement *judged, double share, const struct divis
         }
 }
 
+/* A class that hardly anything speaks for is not named. */
+static void give_up(struct xb_judgement *judged)
+{
+    if (judged->bound == XB_BOUND_UNKNOWN || judged->confidence >= CONFIDENCE_LEAST)
+        return;
+    char seen[sizeof judged->reason];
+    memcpy(seen, judged->reason, sizeof seen);
+    judged->bound = XB_BOUND_UNKNOWN;
+    judged->level = XB_LEVEL_NONE;
+    snprintf(judged->reason, sizeof judged->reason, "too little was seen to tell: %.125s", seen);
+}
+
 void xb_bound_judge(const struct xb_findings *findings, size_t n, struct xb_judgement *out)
 {
     struct division time = divide(findings, n, XB_WHOLE_TIME),
@@ -368,6 +383,7 @@ void xb_bound_judge(const struct xb_findings *findings, size_t n, struct xb_judg
         snprintf(out->reason, sizeof out->reason,
                  "%.0f %% of the time in user mode, and no probe could see what it does there",
                  percent(time.user));
+    give_up(out);
 }
 
 void xb_bound_judge_phases(const struct xb_judgement *phases, const double *seconds, size_t n,
@@ -412,4 +428,5 @@ void xb_bound_judge_phases(const struct xb_judgement *phases, const double *seco
         snprintf(out->reason + length, sizeof out->reason - length, "; %.0f %% of it was %s",
                  percent(of_class[most] / sum), xb_bound_name(most));
     }
+    give_up(out);
 }
