@@ -245,6 +245,8 @@ static void *locked_work(void *argument)
         pthread_mutex_lock(&mutex);
         work(20000000);
         pthread_mutex_unlock(&mutex);
+        /* Long enough for the next one to take it, or one thread would keep all others out. */
+        nanosleep(&(struct timespec){ 0, 500000 }, NULL);
     }
     return argument;
 }
