@@ -552,7 +552,10 @@ static int open_one(const struct xb_scene *scene, void **out, struct xb_reason *
     *out = &seen;
     scene_seen = scene;
     seen.opened++;
-    seen.started = scene->started && scene->n_tasks == 1 && scene->tasks[0].pid == scene->root;
+    /* A sanitizer may add a thread of its own. */
+    seen.started = scene->started && scene->n_tasks >= 1;
+    for (size_t i = 0; i < scene->n_tasks; i++)
+        seen.started &= scene->tasks[i].pid == scene->root;
     return 0;
 }
 

@@ -34,13 +34,22 @@ __attribute__((noreturn, no_sanitize("address", "thread", "undefined"))) static 
         ;
 }
 
-/* A child that chases a random circle of pointers through `bytes` until it is killed. */
+/* A child that chases a random circle of pointers through `bytes` until it is killed. Returns once it
+ * does: laying the circle out would be seen as well. */
 static pid_t spawn_chase(size_t bytes)
 {
     enum { LINE = 64 };
+    int ready[2];
+    char word = 0;
+    if (pipe(ready) != 0)
+        return -1;
     pid_t pid = fork();
-    if (pid != 0)
+    if (pid != 0) {
+        close(ready[1]);
+        XB_EXPECT(pid > 0 && read(ready[0], &word, 1) == 1);
+        close(ready[0]);
         return pid;
+    }
     size_t n = bytes / LINE;
     char *data = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     uint32_t *order = malloc(n * sizeof *order);
@@ -57,6 +66,8 @@ static pid_t spawn_chase(size_t bytes)
     }
     for (size_t i = 0; i < n; i++)
         *(void **)(data + i * LINE) = data + (size_t)order[i] * LINE;
+    if (write(ready[1], &word, 1) != 1)
+        _exit(1);
     chase(data);
 }
 
