@@ -221,6 +221,7 @@ static bool choose(const struct xb_advice *advice, const char *model, size_t *be
 {
     const struct xb_advice_row *row = advice->row;
     bool any = false;
+    *best = 0;
     for (size_t i = 0; i < advice->n_rows; i++) {
         if (!measured(&row[i]) || (model && strcmp(row[i].model, model) != 0))
             continue;
