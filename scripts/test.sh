@@ -43,11 +43,18 @@ cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,portability --inl
     harness/engines harness/exports harness/models harness/probes harness/stats
 scripts/check-layers.sh
 
-# Sanitizers watch races and memory, and a bare build what is missing, not sizes: there the matrix of
-# kernels and models has one size.
+# The preset dev leaves out a size between two others. What a test of scripts, or the whole matrix of kernels, sizes and workers
+# would find again under another compiler or a sanitizer is left out there: clang and a bare build meet each
+# kernel under each model once, address and undefined behaviour need no fifth worker, and races need two.
+scripts='^(ClassifyPrograms|Peers|ReadmeTable)\.'
 for preset in "${presets[@]}"; do
     leave=()
-    case $preset in bare | asan | tsan) leave=(-E '__(64|1024)_KiB') ;; esac
+    case $preset in
+    dev) leave=(-E '__64_KiB') ;;
+    clang | bare) leave=(-E "__(64|1024)_KiB|_KiB_(1|5)_workers|$scripts") ;;
+    asan) leave=(-E "__(64|1024)_KiB|_KiB_5_workers|$scripts") ;;
+    tsan) leave=(-E "__(64|1024)_KiB|_KiB_1_workers|$scripts") ;;
+    esac
     step "preset $preset"
     quiet cmake --preset "$preset"
     quiet cmake --build --preset "$preset" -j "$(nproc)"
