@@ -47,6 +47,10 @@ void xb_confusion_add(struct xb_confusion *confusion, const struct xb_summary_ro
         confusion->unmeasured++;
         return;
     }
+    if (class == XB_CLASS_SYNC && row->lanes < row->workers) {
+        confusion->unseen++;
+        return;
+    }
     bound = as_claimed(class, bound, row->verdict_level);
     confusion->cells[class][bound]++;
     _Static_assert((int)XB_CLASS_CPU == (int)XB_BOUND_CPU &&
@@ -109,7 +113,6 @@ int xb_confusion_measure(struct xb_confusion *confusion, const struct xb_registr
         spec.caches = caches_of(capacity, topology);
         spec.classes = parts[i].classes;
         spec.workers[spec.n_workers++] = parts[i].workers;
-        spec.lanes[spec.n_lanes++] = 1;
         spec.min_time_ns = MIN_TIME_NS;
         spec.max_time_ns = MAX_TIME_NS;
         spec.observe_ns = OBSERVE_NS;
@@ -164,7 +167,7 @@ void xb_confusion_print(FILE *out, const struct xb_confusion *confusion)
     double percent = all ? 100 / (double)all : 0;
     fprintf(out,
             "%zu cells: %.1f %% seen as claimed, %.1f %% mixed or unknown, %.1f %% as another class"
-            "; %zu could not be measured\n",
+            "; %zu could not be measured, in %zu workers wait on one thread, which shows nothing\n",
             all, percent * (double)right, percent * (double)open, percent * (double)wrong,
-            confusion->unmeasured);
+            confusion->unmeasured, confusion->unseen);
 }

@@ -16,6 +16,7 @@ struct xb_confusion {
     /* Cells by the class that the kernel claims and what was seen. */
     size_t cells[XB_CLASSES][XB_BOUND_UNKNOWN + 1];
     size_t unmeasured; /* failed or skipped */
+    size_t unseen;     /* workers that wait for each other on one lane: its thread does not wait */
     FILE *misses;      /* a line for each cell that was surely seen as another class; may be NULL */
 };
 

@@ -93,7 +93,8 @@ void xb_observe_init(struct xb_observation *observation, const struct xb_registr
     };
 }
 
-const char *xb_observe_compare(const struct xb_judgement *judgement, enum xb_class claimed)
+const char *xb_observe_compare(const struct xb_judgement *judgement, enum xb_class claimed,
+                               bool share)
 {
     static const enum xb_bound bound_of[XB_CLASSES] = {
         [XB_CLASS_CPU] = XB_BOUND_CPU,       [XB_CLASS_CACHE] = XB_BOUND_CACHE,
@@ -105,7 +106,7 @@ const char *xb_observe_compare(const struct xb_judgement *judgement, enum xb_cla
         seen = XB_BOUND_CACHE;
     if (seen == bound_of[claimed])
         return "confirmed";
-    if (seen >= XB_BOUNDS || judgement->confidence < SURE)
+    if (seen >= XB_BOUNDS || judgement->confidence < SURE || (share && claimed == XB_CLASS_SYNC))
         return "untested";
     return "contradicted";
 }

@@ -26,7 +26,9 @@ void xb_observe_init(struct xb_observation *observation, const struct xb_registr
 
 /* Whether what was seen is what a kernel of class `claimed` should show: "confirmed", "contradicted"
  * (it was another class, and surely), or "untested": nothing was seen, or nothing to be sure of. A
- * working set that fits the first cache counts as computing, under whatever name. Pure. */
-const char *xb_observe_compare(const struct xb_judgement *judgement, enum xb_class claimed);
+ * working set that fits the first cache counts as computing, under whatever name. `share`: workers share
+ * lanes: while one waits for another its thread works on, so nothing contradicts that they wait. Pure. */
+const char *xb_observe_compare(const struct xb_judgement *judgement, enum xb_class claimed,
+                               bool share);
 
 #endif

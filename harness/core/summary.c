@@ -392,7 +392,8 @@ void xb_summary_observe(struct xb_summary_row *row, enum xb_class claimed,
     row->bound_confidence = judgement->confidence;
     row->verdict_level = level[0] ? level : NULL;
     bool suspect = strcmp(row->status, "suspect") == 0;
-    row->verdict = join(row->verdict, suspect, xb_observe_compare(judgement, claimed));
+    row->verdict = join(row->verdict, suspect,
+                        xb_observe_compare(judgement, claimed, row->lanes < row->workers));
     row->verdict_evidence = evidence;
     snprintf(evidence + used, XB_EVIDENCE_BYTES - used, "%sseen: %s%s%s", used ? "; " : "",
              row->bound, judgement->reason[0] ? ", " : "", judgement->reason);

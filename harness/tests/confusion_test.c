@@ -52,9 +52,27 @@ XB_TEST(Confusion, CountsByClassAndWhatWasSeen)
     fclose(out);
     XB_EXPECT_HAS(text,
                   "5 cells: 40.0 % seen as claimed, 40.0 % mixed or unknown, 20.0 % as another "
-                  "class; 1 could not be measured");
+                  "class; 1 could not be measured, in 0 workers");
     free(text);
     free(misses);
+}
+
+/* Under a loop they are coroutines of one thread. */
+XB_TEST(Confusion, WorkersThatWaitOnOneThreadAreNotHeldAgainstProbes)
+{
+    struct xb_confusion confusion = { .misses = NULL };
+    struct xb_summary_row row;
+    xb_summary_row_clear(&row);
+    row.class = "sync";
+    row.bound = "cpu";
+    row.workers = 2;
+    row.lanes = 1;
+    xb_confusion_add(&confusion, &row);
+    XB_EXPECT_EQ(confusion.unseen, 1);
+    XB_EXPECT_EQ(confusion.cells[XB_CLASS_SYNC][XB_BOUND_CPU], 0);
+    row.lanes = 2;
+    xb_confusion_add(&confusion, &row);
+    XB_EXPECT_EQ(confusion.cells[XB_CLASS_SYNC][XB_BOUND_CPU], 1);
 }
 
 XB_TEST(Confusion, NothingMeasuredIsNoPercentage)

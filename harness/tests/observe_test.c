@@ -24,21 +24,21 @@ static struct xb_judgement seen(enum xb_bound bound, enum xb_level level, double
 XB_TEST(Observe, TheSameClassConfirmsAndAnotherContradicts)
 {
     struct xb_judgement dram = seen(XB_BOUND_MEMORY, XB_LEVEL_DRAM, 0.9);
-    XB_EXPECT_STREQ(xb_observe_compare(&dram, XB_CLASS_MEMORY), "confirmed");
-    XB_EXPECT_STREQ(xb_observe_compare(&dram, XB_CLASS_CPU), "contradicted");
+    XB_EXPECT_STREQ(xb_observe_compare(&dram, XB_CLASS_MEMORY, false), "confirmed");
+    XB_EXPECT_STREQ(xb_observe_compare(&dram, XB_CLASS_CPU, false), "contradicted");
     struct xb_judgement lock = seen(XB_BOUND_SYNC, XB_LEVEL_LOCK, 0.9);
-    XB_EXPECT_STREQ(xb_observe_compare(&lock, XB_CLASS_SYNC), "confirmed");
-    XB_EXPECT_STREQ(xb_observe_compare(&lock, XB_CLASS_IO), "contradicted");
+    XB_EXPECT_STREQ(xb_observe_compare(&lock, XB_CLASS_SYNC, false), "confirmed");
+    XB_EXPECT_STREQ(xb_observe_compare(&lock, XB_CLASS_IO, false), "contradicted");
 }
 
 XB_TEST(Observe, WhatIsNotSureContradictsNobody)
 {
     struct xb_judgement maybe = seen(XB_BOUND_MEMORY, XB_LEVEL_DRAM, 0.3);
-    XB_EXPECT_STREQ(xb_observe_compare(&maybe, XB_CLASS_CPU), "untested");
+    XB_EXPECT_STREQ(xb_observe_compare(&maybe, XB_CLASS_CPU, false), "untested");
     struct xb_judgement mixed = seen(XB_BOUND_MIXED, XB_LEVEL_NONE, 0.9);
-    XB_EXPECT_STREQ(xb_observe_compare(&mixed, XB_CLASS_CPU), "untested");
+    XB_EXPECT_STREQ(xb_observe_compare(&mixed, XB_CLASS_CPU, false), "untested");
     struct xb_judgement unknown = seen(XB_BOUND_UNKNOWN, XB_LEVEL_NONE, 0);
-    XB_EXPECT_STREQ(xb_observe_compare(&unknown, XB_CLASS_CPU), "untested");
+    XB_EXPECT_STREQ(xb_observe_compare(&unknown, XB_CLASS_CPU, false), "untested");
 }
 
 /* A set in the first cache is what a core computes from: both names are right. */
@@ -46,9 +46,17 @@ XB_TEST(Observe, TheFirstCacheIsPartOfComputing)
 {
     struct xb_judgement first = seen(XB_BOUND_CPU, XB_LEVEL_L1, 0.9),
                         none = seen(XB_BOUND_CPU, XB_LEVEL_NONE, 0.9);
-    XB_EXPECT_STREQ(xb_observe_compare(&first, XB_CLASS_CACHE), "confirmed");
-    XB_EXPECT_STREQ(xb_observe_compare(&first, XB_CLASS_CPU), "confirmed");
-    XB_EXPECT_STREQ(xb_observe_compare(&none, XB_CLASS_CACHE), "contradicted");
+    XB_EXPECT_STREQ(xb_observe_compare(&first, XB_CLASS_CACHE, false), "confirmed");
+    XB_EXPECT_STREQ(xb_observe_compare(&first, XB_CLASS_CPU, false), "confirmed");
+    XB_EXPECT_STREQ(xb_observe_compare(&none, XB_CLASS_CACHE, false), "contradicted");
+}
+
+XB_TEST(Observe, WorkersOfOneLaneWaitWithoutAThreadThatDoes)
+{
+    struct xb_judgement computing = seen(XB_BOUND_CPU, XB_LEVEL_NONE, 0.9);
+    XB_EXPECT_STREQ(xb_observe_compare(&computing, XB_CLASS_SYNC, true), "untested");
+    XB_EXPECT_STREQ(xb_observe_compare(&computing, XB_CLASS_SYNC, false), "contradicted");
+    XB_EXPECT_STREQ(xb_observe_compare(&computing, XB_CLASS_IO, true), "contradicted");
 }
 
 /* ---- the row ---- */
