@@ -4,9 +4,9 @@
 
 #include "../../kernels/prng.h"
 #include "../base/clock.h"
+#include "eye.h"
 #include "family.h"
 
-#include <string.h>
 #include <time.h>
 
 /* Looks are 5 to 15 ms apart, at random, lest they keep step with the windows. */
@@ -15,23 +15,21 @@
 /* A judgement less sure than this contradicts nobody. */
 static const double SURE = 0.5;
 
-struct eye {
-    const struct xb_probe *probe;
-    void *opened;
-};
-
-static void close_eye(struct eye *eye)
-{
-    if (eye->probe)
-        eye->probe->close(eye->opened);
-    eye->probe = NULL;
-}
-
 static void see(struct xb_family *family, struct xb_scene *scene)
 {
     xb_family_look(family);
     scene->tasks = family->tasks;
     scene->n_tasks = family->n_tasks;
+}
+
+/* Why a probe fails is in no row: its findings are missing. */
+static void call(struct xb_observation *observation, struct xb_eye *eyes, size_t n,
+                 enum xb_eye_step step)
+{
+    struct xb_reason why;
+    uint64_t now_ns = xb_now_ns();
+    for (size_t i = 0; i < n; i++)
+        xb_eye_call(&eyes[i], step, now_ns, &observation->findings[i], &why);
 }
 
 static void nap(uint64_t ns)
@@ -45,11 +43,10 @@ static void look(struct xb_observer *observer, pid_t pid)
 {
     struct xb_observation *observation = (struct xb_observation *)observer;
     const struct xb_registry *registry = observation->registry;
-    struct eye eyes[XB_OBSERVE_PROBES] = { { NULL, NULL } };
+    struct xb_eye eyes[XB_OBSERVE_PROBES] = { { .probe = NULL } };
     struct xb_family family;
     struct xb_reason why;
     observation->looked = false;
-    memset(observation->findings, 0, sizeof observation->findings);
     if (xb_family_open(&family, pid, false, &why) != 0) {
         xb_family_close(&family);
         return;
@@ -57,29 +54,19 @@ static void look(struct xb_observer *observer, pid_t pid)
     struct xb_scene scene = { .root = pid, .capacity = observation->capacity };
     see(&family, &scene);
     size_t n = registry->n_probes < XB_OBSERVE_PROBES ? registry->n_probes : XB_OBSERVE_PROBES;
-    for (size_t i = 0; i < n; i++) {
-        const struct xb_probe *probe = registry->probes[i];
-        if (!probe->on_request && probe->probe(&why) == 0 &&
-            probe->open(&scene, &eyes[i].opened, &why) == 0)
-            eyes[i].probe = probe;
-    }
-    uint64_t now_ns = xb_now_ns(), prng = now_ns, end_ns = now_ns + observation->time_ns;
     for (size_t i = 0; i < n; i++)
-        if (eyes[i].probe && eyes[i].probe->begin(eyes[i].opened, now_ns) != 0)
-            close_eye(&eyes[i]);
-    while ((now_ns = xb_now_ns()) < end_ns && scene.n_tasks) {
+        if (!registry->probes[i]->on_request)
+            xb_eye_open(&eyes[i], registry->probes[i], &scene, &why);
+    uint64_t begin_ns = xb_now_ns(), prng = begin_ns, end_ns = begin_ns + observation->time_ns;
+    call(observation, eyes, n, XB_EYE_BEGIN);
+    while (xb_now_ns() < end_ns && scene.n_tasks) {
         nap(LOOK_NS / 2 + xb_prng_below(&prng, LOOK_NS));
         see(&family, &scene);
-        for (size_t i = 0; i < n; i++)
-            if (eyes[i].probe && eyes[i].probe->poll(eyes[i].opened, xb_now_ns()) != 0)
-                close_eye(&eyes[i]);
+        call(observation, eyes, n, XB_EYE_POLL);
     }
-    for (size_t i = 0; i < n; i++) {
-        if (eyes[i].probe &&
-            eyes[i].probe->end(eyes[i].opened, xb_now_ns(), &observation->findings[i], &why) != 0)
-            observation->findings[i] = (struct xb_findings){ .n_parts = 0 };
-        close_eye(&eyes[i]);
-    }
+    call(observation, eyes, n, XB_EYE_END);
+    for (size_t i = 0; i < n; i++)
+        xb_eye_close(&eyes[i]);
     xb_family_close(&family);
     xb_bound_judge(observation->findings, n, &observation->judgement);
     observation->looked = true;

@@ -9,6 +9,7 @@
 #include "../../kernels/prng.h"
 #include "../base/clock.h"
 #include "../base/rooted.h"
+#include "eye.h"
 #include "family.h"
 
 #include <errno.h>
@@ -47,12 +48,9 @@ enum { PHASES_TO_LAST = 3 };
 enum { PHASES_TO_SKIP = 4 };
 
 struct eye {
-    const struct xb_probe *probe;
-    void *opened;
-    bool open;
-    uint64_t cpu_ns; /* of ours, in its calls */
-    double said_s;   /* what it says that it took of the program's */
-    size_t age;      /* phases since it last divided user mode */
+    struct xb_eye eye;
+    double said_s; /* what it says that it took of the program's CPU time */
+    size_t age;    /* phases since it last divided user mode */
 };
 
 /* The best witness for a class: the phase of it that rests on most samples. */
@@ -212,25 +210,15 @@ static void look(struct xb_watch *watch)
 
 static void open_probes(struct xb_watch *watch)
 {
-    for (size_t i = 0; i < watch->asked.n_probes; i++) {
-        struct eye *eye = &watch->eye[i];
-        struct xb_reason *why = &watch->out.without[i];
-        eye->probe = watch->asked.probes[i];
-        if (eye->probe->probe(why) == 0 &&
-            eye->probe->open(&watch->scene, &eye->opened, why) == 0) {
-            eye->open = true;
-            *why = (struct xb_reason){ 0 };
-        } else if (!why->code) {
-            xb_because(why, -EIO, "it cannot work here, and does not say why");
-        }
-    }
+    for (size_t i = 0; i < watch->asked.n_probes; i++)
+        xb_eye_open(&watch->eye[i].eye, watch->asked.probes[i], &watch->scene,
+                    &watch->out.without[i]);
 }
 
-static void close_probe(struct eye *eye)
+static void close_probes(struct xb_watch *watch)
 {
-    if (eye->open)
-        eye->probe->close(eye->opened);
-    eye->open = false;
+    for (size_t i = 0; i < watch->asked.n_probes; i++)
+        xb_eye_close(&watch->eye[i].eye);
 }
 
 int xb_watch_open(const struct xb_watching *asked, struct xb_watch **out, struct xb_reason *why)
@@ -334,36 +322,10 @@ static void nap(struct xb_watch *watch, uint64_t until_ns)
 
 /* ---- watching ---- */
 
-static void fail_probe(struct xb_watch *watch, size_t i, int err, const struct xb_reason *why)
+static void call_probes(struct xb_watch *watch, enum xb_eye_step step, uint64_t now_ns)
 {
-    if (why && why->text[0])
-        watch->out.without[i] = *why;
-    else
-        xb_because(&watch->out.without[i], err, "it failed while watching: %s", strerror(-err));
-    close_probe(&watch->eye[i]);
-}
-
-enum step { BEGIN, POLL, END };
-
-static void call_probes(struct xb_watch *watch, enum step step, uint64_t now_ns)
-{
-    uint64_t begin_ns = xb_thread_cpu_ns(), end_ns;
-    for (size_t i = 0; i < watch->asked.n_probes; i++, begin_ns = end_ns) {
-        struct eye *eye = &watch->eye[i];
-        struct xb_reason why = { 0 };
-        end_ns = begin_ns;
-        if (step == END)
-            watch->findings[i] = (struct xb_findings){ .overhead = NAN };
-        if (!eye->open)
-            continue;
-        int err = step == BEGIN  ? eye->probe->begin(eye->opened, now_ns)
-                  : step == POLL ? eye->probe->poll(eye->opened, now_ns)
-                                 : eye->probe->end(eye->opened, now_ns, &watch->findings[i], &why);
-        if (err)
-            fail_probe(watch, i, err, &why);
-        end_ns = xb_thread_cpu_ns();
-        eye->cpu_ns += end_ns - begin_ns;
-    }
+    for (size_t i = 0; i < watch->asked.n_probes; i++)
+        xb_eye_call(&watch->eye[i].eye, step, now_ns, &watch->findings[i], &watch->out.without[i]);
 }
 
 /* Whether watching is over at `now_ns`. */
@@ -401,7 +363,7 @@ static bool look_on(struct xb_watch *watch, uint64_t until_ns)
         bool was_over = watch->is_over && !watch->reaped;
         if (begin_ns >= watch->next_look_ns || was_over)
             look(watch);
-        call_probes(watch, POLL, begin_ns);
+        call_probes(watch, XB_EYE_POLL, begin_ns);
         reap(watch); /* after probes had a last look at the dead */
         if (watch->is_over)
             look(watch);
@@ -428,7 +390,8 @@ static void carry_on(struct xb_watch *watch)
         if (now->weight[XB_WHOLE_USER] > 0) {
             *last = *now;
             eye->age = 0;
-        } else if (eye->open && last->weight[XB_WHOLE_USER] > 0 && ++eye->age <= PHASES_TO_LAST) {
+        } else if (eye->eye.is_open && last->weight[XB_WHOLE_USER] > 0 &&
+                   ++eye->age <= PHASES_TO_LAST) {
             now->weight[XB_WHOLE_USER] = ldexp(last->weight[XB_WHOLE_USER], -(int)eye->age);
             for (size_t j = 0; j < last->n_parts; j++)
                 if (last->part[j].of == XB_WHOLE_USER)
@@ -524,7 +487,7 @@ static void sum_up(struct xb_watch *watch, uint64_t own_cpu_ns)
     double paid_s = out->watch_cpu_s;
     for (size_t i = 0; i < watch->asked.n_probes;
          i++) /* some count what their calls took, some not */
-        paid_s += fmax(0, watch->eye[i].said_s - (double)watch->eye[i].cpu_ns / 1e9);
+        paid_s += fmax(0, watch->eye[i].said_s - (double)watch->eye[i].eye.cpu_ns / 1e9);
     /* What sleeps is not slowed down by what we do meanwhile. */
     double base_s = fmax(out->cpu_s, out->seconds);
     out->overhead = base_s > 0 ? paid_s / base_s : NAN;
@@ -542,7 +505,7 @@ int xb_watch_run(struct xb_watch *watch, struct xb_watched *out, struct xb_reaso
 {
     uint64_t cpu_before_ns = xb_thread_cpu_ns();
     watch->begin_ns = xb_now_ns();
-    call_probes(watch, BEGIN, watch->begin_ns);
+    call_probes(watch, XB_EYE_BEGIN, watch->begin_ns);
     int err = release(watch, why);
     if (!err)
         note_status(watch);
@@ -551,17 +514,16 @@ int xb_watch_run(struct xb_watch *watch, struct xb_watched *out, struct xb_reaso
         uint64_t cpu_ns = xb_family_cpu_ns(&watch->family);
         over = look_on(watch, begin_ns + phase_ns(watch));
         uint64_t end_ns = xb_now_ns();
-        call_probes(watch, END, end_ns);
+        call_probes(watch, XB_EYE_END, end_ns);
         err = keep_phase(watch, (double)(begin_ns - watch->begin_ns) / 1e9,
                          (double)(end_ns - begin_ns) / 1e9,
                          xb_family_cpu_ns(&watch->family) - cpu_ns, why);
         begin_ns = end_ns;
         if (!over)
-            call_probes(watch, BEGIN, end_ns);
+            call_probes(watch, XB_EYE_BEGIN, end_ns);
     }
     sum_up(watch, xb_thread_cpu_ns() - cpu_before_ns);
-    for (size_t i = 0; i < watch->asked.n_probes; i++)
-        close_probe(&watch->eye[i]); /* the command pays no more while it runs on */
+    close_probes(watch); /* the command pays no more while it runs on */
     *out = watch->out;
     return err;
 }
@@ -599,8 +561,7 @@ void xb_watch_close(struct xb_watch *watch)
 {
     if (!watch)
         return;
-    for (size_t i = 0; i < watch->asked.n_probes; i++)
-        close_probe(&watch->eye[i]);
+    close_probes(watch);
     if (watch->go >= 0) { /* a child that still waits ends now */
         close(watch->go);
         if (watch->root > 0)
