@@ -276,41 +276,25 @@ static int read_command_line(struct command_line *line, int argc, char **argv)
 
 /* ---- what is measured of the machine ---- */
 
-static void measure_machine(const struct xb_topology *topology, struct xb_profile *profile)
+static void say_measuring(void)
 {
-    struct xb_reason why;
-    struct sigaction by_default = { .sa_handler = SIG_DFL }, before;
     if (isatty(STDERR_FILENO))
         fputs("xbound classify: measuring this machine's caches, once (4 s)\n", stderr);
-    sigaction(SIGCHLD, &by_default, &before); /* where it is ignored, no cell could be reaped */
-    xb_profile_measure(&xb_builtin, topology, NULL, profile, &why);
-    sigaction(SIGCHLD, &before, NULL);
-    if (why.code && why.code != -ERANGE)
-        fprintf(stderr, "xbound classify: the picture of the caches is not complete: %s\n",
-                why.text);
 }
 
-/* From the file that is kept, if it may be used and can. Without one all works, but takes longer. */
 static void know_machine(const struct command_line *line, const struct xb_topology *topology,
                          struct xb_profile *profile)
 {
-    char path[PATH_MAX];
     struct xb_reason why;
-    bool keep = !line->no_cache && xb_profile_path(topology, path, &why) == 0;
-    if (keep && !line->refresh && xb_profile_load(path, profile, &why) == 0)
-        return;
-    measure_machine(topology, profile);
-    if (keep && xb_profile_save(path, profile, &why) != 0)
-        fprintf(stderr, "xbound classify: what was measured is not kept: %s\n", why.text);
+    enum xb_profile_use use = line->no_cache  ? XB_PROFILE_APART
+                              : line->refresh ? XB_PROFILE_ANEW
+                                              : XB_PROFILE_KEPT;
+    xb_profile_get(use, &xb_builtin, topology, NULL, say_measuring, profile, &why);
+    if (why.code)
+        fprintf(stderr, "xbound classify: the profile of this machine: %s\n", why.text);
 }
 
 /* ---- the report ---- */
-
-static bool wants_colour(FILE *out)
-{
-    const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
-    return isatty(fileno(out)) && (!no_color || !no_color[0]) && term && strcmp(term, "dumb") != 0;
-}
 
 /* Whether all of it reached its files. `advised`: NULL without --advice. */
 static bool report(const struct command_line *line, const struct xb_topology *topology,
@@ -324,7 +308,7 @@ static bool report(const struct command_line *line, const struct xb_topology *to
             xb_json_put(object, "advice", xb_advised_json(advised));
         good = xb_json_write(out, object, &why) == 0;
     } else {
-        xb_watch_print(out, &line->asked, watched, line->phases, wants_colour(out));
+        xb_watch_print(out, &line->asked, watched, line->phases, xb_wants_colour(out));
         if (advised)
             xb_advised_print(out, advised);
     }

@@ -3,7 +3,11 @@
 #define XB_COMMANDS_COMMAND_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 /* Exit codes of every command; documented in README.md. */
 enum xb_exit {
@@ -37,6 +41,13 @@ __attribute__((format(printf, 2, 3))) static inline int xb_usage(const char *com
     fputc('\n', stderr);
     va_end(args);
     return XB_EXIT_USAGE;
+}
+
+/* Whether `out` is a terminal that shows colours, and the user wants them: https://no-color.org */
+static inline bool xb_wants_colour(FILE *out)
+{
+    const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
+    return isatty(fileno(out)) && (!no_color || !no_color[0]) && term && strcmp(term, "dumb") != 0;
 }
 
 #endif

@@ -325,18 +325,11 @@ static int print_csv(const struct xb_findings *findings)
     return rc;
 }
 
-static bool wants_colour(void)
-{
-    const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
-    return isatty(STDOUT_FILENO) && (!no_color || !no_color[0]) && term &&
-           strcmp(term, "dumb") != 0;
-}
-
 static void print_text(const struct xb_findings *findings)
 {
     static const char *const colours[] = { "\033[32m", "\033[33m", "\033[31m" };
     size_t counts[3] = { 0 };
-    bool colour = wants_colour();
+    bool colour = xb_wants_colour(stdout);
     for (size_t i = 0; i < findings->n; i++) {
         const struct xb_finding *f = &findings->list[i];
         if (i == 0 || strcmp(f->group, f[-1].group) != 0)

@@ -258,17 +258,11 @@ static const struct xb_capacity *capacity_of(const struct xb_spec *spec,
                                              const struct xb_topology *topology,
                                              struct xb_profile *profile)
 {
-    char path[PATH_MAX];
-    struct xb_reason why = { 0 };
+    struct xb_reason why;
     if (!spec->observe_ns)
         return NULL;
-    bool has_path = xb_profile_path(topology, path, &why) == 0;
-    if (has_path && xb_profile_load(path, profile, &why) == 0)
-        return &profile->capacity;
-    int err = xb_profile_measure(&xb_builtin, topology, &interrupted, profile, &why);
-    if (!err && has_path)
-        err = xb_profile_save(path, profile, &why);
-    if (err && !interrupted)
+    xb_profile_get(XB_PROFILE_KEPT, &xb_builtin, topology, &interrupted, NULL, profile, &why);
+    if (why.code && !interrupted)
         fprintf(stderr, "xbound run: the profile of this machine: %s\n", why.text);
     return &profile->capacity;
 }

@@ -203,3 +203,25 @@ int xb_profile_measure(const struct xb_registry *registry, const struct xb_topol
     profile->took_s = picture.took_s;
     return 0;
 }
+
+void xb_profile_get(enum xb_profile_use use, const struct xb_registry *registry,
+                    const struct xb_topology *topology, const volatile sig_atomic_t *stop,
+                    void (*measuring)(void), struct xb_profile *profile, struct xb_reason *why)
+{
+    char path[PATH_MAX];
+    struct xb_reason unkept = { 0 };
+    struct sigaction by_default = { .sa_handler = SIG_DFL }, before;
+    bool keep = use != XB_PROFILE_APART && xb_profile_path(topology, path, &unkept) == 0;
+    *why = (struct xb_reason){ 0 };
+    if (keep && use == XB_PROFILE_KEPT && xb_profile_load(path, profile, &unkept) == 0)
+        return;
+    if (measuring)
+        measuring();
+    sigaction(SIGCHLD, &by_default, &before); /* where it is ignored, no cell could be reaped */
+    int err = xb_profile_measure(registry, topology, stop, profile, why);
+    sigaction(SIGCHLD, &before, NULL);
+    if (why->code == -ERANGE) /* a last level larger than any set that fits: nothing is amiss */
+        *why = (struct xb_reason){ 0 };
+    if (!err && keep && xb_profile_save(path, profile, &unkept) != 0 && !why->code)
+        xb_because(why, unkept.code, "what was measured is not kept: %s", unkept.text);
+}

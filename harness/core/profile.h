@@ -40,4 +40,17 @@ int xb_profile_measure(const struct xb_registry *registry, const struct xb_topol
                        const volatile sig_atomic_t *stop, struct xb_profile *profile,
                        struct xb_reason *why);
 
+enum xb_profile_use {
+    XB_PROFILE_KEPT,  /* the one that is kept, where there is one */
+    XB_PROFILE_ANEW,  /* measured, and kept from now on */
+    XB_PROFILE_APART, /* measured, and not kept */
+};
+
+/* The profile of this machine: from its file, or else measured. `measuring` (may be NULL) is called
+ * before that, as it takes seconds. `why`: code 0, or what is missing: a level that could not be
+ * measured, or why it is not kept; what is known stands in `profile` all the same. Not reentrant. */
+void xb_profile_get(enum xb_profile_use use, const struct xb_registry *registry,
+                    const struct xb_topology *topology, const volatile sig_atomic_t *stop,
+                    void (*measuring)(void), struct xb_profile *profile, struct xb_reason *why);
+
 #endif
