@@ -140,17 +140,11 @@ static uint64_t cpu_ns(const struct rusage *usage)
 static int judge_end(const struct xb_commands *commands, enum which which, int status, int said,
                      struct xb_reason *why)
 {
-    char words[120] = "";
-    ssize_t n = pread(said, words, sizeof words - 1, 0);
-    words[n > 0 ? n : 0] = '\0';
-    words[strcspn(words, "\r\n")] = '\0';
-    for (char *at = words; *at; at++)
-        if ((unsigned char)*at < ' ')
-            *at = '?';
+    char words[120];
+    ssize_t n = xb_child_said(said, words, sizeof words);
     const char *and = words[0] ? "; it printed: " : "";
-    /* A shell that did not become the command tells of its death by 128 and the signal. */
-    int killed = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status) - 128;
-    if (killed > 0 && killed < NSIG)
+    int killed = xb_child_killed(status);
+    if (killed)
         return blame(commands, which, -ECHILD, why, "crashed: signal %d (%s)%s%s", killed,
                      strsignal(killed), and, words);
     if (WEXITSTATUS(status) != 0)

@@ -116,16 +116,11 @@ static bool wait_for(pid_t pid, const struct xb_trial_ask *ask, int *status)
 
 static int judge_end(const char *line, int status, int said, struct xb_reason *why)
 {
-    char words[100] = "";
-    ssize_t n = pread(said, words, sizeof words - 1, 0);
-    words[n > 0 ? n : 0] = '\0';
-    words[strcspn(words, "\r\n")] = '\0';
-    for (char *at = words; *at; at++)
-        if ((unsigned char)*at < ' ')
-            *at = '?';
+    char words[100];
+    xb_child_said(said, words, sizeof words);
     const char *and = words[0] ? "; it printed: " : "";
-    int killed = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status) - 128;
-    if (killed > 0 && killed < NSIG)
+    int killed = xb_child_killed(status);
+    if (killed)
         return xb_because(why, -ECHILD, "'%.60s' was killed by signal %d (%s)%s%s", line, killed,
                           strsignal(killed), and, words);
     if (WEXITSTATUS(status) != 0)
