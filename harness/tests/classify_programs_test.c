@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Tests scripts/classify-programs.sh: its table and split, its command line, and what it makes of
  * answers. What `xbound classify` says of the programs is for a run to tell, not for a test. */
+#include "spawn.h"
 #include "xbtest.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/wait.h>
 
 #define SCRIPT XB_SOURCE_DIR "/scripts/classify-programs.sh"
 #define TABLE  XB_SOURCE_DIR "/scripts/classify-programs/programs.csv"
@@ -13,24 +13,12 @@
     "schema,name,half,origin,class,accept,level,got,got_level,confidence,share_cpu,share_cache," \
     "share_memory,share_io,share_sync,share_kernel,samples,overhead,verdict,reason,why\n"
 
-/* The exit code of a shell command, in this test's folder. */
+/* What the script leaves for later calls stays in this test's folder. */
 static int shell(const char *command)
 {
-    char line[16384];
-    snprintf(line, sizeof line, "cd '%s' && export TMPDIR=$PWD && %.8000s", xb_test_folder(),
-             command);
-    int status = system(line);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-static FILE *create(const char *name)
-{
-    char path[4096];
-    snprintf(path, sizeof path, "%s/%s", xb_test_folder(), name);
-    FILE *file = fopen(path, "w");
-    if (!file)
-        XB_FAIL("cannot create %s", path);
-    return file;
+    char line[8000];
+    snprintf(line, sizeof line, "export TMPDIR=$PWD && %.7900s", command);
+    return xb_shell(line);
 }
 
 XB_TEST(ClassifyPrograms, TheTableIsWellFormedAndItsSplitIsWhatTheSeedSays)
@@ -111,7 +99,7 @@ XB_TEST(ClassifyPrograms, WrongOptionsAreRefusedBeforeAnythingIsDone)
 
 XB_TEST(ClassifyPrograms, AnswersBecomeFiguresAndEveryMissIsListed)
 {
-    FILE *file = create("programs.csv");
+    FILE *file = xb_create("programs.csv");
     if (!file)
         return;
     fputs(REPORT, file);
@@ -142,7 +130,7 @@ XB_TEST(ClassifyPrograms, ARunWritesARowForEachProgramAndLeavesNothingRunning)
 {
     if (shell("command -v jq >/dev/null"))
         XB_SKIP("jq is not here");
-    FILE *file = create("xbound");
+    FILE *file = xb_create("xbound");
     if (!file)
         return;
     fputs("#!/bin/sh\n"
@@ -158,7 +146,7 @@ XB_TEST(ClassifyPrograms, ARunWritesARowForEachProgramAndLeavesNothingRunning)
           "echo '\"overhead\":0.01,\"seconds\":'$(cat seconds || echo 2)'}' >>\"$out\"\n",
           file);
     fclose(file);
-    file = create("table.csv");
+    file = xb_create("table.csv");
     if (!file)
         return;
     fputs("name,half,class,accept,level,origin,needs,setup,command,why\n"

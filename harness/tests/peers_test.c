@@ -6,25 +6,15 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/wait.h>
 
 #define SCRIPTS XB_SOURCE_DIR "/scripts"
 
-/* The exit code of a shell command, in this test's folder. */
-static int shell(const char *command)
-{
-    char line[16384];
-    snprintf(line, sizeof line, "cd '%s' && %.8000s", xb_test_folder(), command);
-    int status = system(line);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
 XB_TEST(Peers, ListShowsFiguresAndHelpTheOptions)
 {
-    XB_EXPECT_EQ(shell(SCRIPTS "/peers.sh --list >list && grep -q '^flops_dp_1 ' list"), 0);
-    XB_EXPECT_EQ(shell(SCRIPTS "/peers.sh --list --only 'latency_*' >list"), 0);
-    XB_EXPECT_EQ(shell("grep -q '^latency_24kib ' list && ! grep -qv '^latency_' list"), 0);
-    XB_EXPECT_EQ(shell(SCRIPTS "/peers.sh --help | grep -q -- --pairs"), 0);
+    XB_EXPECT_EQ(xb_shell(SCRIPTS "/peers.sh --list >list && grep -q '^flops_dp_1 ' list"), 0);
+    XB_EXPECT_EQ(xb_shell(SCRIPTS "/peers.sh --list --only 'latency_*' >list"), 0);
+    XB_EXPECT_EQ(xb_shell("grep -q '^latency_24kib ' list && ! grep -qv '^latency_' list"), 0);
+    XB_EXPECT_EQ(xb_shell(SCRIPTS "/peers.sh --help | grep -q -- --pairs"), 0);
 }
 
 XB_TEST(Peers, WrongOptionsAreRefusedBeforeAnythingIsDone)
@@ -46,37 +36,39 @@ XB_TEST(Peers, WrongOptionsAreRefusedBeforeAnythingIsDone)
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         char command[256];
         snprintf(command, sizeof command, SCRIPTS "/peers.sh %s >out 2>err", wrong[i]);
-        int code = shell(command);
+        int code = xb_shell(command);
         if (code != 2)
             XB_FAIL("'peers.sh %s' ends with %d", wrong[i], code);
-        XB_EXPECT_EQ(shell("test ! -s out && grep -q '^peers.sh: ' err && test ! -e x"), 0);
-        XB_EXPECT_EQ(shell("test $(wc -l <err) = 1"), 0);
+        XB_EXPECT_EQ(xb_shell("test ! -s out && grep -q '^peers.sh: ' err && test ! -e x"), 0);
+        XB_EXPECT_EQ(xb_shell("test $(wc -l <err) = 1"), 0);
     }
 }
 
 /* A peer is one file: what it needs is named there, and installed for it. */
 XB_TEST(Peers, WhatAPeerNeedsIsInstalledBecauseItsFileSaysSo)
 {
-    XB_EXPECT_EQ(shell("cp -r " SCRIPTS " scripts && ln -s " XB_SOURCE_DIR "/harness harness"), 0);
-    XB_EXPECT_EQ(shell("scripts/install-deps.sh --peers --print >before"), 0);
-    XB_EXPECT_EQ(shell("printf '# xb-peer: xb-no-such (Debian: xb-package)\\n"
-                       "# xb-peer: xb/no-such.h (Debian: xb-headers)\\n"
-                       "# xb-peer: sh (Debian: xb-is-there)\\n' >scripts/peers/new.sh"),
+    XB_EXPECT_EQ(xb_shell("cp -r " SCRIPTS " scripts && ln -s " XB_SOURCE_DIR "/harness harness"),
                  0);
-    XB_EXPECT_EQ(shell("scripts/install-deps.sh --peers --print >after"), 0);
-    XB_EXPECT_EQ(shell("! grep -q ' xb-' before && test $(grep -c ' xb-' after) = 2"), 0);
-    XB_EXPECT_EQ(shell("grep -q ' xb-package$' after && grep -q ' xb-headers$' after"), 0);
+    XB_EXPECT_EQ(xb_shell("scripts/install-deps.sh --peers --print >before"), 0);
+    XB_EXPECT_EQ(xb_shell("printf '# xb-peer: xb-no-such (Debian: xb-package)\\n"
+                          "# xb-peer: xb/no-such.h (Debian: xb-headers)\\n"
+                          "# xb-peer: sh (Debian: xb-is-there)\\n' >scripts/peers/new.sh"),
+                 0);
+    XB_EXPECT_EQ(xb_shell("scripts/install-deps.sh --peers --print >after"), 0);
+    XB_EXPECT_EQ(xb_shell("! grep -q ' xb-' before && test $(grep -c ' xb-' after) = 2"), 0);
+    XB_EXPECT_EQ(xb_shell("grep -q ' xb-package$' after && grep -q ' xb-headers$' after"), 0);
 }
 
 XB_TEST(Peers, EveryFigureNamesWhatItNeedsInItsFile)
 {
-    XB_EXPECT_EQ(shell("for file in " SCRIPTS "/peers/*.sh; do"
-                       "  for what in $(sed -nE 's/^ *needs ([^ ]+) [^ ]+$/\\1/p' $file); do"
-                       "    grep -qE \"^# xb-peer: $what \\(Debian: [a-z0-9.+-]+\\)\\$\" $file ||"
-                       "      { echo \"$file: $what\"; exit 1; }"
-                       "  done;"
-                       "done"),
-                 0);
+    XB_EXPECT_EQ(
+        xb_shell("for file in " SCRIPTS "/peers/*.sh; do"
+                 "  for what in $(sed -nE 's/^ *needs ([^ ]+) [^ ]+$/\\1/p' $file); do"
+                 "    grep -qE \"^# xb-peer: $what \\(Debian: [a-z0-9.+-]+\\)\\$\" $file ||"
+                 "      { echo \"$file: $what\"; exit 1; }"
+                 "  done;"
+                 "done"),
+        0);
 }
 
 static double number(const struct xb_table *table, size_t row, const char *column)
@@ -91,7 +83,7 @@ XB_TEST(Peers, PairsBecomeRatiosWithTheirIntervalAndAVerdict)
     snprintf(command, sizeof command,
              "awk -f " SCRIPTS "/csv.awk -f " SCRIPTS "/peers/ratio.awk '%s' >peers.csv",
              xb_test_data("peers_pairs.csv"));
-    XB_EXPECT_EQ(shell(command), 0);
+    XB_EXPECT_EQ(xb_shell(command), 0);
     snprintf(path, sizeof path, "%s/peers.csv", xb_test_folder());
     struct xb_table table;
     XB_EXPECT_EQ(xb_table_open(&table, path), 0);

@@ -1,32 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Tests scripts/readme-table.sh: who wins by how much, and when nobody can be said to. */
+#include "spawn.h"
 #include "xbtest.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 
 #define TABLE XB_SOURCE_DIR "/scripts/readme-table.sh"
-
-/* The exit code of a shell command, in this test's folder. */
-static int shell(const char *command)
-{
-    char line[4096];
-    snprintf(line, sizeof line, "cd '%.2000s' && %.2000s", xb_test_folder(), command);
-    int status = system(line);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-static FILE *create(const char *name)
-{
-    char path[4096];
-    snprintf(path, sizeof path, "%s/%s", xb_test_folder(), name);
-    FILE *file = fopen(path, "w");
-    if (!file)
-        XB_FAIL("%s: cannot be written", path);
-    return file;
-}
 
 static const char *const rows[] = {
     /* kernel, class, model, engine, workers, lanes, status, reason, rate, lo, hi */
@@ -49,12 +30,12 @@ static const char *const rows[] = {
 /* Writes the run, and its table to "table". */
 static void tell(const char *options)
 {
-    FILE *file = create("provenance.csv");
+    FILE *file = xb_create("provenance.csv");
     if (!file)
         return;
     fputs("schema,key,value\n1,pus,2\n", file);
     fclose(file);
-    file = create("summary.csv");
+    file = xb_create("summary.csv");
     if (!file)
         return;
     fputs("kernel,class,model,engine,workers,lanes,status,reason,items_per_s,items_per_s_lo,"
@@ -65,14 +46,14 @@ static void tell(const char *options)
     fclose(file);
     char command[1024];
     snprintf(command, sizeof command, TABLE " . %s >table", options);
-    XB_EXPECT_EQ(shell(command), 0);
+    XB_EXPECT_EQ(xb_shell(command), 0);
 }
 
 static void expect_line(const char *line)
 {
     char command[1024];
     snprintf(command, sizeof command, "grep -qxF -- '%s' table || { cat table; false; }", line);
-    if (shell(command) != 0)
+    if (xb_shell(command) != 0)
         XB_FAIL("the table above lacks: %s", line);
 }
 
@@ -98,15 +79,15 @@ XB_TEST(ReadmeTable, WorkOfIoIsComparedAtManyWorkersWithTheBestEngine)
 {
     tell("io/d nothing/there");
     expect_line("| io/d | 64 | 1.00 [0.98, 1.02] blocking | **3.00** [2.90, 3.10] epoll |");
-    XB_EXPECT_EQ(shell("! grep -q there table"), 0);
+    XB_EXPECT_EQ(xb_shell("! grep -q there table"), 0);
 }
 
 XB_TEST(ReadmeTable, WrongUseIsRefused)
 {
-    XB_EXPECT_EQ(shell(TABLE " 2>err"), 2);
-    XB_EXPECT_EQ(shell("grep -q 'want RUN' err"), 0);
-    XB_EXPECT_EQ(shell(TABLE " --frobnicate 2>err"), 2);
-    XB_EXPECT_EQ(shell(TABLE " nowhere 2>err"), 2);
-    XB_EXPECT_EQ(shell("grep -q 'nowhere/summary.csv: no such file' err"), 0);
-    XB_EXPECT_EQ(shell(TABLE " --help | grep -q Usage"), 0);
+    XB_EXPECT_EQ(xb_shell(TABLE " 2>err"), 2);
+    XB_EXPECT_EQ(xb_shell("grep -q 'want RUN' err"), 0);
+    XB_EXPECT_EQ(xb_shell(TABLE " --frobnicate 2>err"), 2);
+    XB_EXPECT_EQ(xb_shell(TABLE " nowhere 2>err"), 2);
+    XB_EXPECT_EQ(xb_shell("grep -q 'nowhere/summary.csv: no such file' err"), 0);
+    XB_EXPECT_EQ(xb_shell(TABLE " --help | grep -q Usage"), 0);
 }

@@ -284,3 +284,21 @@ size_t xb_table_count(const struct xb_table *table, const char *column, const ch
     }
     return n;
 }
+
+int xb_shell(const char *command)
+{
+    char line[16384];
+    snprintf(line, sizeof line, "cd '%s' && %.8000s", xb_test_folder(), command);
+    int status = system(line);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+FILE *xb_create(const char *name)
+{
+    char path[4096];
+    snprintf(path, sizeof path, "%s/%s", xb_test_folder(), name);
+    FILE *file = fopen(path, "w");
+    if (!file)
+        XB_FAIL("%s: cannot be written", path);
+    return file;
+}

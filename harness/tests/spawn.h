@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <sys/types.h>
 
 struct xb_spawn {
@@ -40,6 +41,12 @@ struct xb_ended *xb_spawn(const struct xb_spawn *what);
 
 /* Waits for one that was started with `background`. */
 void xb_spawn_finish(struct xb_ended *ended);
+
+/* The exit code of a shell command in xb_test_folder(); -1 if it was killed. */
+int xb_shell(const char *command);
+
+/* A file of that name in xb_test_folder(), to write; NULL, and a test failure, where it cannot be made. */
+FILE *xb_create(const char *name);
 
 /* A CSV file with a header, in memory. */
 struct xb_table {

@@ -1,22 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Tests scripts/validate-gil.sh: its command line, and what it makes of an interpreter that will not
  * do. How real Python scales is for a run to tell, not for a test. */
+#include "spawn.h"
 #include "xbtest.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/wait.h>
 
 #define SCRIPT XB_SOURCE_DIR "/scripts/validate-gil.sh"
-
-/* The exit code of a shell command, in this test's folder. */
-static int shell(const char *command)
-{
-    char line[16384];
-    snprintf(line, sizeof line, "cd '%s' && %.8000s", xb_test_folder(), command);
-    int status = system(line);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
 
 XB_TEST(ValidateGil, WrongOptionsAreRefusedBeforeAnythingIsDone)
 {
@@ -25,24 +16,26 @@ XB_TEST(ValidateGil, WrongOptionsAreRefusedBeforeAnythingIsDone)
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         char command[8192];
         snprintf(command, sizeof command, SCRIPT " -o x %s >out 2>err", wrong[i]);
-        int code = shell(command);
+        int code = xb_shell(command);
         if (code != 2)
             XB_FAIL("'validate-gil.sh %s' ends with %d", wrong[i], code);
-        XB_EXPECT_EQ(shell("test ! -s out && grep -q '^validate-gil.sh: ' err && test ! -e x"), 0);
+        XB_EXPECT_EQ(xb_shell("test ! -s out && grep -q '^validate-gil.sh: ' err && test ! -e x"),
+                     0);
     }
 }
 
 XB_TEST(ValidateGil, IsSkippedWithoutACPythonThatHasAGil)
 {
-    XB_EXPECT_EQ(shell("PYTHON=/nowhere/python3 " SCRIPT " -o x 2>err"), 77);
-    XB_EXPECT_EQ(shell("PYTHON=false " SCRIPT " -o x 2>>err"), 77);
-    XB_EXPECT_EQ(shell("test $(grep -c 'skipped: ' err) = 2 && test ! -e x"), 0);
+    XB_EXPECT_EQ(xb_shell("PYTHON=/nowhere/python3 " SCRIPT " -o x 2>err"), 77);
+    XB_EXPECT_EQ(xb_shell("PYTHON=false " SCRIPT " -o x 2>>err"), 77);
+    XB_EXPECT_EQ(xb_shell("test $(grep -c 'skipped: ' err) = 2 && test ! -e x"), 0);
 }
 
 XB_TEST(ValidateGil, AFolderThatIsNotEmptyIsLeftAlone)
 {
-    XB_EXPECT_EQ(shell("mkdir x && touch x/mine"), 0);
+    XB_EXPECT_EQ(xb_shell("mkdir x && touch x/mine"), 0);
     XB_EXPECT_EQ(
-        shell("XBOUND='" XB_TEST_PROGRAM "' PYTHON=$(command -v true) " SCRIPT " -o x 2>err"), 2);
-    XB_EXPECT_EQ(shell("test \"$(ls x)\" = mine && grep -q 'not empty' err"), 0);
+        xb_shell("XBOUND='" XB_TEST_PROGRAM "' PYTHON=$(command -v true) " SCRIPT " -o x 2>err"),
+        2);
+    XB_EXPECT_EQ(xb_shell("test \"$(ls x)\" = mine && grep -q 'not empty' err"), 0);
 }
