@@ -36,6 +36,11 @@
 /* Less confidence than this is none: a few samples of a program that ended at once. */
 #define CONFIDENCE_LEAST 0.1
 
+/* So many phases there must be for the first, with loading and setting up, to be left out; and so many
+ * equal ones, that is of whose shares so much is the same, for a program to have settled. */
+enum { PHASES_TO_SKIP = 4, PHASES_TO_SETTLE = 3 };
+#define SAME_PHASE 0.7
+
 /* Confidence of a verdict that just holds; one that is beyond doubt has 1. */
 #define JUST 0.5
 
@@ -384,6 +389,34 @@ void xb_bound_judge(const struct xb_findings *findings, size_t n, struct xb_judg
                  "%.0f %% of the time in user mode, and no probe could see what it does there",
                  percent(time.user));
     give_up(out);
+}
+
+/* What the shares of two phases have in common, 0 to 1. */
+static double in_common(const struct xb_judgement *a, const struct xb_judgement *b)
+{
+    double common = 0;
+    for (int bound = 0; bound <= XB_BOUND_UNKNOWN; bound++)
+        common += fmin(a->share[bound], b->share[bound]);
+    return common;
+}
+
+size_t xb_bound_starting(const struct xb_judgement *phases, size_t n, bool goes_on)
+{
+    if (n < PHASES_TO_SKIP)
+        return 0;
+    if (!goes_on)
+        return 1;
+    const struct xb_judgement *last = &phases[n - 1];
+    size_t settled = n - 1;
+    while (settled > 0 && phases[settled - 1].bound == last->bound &&
+           in_common(&phases[settled - 1], last) >= SAME_PHASE)
+        settled--;
+    if (n - settled < PHASES_TO_SETTLE || 2 * (n - settled) < n)
+        return 1;
+    for (size_t i = 1; i < settled; i++) /* it comes and goes */
+        if (phases[i].bound == last->bound)
+            return 1;
+    return settled > 1 ? settled : 1;
 }
 
 void xb_bound_judge_phases(const struct xb_judgement *phases, const double *seconds, size_t n,

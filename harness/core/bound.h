@@ -23,6 +23,11 @@ const char *xb_level_word(enum xb_level level); /* "" for XB_LEVEL_NONE */
  * weight. Pure; cannot fail: without evidence the verdict is XB_BOUND_UNKNOWN. */
 void xb_bound_judge(const struct xb_findings *findings, size_t n, struct xb_judgement *out);
 
+/* How many of a command's first phases are its starting up: of four or more the first; and if it
+ * `goes_on` after the last, all until it changed once and for good, which it has if it then was as it
+ * never was before for half of its phases, three at least. Pure. */
+size_t xb_bound_starting(const struct xb_judgement *phases, size_t n, bool goes_on);
+
 /* One verdict for phases of `seconds` each; the first `skip` of them (starting up) do not count,
  * unless they are all. */
 void xb_bound_judge_phases(const struct xb_judgement *phases, const double *seconds, size_t n,

@@ -44,9 +44,6 @@ static const double STUMP = 0.2; /* of a phase */
  * sampling may be on for a fifth of the time only, and programs mostly go on as they did. */
 enum { PHASES_TO_LAST = 3 };
 
-/* So many phases there must be for the first, with loading and setting up, to be left out. */
-enum { PHASES_TO_SKIP = 4 };
-
 struct eye {
     struct xb_eye eye;
     double said_s; /* what it says that it took of the program's CPU time */
@@ -464,12 +461,12 @@ static void sum_up(struct xb_watch *watch, uint64_t own_cpu_ns)
     struct xb_watched *out = &watch->out;
     struct xb_judgement *phases = calloc(out->n_phases + 1, sizeof *phases);
     double *seconds = calloc(out->n_phases + 1, sizeof *seconds);
-    out->skipped = watch->asked.argv && out->n_phases >= PHASES_TO_SKIP;
     size_t n = phases && seconds ? out->n_phases : 0;
     for (size_t i = 0; i < n; i++) {
         phases[i] = out->phases[i].judgement;
         seconds[i] = out->phases[i].seconds;
     }
+    out->skipped = watch->asked.argv ? xb_bound_starting(phases, n, !watch->reaped) : 0;
     xb_bound_judge_phases(phases, seconds, n, out->skipped, &out->verdict);
     free(phases);
     free(seconds);

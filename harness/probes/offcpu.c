@@ -67,6 +67,16 @@ enum {
 #define WEIGHT_COUNTED 0.6
 #define WEIGHT_GUESSED 0.25
 
+/* Waits are a hint of that if they take this share of the time, or counts explain less of the kernel's
+ * time than that: else the rest divides as the counted part does, which is an under-estimate, since a
+ * call to a socket costs more than the one that is measured. */
+#define WAITS_TELL  0.02
+#define COUNTS_TELL 0.2
+
+/* What was waited for in the phase before counts this much: a client that has kept the CPU busy for a
+ * second works for the same server as before. */
+#define REMEMBERED 0.5
+
 #define SECTOR 512.0 /* bytes */
 
 /* All of the program fits the second cache, so DRAM does not bound it; a cache still may. */
@@ -127,6 +137,7 @@ struct offcpu {
     double tick_ns, page_bytes;
     uint64_t begun_ns, totals_ns, cpu_ns, polls;
     struct totals before, now;
+    double waited[XB_WAITS]; /* of the time of the phases before, the later the more */
     struct machine machine;
 };
 
@@ -628,11 +639,24 @@ static void divide_time(const struct account *account, struct xb_findings *out)
     out->weight[XB_WHOLE_TIME] = (double)account->looks / ((double)account->looks + LOOKS_HALF);
 }
 
+/* What the program waits for when it does, as shares of its time: now, and in the phases before. */
+static double remember_waits(struct offcpu *offcpu, const struct account *account)
+{
+    double sum = 0;
+    for (int w = XB_WAIT_DISK; w <= XB_WAIT_TIMER; w++) {
+        offcpu->waited[w] =
+            REMEMBERED * offcpu->waited[w] + (1 - REMEMBERED) * account->wait[w] / account->time;
+        sum += offcpu->waited[w];
+    }
+    return sum;
+}
+
 /* The kernel's time, by counts of what it was asked to do and what that costs. What is left goes to what
- * the program waits for when it waits, if it ever does. */
-static void divide_kernel(const struct offcpu *offcpu, const struct account *account,
+ * the program waits for when it waits, or else divides as what was counted. */
+static void divide_kernel(struct offcpu *offcpu, const struct account *account,
                           struct xb_findings *out)
 {
+    double waits = remember_waits(offcpu, account);
     double kernel = account->all_cpu * account->kernel_share;
     if (kernel <= 0)
         return;
@@ -640,47 +664,42 @@ static void divide_kernel(const struct offcpu *offcpu, const struct account *acc
     double bytes = more(offcpu->now.io.bytes, offcpu->before.io.bytes);
     double calls = more(offcpu->now.io.calls, offcpu->before.io.calls);
     double storage = more(offcpu->now.io.storage_bytes, offcpu->before.io.storage_bytes);
-    double waits = 0;
-    for (int w = XB_WAIT_DISK; w <= XB_WAIT_TIMER; w++)
-        waits += account->wait[w];
 
     double by_faults = faults * offcpu->costs.fault;
     double by_io = calls * offcpu->costs.call + bytes * offcpu->costs.byte;
     double by_switches = waits > 0 ? (double)account->wakes * SWITCH_NS : 0;
     double counted = by_faults + by_io + by_switches;
     double scale = counted > kernel ? 1 / counted : 1 / kernel;
-    double rest = fmax(0, 1 - counted * scale);
+    double rest = fmax(0, 1 - counted * scale), explained = (by_faults + by_io) * scale;
+    bool counts_tell = waits < WAITS_TELL && explained >= COUNTS_TELL;
+    double more_of_it = counts_tell ? 1 + rest / explained : 1;
 
     xb_add_part(out, (struct xb_part){ .of = XB_WHOLE_KERNEL,
                                        .bound = XB_BOUND_KERNEL,
-                                       .share = by_faults * scale });
+                                       .share = by_faults * scale * more_of_it });
     /* Where the bytes came from: block devices, or else what the program waits for. */
     double disk = bytes > 0 ? fmin(1, storage / bytes) : 0;
-    enum xb_level level = account->wait[XB_WAIT_NETWORK] > account->wait[XB_WAIT_PIPE]
+    enum xb_level level = offcpu->waited[XB_WAIT_NETWORK] > offcpu->waited[XB_WAIT_PIPE]
                               ? XB_LEVEL_NETWORK
                               : XB_LEVEL_NONE;
     xb_add_part(out, (struct xb_part){ .of = XB_WHOLE_KERNEL,
                                        .bound = XB_BOUND_IO,
                                        .level = XB_LEVEL_DISK,
-                                       .share = disk * by_io * scale });
+                                       .share = disk * by_io * scale * more_of_it });
     xb_add_part(out, (struct xb_part){ .of = XB_WHOLE_KERNEL,
                                        .bound = XB_BOUND_IO,
                                        .level = level,
-                                       .share = (1 - disk) * by_io * scale });
-    double guessed = 0;
-    if (waits > 0) {
-        for (int w = XB_WAIT_DISK; w <= XB_WAIT_TIMER; w++)
-            if (account->wait[w] > 0)
-                xb_add_part(out,
-                            part_of_wait(XB_WHOLE_KERNEL, w,
-                                         account->wait[w] / waits * (by_switches * scale + rest)));
-        guessed = rest;
-    } else if (rest > 0) {
+                                       .share = (1 - disk) * by_io * scale * more_of_it });
+    for (int w = XB_WAIT_DISK; w <= XB_WAIT_TIMER; w++)
+        if (offcpu->waited[w] > 0)
+            xb_add_part(out, part_of_wait(XB_WHOLE_KERNEL, w,
+                                          offcpu->waited[w] / waits *
+                                              (by_switches * scale + (counts_tell ? 0 : rest))));
+    if (!counts_tell && !(waits > 0) && rest > 0)
         xb_add_part(out, (struct xb_part){
                              .of = XB_WHOLE_KERNEL, .bound = XB_BOUND_UNKNOWN, .share = rest });
-    }
-    out->weight[XB_WHOLE_KERNEL] =
-        WEIGHT_COUNTED * (1 - rest) + WEIGHT_GUESSED * (guessed > 0 ? rest : 0);
+    double guessed = counts_tell || waits > 0 ? rest : 0;
+    out->weight[XB_WHOLE_KERNEL] = WEIGHT_COUNTED * (1 - rest) + WEIGHT_GUESSED * guessed;
 
     double seconds = kernel / 1e9;
     xb_add_clue(

@@ -5,6 +5,7 @@
 #include "xbtest.h"
 
 #include <math.h>
+#include <string.h>
 
 static struct xb_findings weighing(enum xb_whole whole, double weight)
 {
@@ -241,6 +242,33 @@ XB_TEST(Bound, StartingUpDoesNotCountUnlessThereIsNothingElse)
     XB_EXPECT_NEAR(all.share[XB_BOUND_IO], 0, 1e-9);
     xb_bound_judge_phases(phase, (double[]){ 5, 1, 1 }, 1, 1, &all);
     expect(all, XB_BOUND_IO, XB_LEVEL_DISK);
+}
+
+/* Of phases that each letter stands for: c computing, m memory, i I/O. */
+static size_t starting(const char *classes, bool goes_on)
+{
+    struct xb_judgement phases[16];
+    size_t n = strlen(classes);
+    for (size_t i = 0; i < n; i++) {
+        enum xb_bound bound = classes[i] == 'c'   ? XB_BOUND_CPU
+                              : classes[i] == 'm' ? XB_BOUND_MEMORY
+                                                  : XB_BOUND_IO;
+        phases[i] = (struct xb_judgement){ .bound = bound };
+        phases[i].share[bound] = 1;
+    }
+    return xb_bound_starting(phases, n, goes_on);
+}
+
+XB_TEST(Bound, StartingUpIsAllUntilAProgramThatGoesOnHasSettled)
+{
+    XB_EXPECT_EQ(starting("", true), 0);
+    XB_EXPECT_EQ(starting("icc", true), 0);
+    XB_EXPECT_EQ(starting("cccc", true), 1);
+    XB_EXPECT_EQ(starting("imccc", true), 2);
+    XB_EXPECT_EQ(starting("iimccc", true), 3);
+    XB_EXPECT_EQ(starting("iimccc", false), 1); /* that was all it did */
+    XB_EXPECT_EQ(starting("iiimmcc", true), 1); /* not long enough to say it has settled */
+    XB_EXPECT_EQ(starting("imcmccc", true), 1); /* it comes and goes */
 }
 
 XB_TEST(Bound, PhasesOfTwoClassesInEqualPartsAreMixedAndSaySo)
