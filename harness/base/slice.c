@@ -54,10 +54,17 @@ bool xb_slice_find(struct xb_decoder *decoder, const struct xb_window *window,
         if (!at || !xb_insn_at(decoder, window, at, &before) || before.kind == XB_INSN_JUMP ||
             before.kind == XB_INSN_CALL || before.kind == XB_INSN_SYSCALL)
             return false;
+        const struct xb_step *step = &before.step;
+        bool is_copied = step->op == XB_STEP_MOVE && step->right == reg && step->bytes == 8 &&
+                         step->source_bytes == 8 && is_live(step->to, written);
         written |= before.written;
+        if (is_copied && !(before.written >> reg & 1)) {
+            /* A compiler keeps a pointer that it needs again. */
+            out->root = step->to;
+            found = true;
+        }
         if (!(before.written >> reg & 1))
             continue;
-        const struct xb_step *step = &before.step;
         if (step->op == XB_STEP_NONE || step->to != reg)
             return false;
         back[out->n_steps++] = *step;

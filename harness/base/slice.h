@@ -18,7 +18,7 @@ struct xb_slice {
 
 /* `insn`: which used `reg` and wrote it. The slice goes back over at most XB_SLICE_STEPS instructions,
  * and not over a jump or a call, as one may come from elsewhere. True: it ends in registers that none of
- * the instructions on the way nor `insn` writes.
+ * the instructions on the way nor `insn` writes, or in one that got a copy on the way.
  * Source: Weiser, "Program slicing", ICSE 1981; here of one basic block. */
 bool xb_slice_find(struct xb_decoder *decoder, const struct xb_window *window,
                    const struct xb_insn *insn, uint8_t reg, struct xb_slice *out)

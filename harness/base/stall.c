@@ -83,19 +83,25 @@ static bool is_chase(struct xb_decoder *decoder, const struct xb_window *window,
                      const struct xb_insn *insn, uint8_t reg)
 {
     uint64_t at = insn->at + insn->bytes;
-    if (insn->kind != XB_INSN_LOAD || insn->memory.bytes == 1 || insn->memory.bytes == 2)
+    bool is_around = false; /* back at the top of the loop, on the way down to `insn` */
+    if (insn->kind != XB_INSN_LOAD || insn->memory.bytes < sizeof(void *))
         return false;
     for (int i = 0; i < LOOP_INSNS; i++) {
         struct xb_insn next;
+        if (is_around && at == insn->at)
+            return true;
         if (!xb_insn_at(decoder, window, at, &next))
-            return false;
+            return is_around; /* the loop is longer than what could be read */
         at += next.bytes;
         bool uses = next.has_memory && (next.memory.base == reg || next.memory.index == reg);
         if (uses && next.written >> reg & 1 &&
             next.memory.displacement == insn->memory.displacement)
             return true;
-        if (next.kind == XB_INSN_JUMP && next.target && next.target <= insn->at)
-            return true;
+        if (next.kind == XB_INSN_JUMP && next.target && next.target <= insn->at && !is_around) {
+            is_around = true;
+            at = next.target;
+            continue;
+        }
         if (next.kind == XB_INSN_CALL && !next.target)
             return false;
         if (!uses && next.written >> reg & 1)

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SAMPLES_MAX = 2000000, SLOTS_MIN = 1024 };
+enum { SAMPLES_MAX = 2000000, SLOTS_MIN = 1024, HUGE_PAGE = 2 << 20 };
 
 struct xb_stalls {
     enum xb_skid skid;
@@ -174,16 +174,21 @@ static bool is_mapped(struct xb_stalls *stalls, pid_t pid, uint64_t address)
     return xb_maps_find(&stalls->maps, pid, address);
 }
 
-/* How large the anonymous mapping is that a lost address' base points into. The heap and files hold too
- * many things to tell which. */
+/* How large the anonymous mapping is that a lost address' base points into. Below a huge page with what
+ * follows without a gap: who asks for huge pages (numpy) does so from the first whole one on, and that makes
+ * two mappings of an array. The heap and files hold too many things to tell which. */
 static uint64_t within(const struct xb_stalls *stalls, const struct xb_stall *stall,
                        const struct xb_sample *sample)
 {
     if (!stall->keeps_base || !sample->has_registers)
         return 0;
-    uint64_t base = sample->registers.value[stall->memory.base];
+    uint64_t base = sample->registers.value[stall->memory.base], bytes = 0;
     const struct xb_mapping *mapping = xb_maps_find(&stalls->maps, sample->pid, base);
-    return mapping && !mapping->name[0] ? mapping->end - mapping->start : 0;
+    while (mapping && !mapping->name[0] && bytes < HUGE_PAGE) {
+        bytes += mapping->end - mapping->start;
+        mapping = xb_maps_find(&stalls->maps, sample->pid, mapping->end);
+    }
+    return bytes;
 }
 
 static void know_pid(struct xb_stalls *stalls, pid_t pid)

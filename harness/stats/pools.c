@@ -199,11 +199,12 @@ static void group_pools(const struct xb_touch *touch, size_t n, struct work *wor
 }
 
 /* Writes the addresses that one pool touched, sorted, to `address`; a line that one instruction touches
- * twice in a row only once. Returns how many. */
+ * twice in a row only once. Returns how many. If most are such, those lines are variables, not a set:
+ * they are left out, and `hot_lines` says how many lines they are. */
 static size_t collect(const struct xb_touch *touch, size_t n, struct work *work, size_t pool,
-                      uint64_t *address)
+                      uint64_t *address, size_t *hot_lines)
 {
-    size_t kept = 0;
+    size_t kept = 0, repeated = 0, set = 0;
     memset(work->last, 0xff, work->n_sites * sizeof *work->last);
     for (size_t i = 0; i < n; i++) {
         uint32_t site = work->site_of[i];
@@ -212,10 +213,21 @@ static size_t collect(const struct xb_touch *touch, size_t n, struct work *work,
             continue;
         if (work->last[site] != key)
             address[kept++] = touch[i].address;
+        else
+            work->spare[repeated++] = touch[i].address / XB_LINE_BYTES;
         work->last[site] = key;
     }
     qsort(address, kept, sizeof *address, by_value);
-    return kept;
+    *hot_lines = 0;
+    if (repeated <= kept)
+        return kept;
+    qsort(work->spare, repeated, sizeof *work->spare, by_value);
+    for (size_t i = 0; i < repeated; i++)
+        *hot_lines += !i || work->spare[i] != work->spare[i - 1];
+    for (size_t i = 0; i < kept; i++)
+        if (!count_equal(work->spare, repeated, address[i] / XB_LINE_BYTES))
+            address[set++] = address[i];
+    return set;
 }
 
 /* Peels heavy lines off the n sorted addresses until none is left. Returns how many addresses stay. */
@@ -257,12 +269,14 @@ static void measure_group(const struct xb_touch *touch, size_t n, struct work *w
                 rest.sites++;
             }
         uint64_t *address = work->address + filled;
-        size_t kept = collect(touch, n, work, pool, address);
+        size_t variables;
+        size_t kept = collect(touch, n, work, pool, address, &variables);
+        hot_lines += variables;
         size_t bulk = peel_all(address, kept, work->spare, &hot_lines);
         struct xb_size size = xb_size_of_lines(address, bulk);
-        double weight =
-            (double)touches / (double)kept; /* touches that one that was kept stands for */
-        touches_hot += weight * (double)(kept - bulk);
+        double weight = /* touches that one that was kept stands for */
+            variables || !kept ? 1 : (double)touches / (double)kept;
+        touches_hot += (double)touches - weight * (double)bulk;
         touches_rest += weight * (double)bulk;
         lines.bytes += size.bytes;
         lines.pairs += size.pairs;
@@ -281,7 +295,8 @@ static void measure_group(const struct xb_touch *touch, size_t n, struct work *w
         hot.size.bytes = (double)hot_lines * XB_LINE_BYTES;
         out[(*n_out)++] = hot;
     }
-    out[(*n_out)++] = rest;
+    if (rest.touches)
+        out[(*n_out)++] = rest;
 }
 
 int xb_working_sets(const struct xb_touch *touch, size_t n, struct xb_pool *pool, size_t *n_pools)

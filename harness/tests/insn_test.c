@@ -295,6 +295,30 @@ XB_TEST(Slice, RecoversAnOverwrittenIndex)
     xb_decoder_close(decoder);
 }
 
+XB_TEST(Slice, ACopyThatWasKeptIsTheRegister)
+{
+    struct xb_decoder *decoder = open_decoder(XB_CODE_X86_64);
+    if (!decoder)
+        return;
+    /* call +0; mov %rax,%r8; mov 8(%rax),%eax; nop */
+    static const uint8_t code[] = { 0xe8, 0, 0, 0, 0, 0x49, 0x89, 0xc0, 0x8b, 0x40, 0x08, 0x90 };
+    struct xb_stall stall;
+    struct xb_registers now = { { 0 } };
+    now.value[XB_X86_R8] = 0x7f0000000040;
+    xb_stall_find(decoder, &(struct xb_window){ code, AT, sizeof code }, AT + 11, XB_SKID_NEXT,
+                  &stall);
+    XB_EXPECT_EQ(stall.from, XB_ADDRESS_SLICE);
+    uint64_t address = 0;
+    XB_EXPECT(xb_stall_address(&stall, &now, 0, &address));
+    XB_EXPECT_EQ(address, 0x7f0000000048);
+    /* mov %rax,%r8; inc %r8; mov 8(%rax),%eax: a copy that is changed is none */
+    static const uint8_t changed[] = { 0x49, 0x89, 0xc0, 0x49, 0xff, 0xc0, 0x8b, 0x40, 0x08, 0x90 };
+    xb_stall_find(decoder, &(struct xb_window){ changed, AT, sizeof changed }, AT + 9, XB_SKID_NEXT,
+                  &stall);
+    XB_EXPECT_EQ(stall.from, XB_ADDRESS_LOST);
+    xb_decoder_close(decoder);
+}
+
 XB_TEST(Slice, StopsAtAJumpAndAtWhatItCannotUndo)
 {
     struct xb_decoder *decoder = open_decoder(XB_CODE_X86_64);
@@ -344,6 +368,30 @@ XB_TEST(Stall, AChaseGivesTheAddressOfItsNextLoad)
     XB_EXPECT_EQ(address, 0x7f0000000048);
     now.value[XB_X86_AX] = 0; /* the end of the list */
     XB_EXPECT(!xb_stall_address(&stall, &now, 0, &address));
+    xb_decoder_close(decoder);
+}
+
+XB_TEST(Stall, ALoadOfAnIndexThatIsLoadedAnewEachTimeIsNoChase)
+{
+    struct xb_decoder *decoder = open_decoder(XB_CODE_X86_64);
+    if (!decoder)
+        return;
+    /* top: mov (%rsi,%rdx,8),%rax; test %rax,%rax; js +0; mov (%r10,%rax,8),%rax;
+     * mov %rax,(%rdi,%rdx,8); add $1,%rdx; jmp top */
+    static const uint8_t code[] = { 0x48, 0x8b, 0x04, 0xd6, 0x48, 0x85, 0xc0, 0x78,
+                                    0,    0x49, 0x8b, 0x04, 0xc2, 0x48, 0x89, 0x04,
+                                    0xd7, 0x48, 0x83, 0xc2, 0x01, 0xeb, 0xe9, 0x90 };
+    struct xb_stall stall;
+    xb_stall_find(decoder, &(struct xb_window){ code, AT, sizeof code }, AT + 13, XB_SKID_NEXT,
+                  &stall);
+    XB_EXPECT_EQ(stall.at, AT + 9);
+    XB_EXPECT_EQ(stall.from, XB_ADDRESS_LOST);
+    XB_EXPECT(stall.keeps_base);
+    /* mov 8(%rax),%eax; jmp top: half a pointer is none */
+    static const uint8_t half[] = { 0x8b, 0x40, 0x08, 0xeb, 0xfb, 0x90 };
+    xb_stall_find(decoder, &(struct xb_window){ half, AT, sizeof half }, AT + 3, XB_SKID_NEXT,
+                  &stall);
+    XB_EXPECT_EQ(stall.from, XB_ADDRESS_LOST);
     xb_decoder_close(decoder);
 }
 

@@ -185,6 +185,20 @@ XB_TEST(WorkingSet, OneLineAgainAndAgainIsOneLine)
     XB_EXPECT_EQ(pool.touches, 1000);
 }
 
+/* Constants of a loop, each loaded by an instruction of its own, and a few stray touches. */
+XB_TEST(WorkingSet, VariablesAreHotHoweverFarApartTheyLie)
+{
+    struct xb_touch touch[400];
+    for (uint64_t i = 0; i < 400; i++)
+        touch[i] = (struct xb_touch){ .address = BASE + i % 4 * 70000, .site = (uint32_t)(i % 4) };
+    for (uint64_t i = 0; i < 20; i++)
+        touch[i * 20] = (struct xb_touch){ .address = BASE + 300000 + i * 5000, .site = 9 };
+    struct xb_pool pool = largest(touch, 400);
+    XB_EXPECT(pool.is_hot);
+    XB_EXPECT_EQ(pool.size.bytes, 4 * XB_LINE_BYTES);
+    XB_EXPECT(pool.touches > 360);
+}
+
 XB_TEST(WorkingSet, OfNothingThereIsNone)
 {
     struct xb_pool pool[XB_POOLS_MAX];
