@@ -130,6 +130,7 @@ static void find_address(struct xb_decoder *decoder, const struct xb_window *win
     bool index = memory->index < XB_REGISTERS && written >> memory->index & 1;
     if (!base && !index)
         return;
+    out->keeps_index = !index && memory->index < XB_REGISTERS;
     uint8_t lost = base ? memory->base : memory->index;
     out->from = XB_ADDRESS_LOST;
     if (base && index && memory->base != memory->index)
@@ -256,4 +257,11 @@ bool xb_stall_address(const struct xb_stall *stall, const struct xb_registers *r
     *out = xb_memory_address(&memory, stall->end, registers);
     /* User space on both architectures, with up to 5 levels of page tables; nothing is mapped low. */
     return *out >= 65536 && *out < 1ull << 56;
+}
+
+uint64_t xb_stall_offset(const struct xb_stall *stall, const struct xb_registers *registers)
+{
+    struct xb_operand rest = stall->memory;
+    rest.base = XB_REG_NONE;
+    return xb_memory_address(&rest, stall->end, registers);
 }

@@ -51,6 +51,7 @@ struct xb_stall {
     enum xb_address_from from;
     bool is_alternating; /* rep movs: reads and writes */
     bool keeps_base;     /* XB_ADDRESS_LOST, and the base register still points to the array */
+    bool keeps_index;    /* XB_ADDRESS_LOST but for how far from the base it was */
     uint64_t at;         /* the instruction */
     uint64_t end;
     struct xb_operand memory;
@@ -75,5 +76,8 @@ enum { XB_STALL_BEHIND = 128, XB_STALL_AHEAD = 1500 };
  * it has to: the end of a list looks like one. */
 bool xb_stall_address(const struct xb_stall *stall, const struct xb_registers *registers,
                       unsigned turn, uint64_t *out) __attribute__((warn_unused_result));
+
+/* How far from its base register the address was; where xb_stall.keeps_index. */
+uint64_t xb_stall_offset(const struct xb_stall *stall, const struct xb_registers *registers);
 
 #endif

@@ -237,6 +237,10 @@ void xb_stalls_add(struct xb_stalls *stalls, const struct xb_sample *sample,
         if (!known) {
             stalled.address = 0;
             stalled.within_bytes = within(stalls, stall, sample);
+            if (stall->keeps_index && sample->has_registers) {
+                stalled.fate = XB_FATE_OFFSET;
+                stalled.address = xb_stall_offset(stall, &sample->registers);
+            }
         }
     }
     stalls->sample[stalls->n_samples++] = stalled;

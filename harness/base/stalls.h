@@ -23,11 +23,12 @@ struct xb_stall_site {
 enum xb_address_fate {
     XB_FATE_NONE, /* the instruction has none */
     XB_FATE_KNOWN,
-    XB_FATE_LOST, /* overwritten, in a vector, or nothing is mapped there */
+    XB_FATE_OFFSET, /* how far it was from a base that is overwritten */
+    XB_FATE_LOST,   /* overwritten, in a vector, or nothing is mapped there */
 };
 
 struct xb_stalled {
-    uint64_t address; /* 0 unless it is known */
+    uint64_t address; /* or offset; 0 unless it is known */
     uint64_t time_ns; /* CLOCK_MONOTONIC */
     uint32_t site;    /* an index into the sites */
     pid_t tid;

@@ -21,10 +21,11 @@
 
 enum {
     PERIOD_NS = 200000,
-    ENOUGH = 600,    /* samples of a phase that can be trusted in full */
-    FEW = 150,       /* below which they say next to nothing */
-    HOTTEST = 3,     /* instructions that are named */
-    LONGEST = 20000, /* samples that confirm the size of a set */
+    ENOUGH = 600,     /* samples of a phase that can be trusted in full */
+    FEW = 150,        /* below which they say next to nothing */
+    HOTTEST = 3,      /* instructions that are named */
+    LONGEST = 20000,  /* samples that confirm the size of a set */
+    FEW_TO_MEET = 60, /* touches, of which in a set of any size none need be near another */
 };
 
 /* Sampling is paid from an account, into which goes so much of the program's time. It can save up for a
@@ -220,11 +221,19 @@ static void divide(const struct stall *stall, const struct xb_stall_sums *sums,
     for (size_t i = 0; i < sums->n_pools; i++) {
         const struct xb_pool *pool = &sums->pool[i];
         /* Some samples all over the place, without a pair: too few to be a set of any size. */
-        if (!isfinite(pool->size.bytes) && pool->touches < 60)
+        if (!isfinite(pool->size.bytes) && pool->touches < FEW_TO_MEET)
             unknown += (double)pool->touches;
         else
             level_share[level_of(stall->scene->capacity, pool->size.bytes)] +=
                 (double)pool->touches;
+    }
+    for (size_t i = 0; i < sums->n_least; i++) {
+        const struct xb_pool *pool = &sums->least[i];
+        enum xb_level least = level_of(stall->scene->capacity, pool->size.bytes);
+        if (least == XB_LEVEL_L1 || (!isfinite(pool->size.bytes) && pool->touches < FEW_TO_MEET))
+            unknown += (double)pool->touches;
+        else
+            level_share[least] += (double)pool->touches;
     }
     const size_t *kind = sums->kind;
     size_t computing = kind[XB_STALL_STACK] + kind[XB_STALL_THREAD_LOCAL] + kind[XB_STALL_DIVIDE] +
@@ -264,6 +273,24 @@ static struct xb_size confirm(const struct xb_pool *pool, const struct xb_stall_
             best = *other;
     }
     return best;
+}
+
+/* Sets of which only offsets from a base are known. */
+static void tell_least(const struct stall *stall, const struct xb_stall_sums *sums,
+                       struct xb_findings *out)
+{
+    const struct xb_pool *pool = &sums->least[0];
+    double share = sums->n_least ? (double)pool->touches / (double)sums->n : 0;
+    if (share < 0.05 || !isfinite(pool->size.bytes))
+        return;
+    const char *unit;
+    double bytes = scale(pool->size.bytes, &unit);
+    xb_add_clue(out, "least_set_bytes", pool->size.bytes,
+                "%.0f %% of user time waits for a working set of %.3g %s at least, which %s holds: "
+                "only offsets are known (%llu pairs of samples within %u bytes)",
+                100 * share, bytes, unit,
+                level_name(level_of(stall->scene->capacity, pool->size.bytes)),
+                (unsigned long long)pool->size.pairs, pool->size.granule);
 }
 
 static void tell_pools(const struct stall *stall, const struct xb_stall_sums *sums,
@@ -408,6 +435,7 @@ static int end(void *probe, uint64_t now_ns, struct xb_findings *out, struct xb_
     if (!err && sums.n) {
         divide(stall, &sums, out);
         tell_pools(stall, &sums, &longer, out);
+        tell_least(stall, &sums, out);
         tell_hottest(stall, &sums, out);
         tell_kinds(stall, &sums, out);
     }

@@ -54,9 +54,10 @@ int xb_stall_sum(const struct xb_stalled *sample, size_t n, const struct xb_stal
         .within_bytes = calloc(n + 1, sizeof *out->within_bytes),
     };
     struct xb_touch *touch = calloc(n + 1, sizeof *touch), *atomic = calloc(n + 1, sizeof *atomic);
-    size_t n_touches = 0, n_atomics = 0;
+    struct xb_touch *offset = calloc(n + 1, sizeof *offset);
+    size_t n_touches = 0, n_atomics = 0, n_offsets = 0;
     int err = -ENOMEM;
-    if (!out->of_site || !out->within_bytes || !touch || !atomic)
+    if (!out->of_site || !out->within_bytes || !touch || !atomic || !offset)
         goto end;
     for (size_t i = 0; i < n; i++)
         if (sample[i].fate == XB_FATE_KNOWN && site[sample[i].site].stall.kind == XB_STALL_ATOMIC)
@@ -70,6 +71,8 @@ int xb_stall_sum(const struct xb_stalled *sample, size_t n, const struct xb_stal
             out->within_bytes[out->n_within++] = (double)sample[i].within_bytes;
         else if (sample[i].fate == XB_FATE_LOST)
             out->lost++;
+        if (sample[i].fate == XB_FATE_OFFSET)
+            offset[n_offsets++] = xb_stall_touch(site, &sample[i]);
         if (sample[i].fate != XB_FATE_KNOWN)
             continue;
         touch[n_touches] = xb_stall_touch(site, &sample[i]);
@@ -77,7 +80,10 @@ int xb_stall_sum(const struct xb_stalled *sample, size_t n, const struct xb_stal
                                                          sizeof *atomic, by_line_only);
     }
     err = xb_working_sets(touch, n_touches, out->pool, &out->n_pools);
+    if (!err)
+        err = xb_working_sets(offset, n_offsets, out->least, &out->n_least);
 end:
+    free(offset);
     free(atomic);
     free(touch);
     return err;

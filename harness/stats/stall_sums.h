@@ -6,7 +6,8 @@
 #include "working_set.h"
 
 struct xb_stall_sums {
-    size_t n; /* samples: those below, and those with a known address, which are in pools */
+    size_t
+        n; /* samples: those below, and those with a known address or offset, which are in pools */
     size_t kind[XB_STALL_KIND_COUNT]; /* of all samples, whatever became of their address */
     size_t lost;          /* addresses that are lost, and nothing is known of where they lie */
     size_t contended;     /* atomic operations on lines that other threads use them on as well */
@@ -16,6 +17,10 @@ struct xb_stall_sums {
     size_t n_sites;
     struct xb_pool pool[XB_POOLS_MAX];
     size_t n_pools;
+    /* Of addresses of which only the distance from their base is known. If that was one place, these are
+     * their sets; if they were many, the sets are larger. */
+    struct xb_pool least[XB_POOLS_MAX];
+    size_t n_least;
 };
 
 /* Sums up `sample` (n of them, each thread's in order of time) whose sites are `site` (n_sites).

@@ -331,6 +331,13 @@ XB_TEST(Slice, StopsAtAJumpAndAtWhatItCannotUndo)
                   &stall);
     XB_EXPECT_EQ(stall.kind, XB_STALL_LOAD);
     XB_EXPECT_EQ(stall.from, XB_ADDRESS_LOST);
+    /* movslq (%rdx),%rdx; mov (%rdx,%rcx,4),%edx: how far it was is known */
+    static const uint8_t far[] = { 0x48, 0x63, 0x12, 0x8b, 0x14, 0x8a, 0x90 };
+    xb_stall_find(decoder, &(struct xb_window){ far, AT, sizeof far }, AT + 6, XB_SKID_NEXT,
+                  &stall);
+    XB_EXPECT_EQ(stall.from, XB_ADDRESS_LOST);
+    XB_EXPECT(stall.keeps_index);
+    XB_EXPECT_EQ(xb_stall_offset(&stall, &(struct xb_registers){ { [XB_X86_CX] = 1000 } }), 4000);
     /* imul %rdx,%rcx; mov (%rdi,%rcx,8),%ecx; nop; nop */
     static const uint8_t product[] = { 0x48, 0x0f, 0xaf, 0xca, 0x8b, 0x0c, 0xcf, 0x90, 0x90 };
     xb_stall_find(decoder, &(struct xb_window){ product, AT, sizeof product }, AT + 7, XB_SKID_NEXT,

@@ -252,6 +252,25 @@ XB_TEST(StallSums, AtomicsOfSeveralThreadsOnALineAreContended)
     xb_stall_sums_free(&sums);
 }
 
+XB_TEST(StallSums, OffsetsMakeSetsOfTheirOwn)
+{
+    static const struct xb_stall_site site[] = { { .stall.kind = XB_STALL_LOAD } };
+    static struct xb_stalled sample[4000];
+    struct xb_stall_sums sums;
+    uint64_t state = 11;
+    for (int i = 0; i < 4000; i++)
+        sample[i] = (struct xb_stalled){ .fate = XB_FATE_OFFSET,
+                                         .tid = 1,
+                                         .address = anywhere(&state, 16 << 20) - BASE };
+    XB_EXPECT_EQ(xb_stall_sum(sample, 4000, site, 1, &sums), 0);
+    XB_EXPECT_EQ(sums.n_pools, 0);
+    XB_EXPECT_EQ(sums.lost, 0);
+    XB_EXPECT_EQ(sums.n_least, 1);
+    XB_EXPECT_EQ(sums.least[0].touches, 4000);
+    expect_size("offsets", sums.least[0].size.bytes, 16 << 20);
+    xb_stall_sums_free(&sums);
+}
+
 XB_TEST(StallSums, OfNoSampleIsZero)
 {
     struct xb_stall_sums sums;
