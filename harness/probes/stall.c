@@ -33,6 +33,9 @@ static const double budget = 0.02, longest_ns = 0.6e9, first_ns = 0.2e9, shortes
 static const double duty_max = 0.2, duty_min = 0.05; /* whatever samples cost */
 static const double cost_min_ns = 5000;              /* less is noise */
 
+/* Calls are counted by it, and how long each takes is not told. */
+#define WEIGHT_YIELDS 0.6
+
 struct stall {
     const struct xb_scene *scene;
     struct xb_sampler *sampler;
@@ -233,12 +236,35 @@ static void divide(const struct stall *stall, const struct xb_stall_sums *sums,
     xb_add_part(out, user_part(XB_BOUND_CPU, XB_LEVEL_NONE, (double)computing / n));
     for (enum xb_level level = XB_LEVEL_L1; level <= XB_LEVEL_DRAM; level++)
         xb_add_part(out, user_part(bound_of(level), level, level_share[level] / n));
-    xb_add_part(out, user_part(XB_BOUND_SYNC, XB_LEVEL_LOCK,
-                               (double)(kind[XB_STALL_PAUSE] + sums->contended) / n));
-    xb_add_part(out, user_part(XB_BOUND_KERNEL, XB_LEVEL_NONE, (double)kind[XB_STALL_SYSCALL] / n));
+    xb_add_part(out,
+                user_part(XB_BOUND_SYNC, XB_LEVEL_LOCK,
+                          (double)(kind[XB_STALL_PAUSE] + sums->contended + sums->yields) / n));
+    xb_add_part(out, user_part(XB_BOUND_KERNEL, XB_LEVEL_NONE,
+                               (double)(kind[XB_STALL_SYSCALL] - sums->yields) / n));
     xb_add_part(out, user_part(XB_BOUND_UNKNOWN, XB_LEVEL_NONE, unknown / n));
     out->weight[XB_WHOLE_USER] =
         fmin(1, n / ENOUGH) * (1 - unknown / n) * (sums->n < FEW ? 0.3 : 1);
+}
+
+/* Divides the kernel's time as far as calls of sched_yield() go, which no account counts and in which no
+ * look ever finds a thread, as it is runnable. Its samples stand behind the call, one for each return as
+ * for those of any other call: so their part of these samples is their part of the calls. */
+static void divide_kernel(const struct xb_stall_sums *sums, struct xb_findings *out)
+{
+    double calls = (double)sums->kind[XB_STALL_SYSCALL];
+    if (!sums->yields)
+        return;
+    double yields = (double)sums->yields / calls;
+    xb_add_part(out, (struct xb_part){ .of = XB_WHOLE_KERNEL,
+                                       .bound = XB_BOUND_SYNC,
+                                       .level = XB_LEVEL_LOCK,
+                                       .share = yields });
+    xb_add_part(out, (struct xb_part){
+                         .of = XB_WHOLE_KERNEL, .bound = XB_BOUND_UNKNOWN, .share = 1 - yields });
+    out->weight[XB_WHOLE_KERNEL] = WEIGHT_YIELDS * yields * fmin(1, calls / FEW);
+    xb_add_clue(out, "yield_share", yields,
+                "%.0f %% of the %.0f samples behind system calls had just yielded to other threads",
+                100 * yields, calls);
 }
 
 /* Bytes as people write them: a number below 1024, and its unit. */
@@ -363,9 +389,10 @@ static void tell_kinds(const struct stall *stall, const struct xb_stall_sums *su
                 100 * (double)kind[XB_STALL_PAUSE] / n);
     size_t blind = kind[XB_STALL_UNDECODABLE] + kind[XB_STALL_NO_CODE];
     if (sums->contended > sums->n / 50)
-        xb_add_clue(out, "contended_share", (double)sums->contended / n,
-                    "%.0f %% stood at atomic operations on lines that several threads use them on",
-                    100 * (double)sums->contended / n);
+        xb_add_clue(
+            out, "contended_share", (double)sums->contended / n,
+            "%.0f %% stood at lines that several threads write to, or one while others read",
+            100 * (double)sums->contended / n);
     if (sums->lost + blind > sums->n / 50)
         xb_add_clue(
             out, "unknown_share", (double)(sums->lost + blind) / n,
@@ -407,6 +434,7 @@ static int end(void *probe, uint64_t now_ns, struct xb_findings *out, struct xb_
             1e-9 * stall->on_ns);
     if (!err && sums.n) {
         divide(stall, &sums, out);
+        divide_kernel(&sums, out);
         tell_pools(stall, &sums, &longer, out);
         tell_hottest(stall, &sums, out);
         tell_kinds(stall, &sums, out);

@@ -10,6 +10,7 @@
 enum {
     SITE_ENOUGH = 20, /* touches, for a density of its own */
     PEELINGS = 12,
+    STANDS_STILL = 5, /* touches for each that is another line's than the one before */
 };
 
 /* Of the touches of each of two pools: they are different lines of one set, waited for unequally, as in
@@ -275,6 +276,15 @@ static void measure_group(const struct xb_touch *touch, size_t n, struct work *w
     qsort(work->address, filled, sizeof *work->address, by_value);
     rest.size = xb_size_of_set(work->address, filled, &lines);
     rest.touches = (size_t)(touches_rest + 0.5);
+    /* Most touches are of the line before: it stands still on a few, and has been on each many times.
+     * Too few are kept of those to tell that by pairs. */
+    if (touches_rest >= STANDS_STILL * (double)filled) {
+        size_t distinct = 0;
+        for (size_t i = 0; i < filled; i++)
+            distinct +=
+                !i || work->address[i] / XB_LINE_BYTES != work->address[i - 1] / XB_LINE_BYTES;
+        rest.size.bytes = fmin(rest.size.bytes, (double)distinct * XB_LINE_BYTES);
+    }
     if (hot_lines) {
         hot.sites = rest.sites;
         hot.touches = (size_t)(touches_hot + 0.5);

@@ -8,9 +8,11 @@
 struct xb_stall_sums {
     size_t n; /* samples: those below, and those with a known address, which are in pools */
     size_t kind[XB_STALL_KIND_COUNT]; /* of all samples, whatever became of their address */
-    size_t lost;          /* addresses that are lost, and nothing is known of where they lie */
-    size_t contended;     /* atomic operations on lines that other threads use them on as well */
-    size_t n_within;      /* addresses that are lost, but for the mapping that they lie in: */
+    size_t lost;   /* addresses that are lost, and nothing is known of where they lie */
+    size_t yields; /* of those at system calls: gave the CPU to other threads, and there are */
+    size_t
+        contended;   /* on lines that threads take from each other: atomics, and stores and loads */
+    size_t n_within; /* addresses that are lost, but for the mapping that they lie in: */
     double *within_bytes; /* its size, of each */
     size_t *of_site;      /* samples of each site, n_sites of them */
     size_t n_sites;
