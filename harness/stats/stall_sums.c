@@ -84,7 +84,7 @@ static bool are_several(const struct xb_stalled *sample, size_t n)
 }
 
 int xb_stall_sum(const struct xb_stalled *sample, size_t n, const struct xb_stall_site *site,
-                 size_t n_sites, struct xb_stall_sums *out)
+                 size_t n_sites, const bool *hides, struct xb_stall_sums *out)
 {
     *out = (struct xb_stall_sums){
         .n = n,
@@ -113,6 +113,10 @@ int xb_stall_sum(const struct xb_stalled *sample, size_t n, const struct xb_stal
         out->yields += several && kind == XB_STALL_SYSCALL &&
                        site[sample[i].site].stall.syscall == SYS_sched_yield;
         out->of_site[sample[i].site]++;
+        if (hides && hides[sample[i].site] && sample[i].fate != XB_FATE_NONE) {
+            out->hidden++;
+            continue;
+        }
         if (sample[i].fate == XB_FATE_LOST && sample[i].within_bytes)
             out->within_bytes[out->n_within++] = (double)sample[i].within_bytes;
         else if (sample[i].fate == XB_FATE_LOST)

@@ -224,7 +224,7 @@ XB_TEST(StallSums, AtomicsOfSeveralThreadsOnALineAreContended)
         if (i >= 350)
             sample[i].within_bytes = 1 << 20;
     }
-    XB_EXPECT_EQ(xb_stall_sum(sample, 400, site, 2, &sums), 0);
+    XB_EXPECT_EQ(xb_stall_sum(sample, 400, site, 2, NULL, &sums), 0);
     XB_EXPECT_EQ(sums.contended, 100);
     XB_EXPECT_EQ(sums.kind[XB_STALL_ATOMIC], 200);
     XB_EXPECT_EQ(sums.kind[XB_STALL_LOAD], 200);
@@ -259,7 +259,7 @@ XB_TEST(StallSums, HotLinesThatOneWritesAndOthersUseAreContended)
             sample[i].site = 1;
         }
     }
-    XB_EXPECT_EQ(xb_stall_sum(sample, 1000, site, 2, &sums), 0);
+    XB_EXPECT_EQ(xb_stall_sum(sample, 1000, site, 2, NULL, &sums), 0);
     XB_EXPECT_EQ(sums.contended, 100);
     size_t in_pools = 0;
     for (size_t i = 0; i < sums.n_pools; i++)
@@ -294,7 +294,7 @@ XB_TEST(StallSums, YieldsCountWhereSeveralThreadsRun)
     for (int threads = 1; threads <= 2; threads++) {
         for (uint32_t i = 0; i < 60; i++)
             sample[i] = (struct xb_stalled){ .site = i / 20, .tid = 1 + (pid_t)i % threads };
-        XB_EXPECT_EQ(xb_stall_sum(sample, 60, site, 3, &sums), 0);
+        XB_EXPECT_EQ(xb_stall_sum(sample, 60, site, 3, NULL, &sums), 0);
         XB_EXPECT_EQ(sums.kind[XB_STALL_SYSCALL], 60);
         XB_EXPECT_EQ(sums.yields, threads == 2 ? 20 : 0);
         xb_stall_sums_free(&sums);
@@ -304,7 +304,7 @@ XB_TEST(StallSums, YieldsCountWhereSeveralThreadsRun)
 XB_TEST(StallSums, OfNoSampleIsZero)
 {
     struct xb_stall_sums sums;
-    XB_EXPECT_EQ(xb_stall_sum(NULL, 0, NULL, 0, &sums), 0);
+    XB_EXPECT_EQ(xb_stall_sum(NULL, 0, NULL, 0, NULL, &sums), 0);
     XB_EXPECT_EQ(sums.n_pools, 0);
     xb_stall_sums_free(&sums);
 }
@@ -324,7 +324,7 @@ XB_TEST(StallSums, AtomicsOfTwoProcessesAreContendedInSharedMemoryOnly)
                                              .fate = XB_FATE_KNOWN,
                                              .is_shared = shared,
                                              .address = BASE };
-        XB_EXPECT_EQ(xb_stall_sum(sample, 100, site, 2, &sums), 0);
+        XB_EXPECT_EQ(xb_stall_sum(sample, 100, site, 2, NULL, &sums), 0);
         XB_EXPECT_EQ(sums.contended, shared ? 100 : 0);
         xb_stall_sums_free(&sums);
     }
