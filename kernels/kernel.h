@@ -16,7 +16,11 @@ enum xb_class {
     XB_CLASS_MEMORY,
     XB_CLASS_IO,
     XB_CLASS_SYNC, /* waiting for other workers */
-    XB_CLASSES
+    XB_CLASSES,
+    /* No kernel's own, but what a cell can be bound by besides, see xb_kernel.bound_of: page faults,
+     * mappings, processes, and system calls that neither wait nor move bytes. */
+    XB_CLASS_KERNEL = XB_CLASSES,
+    XB_CLASS_NAMES
 };
 
 /* Working set as a relation to the machine; the harness turns it into bytes per worker. */
@@ -108,6 +112,13 @@ struct xb_claim {
     double at_least, at_most; /* inclusive; -INFINITY / INFINITY for one-sided */
 };
 
+/* A cell, as far as it decides what its workers wait for. */
+struct xb_crowd {
+    uint32_t workers; /* >= 1 */
+    uint32_t lanes;   /* threads or processes that they live on, 1 .. workers */
+    uint32_t cpus;    /* that the lanes can use at once, 1 .. lanes */
+};
+
 /* Handed to run(): all that a body may reach. */
 struct xb_run {
     const struct xb_params *params;
@@ -132,6 +143,11 @@ struct xb_kernel {
                              * that its workers may wait for each other forever is the subject */
     const char *remark;     /* for verdict_evidence: a clause that no figure can say; or NULL */
     enum xb_class bound;    /* must agree with the folder */
+    /* What a cell is bound by, where that can be another class than `bound`: a kernel stands beside those
+     * that it is to be compared with, and may be there to show what is left without their bound. It is
+     * what probes are held to, so it is argued in the kernel's file from what the work waits for. Pure.
+     * NULL: the class, but see xb_kernel_bound(). */
+    enum xb_class (*bound_of)(const struct xb_crowd *crowd);
     enum xb_fit fit;
     size_t own_bytes; /* XB_FIT_OWN only */
     unsigned needs;   /* enum xb_need, or-ed */
@@ -166,6 +182,16 @@ struct xb_kernel {
     void (*teardown)(void *state);     /* accepts NULL and a state that setup() left half-way */
     void (*team_teardown)(void *team); /* the same */
 };
+
+/* What such a cell is bound by. Of the class sync, one that is alone has nobody to wait for, and computes;
+ * a kernel that waits then too has a bound_of(). */
+static inline enum xb_class xb_kernel_bound(const struct xb_kernel *kernel,
+                                            const struct xb_crowd *crowd)
+{
+    if (kernel->bound_of)
+        return kernel->bound_of(crowd);
+    return kernel->bound == XB_CLASS_SYNC && crowd->workers == 1 ? XB_CLASS_CPU : kernel->bound;
+}
 
 /* Whether the work waits for other things than a CPU, so that its CPU time is not its time. Of the
  * class sync, what awaits nothing waits for cache lines at most, and a CPU does that. */

@@ -196,6 +196,7 @@ static void describe(struct xb_decoder *decoder, const struct xb_window *window,
     out->at = insn->at;
     out->end = insn->at + insn->bytes;
     memcpy(out->text, insn->text, sizeof out->text);
+    out->writes = insn->has_memory && insn->writes;
     out->is_alternating =
         insn->kind == XB_INSN_STRING && (strstr(insn->text, "movs") || strstr(insn->text, "cmps"));
     if (out->kind == XB_STALL_SYSCALL)

@@ -49,6 +49,7 @@ enum xb_address_from {
 struct xb_stall {
     enum xb_stall_kind kind;
     enum xb_address_from from;
+    bool writes;         /* the operand in memory */
     bool is_alternating; /* rep movs: reads and writes */
     bool keeps_base;     /* XB_ADDRESS_LOST, and the base register still points to the array */
     bool keeps_index;    /* XB_ADDRESS_LOST but for how far from the base it was */

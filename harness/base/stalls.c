@@ -10,6 +10,8 @@
 
 enum { SAMPLES_MAX = 2000000, SLOTS_MIN = 1024, HUGE_PAGE = 2 << 20 };
 
+_Static_assert(XB_STALL_BEHIND + XB_STALL_AHEAD <= 2 * XB_LOOP_BYTES, "what `room` has to hold");
+
 struct xb_stalls {
     enum xb_skid skid;
     struct xb_decoder *decoder;
@@ -25,7 +27,7 @@ struct xb_stalls {
     size_t n_samples, sample_room, forgotten;
     pid_t *pid; /* that were seen */
     size_t n_pids, pid_room;
-    uint8_t room[XB_STALL_BEHIND + XB_STALL_AHEAD];
+    uint8_t room[2 * XB_LOOP_BYTES];
 };
 
 int xb_stalls_open(enum xb_skid skid, struct xb_stalls **out, struct xb_reason *why)
@@ -282,6 +284,14 @@ const struct xb_stall_site *xb_stalls_sites(const struct xb_stalls *stalls, size
 size_t xb_stalls_forgotten(const struct xb_stalls *stalls)
 {
     return stalls->forgotten;
+}
+
+bool xb_stalls_loop(struct xb_stalls *stalls, const struct xb_stall_site *site, struct xb_loop *out)
+{
+    struct xb_window window;
+    xb_pages_window(stalls->code, &stalls->maps, site->pid, site->ip, XB_LOOP_BYTES, XB_LOOP_BYTES,
+                    stalls->room, &window);
+    return xb_loop_find(stalls->decoder, &window, site->ip, out);
 }
 
 const struct xb_maps *xb_stalls_maps(const struct xb_stalls *stalls)

@@ -2,6 +2,7 @@
 #ifndef XB_BASE_STALLS_H
 #define XB_BASE_STALLS_H
 
+#include "loop.h"
 #include "maps.h"
 #include "reason.h"
 #include "sampler.h"
@@ -63,6 +64,10 @@ void xb_stalls_add(struct xb_stalls *stalls, const struct xb_sample *sample,
 const struct xb_stalled *xb_stalls_samples(const struct xb_stalls *stalls, size_t *n);
 const struct xb_stall_site *xb_stalls_sites(const struct xb_stalls *stalls, size_t *n);
 size_t xb_stalls_forgotten(const struct xb_stalls *stalls);
+
+/* The loop that a site of the last burst lies in. False: see xb_loop_find(), or its code is gone. */
+bool xb_stalls_loop(struct xb_stalls *stalls, const struct xb_stall_site *site, struct xb_loop *out)
+    __attribute__((warn_unused_result));
 
 /* What the processes have mapped: for the name of a module. */
 const struct xb_maps *xb_stalls_maps(const struct xb_stalls *stalls);

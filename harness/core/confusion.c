@@ -19,7 +19,7 @@
 
 static int find_class(const char *name)
 {
-    for (int class = 0; class < XB_CLASSES; class ++)
+    for (int class = 0; class < XB_CLASS_NAMES; class ++)
         if (strcmp(xb_class_name((enum xb_class) class), name) == 0)
             return class;
     return -1;
@@ -42,7 +42,8 @@ static enum xb_bound as_claimed(int class, int bound, const char *level)
 
 void xb_confusion_add(struct xb_confusion *confusion, const struct xb_summary_row *row)
 {
-    int class = find_class(row->class), bound = row->bound ? find_bound(row->bound) : -1;
+    int class = row->bound_claimed ? find_class(row->bound_claimed) : -1;
+    int bound = row->bound ? find_bound(row->bound) : -1;
     if (class < 0 || bound < 0) {
         confusion->unmeasured++;
         return;
@@ -54,14 +55,14 @@ void xb_confusion_add(struct xb_confusion *confusion, const struct xb_summary_ro
     bound = as_claimed(class, bound, row->verdict_level);
     confusion->cells[class][bound]++;
     _Static_assert((int)XB_CLASS_CPU == (int)XB_BOUND_CPU &&
-                       (int)XB_CLASS_SYNC == (int)XB_BOUND_SYNC,
+                       (int)XB_CLASS_KERNEL == (int)XB_BOUND_KERNEL,
                    "classes are the first bounds, in the same order");
     if (!confusion->misses || bound == class || bound >= XB_BOUNDS)
         return;
     const char *seen = row->verdict_evidence ? strstr(row->verdict_evidence, "seen: ") : NULL;
-    fprintf(confusion->misses, "  %-24s %-9s %-8s x%llu  %.0f %% sure  %s\n", row->kernel,
-            row->model, row->engine, (unsigned long long)row->workers, 100 * row->bound_confidence,
-            seen ? seen : "");
+    fprintf(confusion->misses, "  %-24s %-9s %-8s x%llu  claimed: %s, %.0f %% sure  %s\n",
+            row->kernel, row->model, row->engine, (unsigned long long)row->workers,
+            row->bound_claimed, 100 * row->bound_confidence, seen ? seen : "");
 }
 
 struct counting {
@@ -149,7 +150,7 @@ void xb_confusion_print(FILE *out, const struct xb_confusion *confusion)
     for (int bound = 0; bound <= XB_BOUND_UNKNOWN; bound++)
         fprintf(out, "%8s", xb_bound_name((enum xb_bound)bound));
     fputc('\n', out);
-    for (int class = 0; class < XB_CLASSES; class ++) {
+    for (int class = 0; class < XB_CLASS_NAMES; class ++) {
         fprintf(out, "%-17s", xb_class_name((enum xb_class) class));
         for (int bound = 0; bound <= XB_BOUND_UNKNOWN; bound++) {
             size_t cells = confusion->cells[class][bound];

@@ -13,8 +13,8 @@
 #include <stdio.h>
 
 struct xb_confusion {
-    /* Cells by the class that the kernel claims and what was seen. */
-    size_t cells[XB_CLASSES][XB_BOUND_UNKNOWN + 1];
+    /* Cells by what the kernel claims of them (xb_kernel_bound()) and what was seen. */
+    size_t cells[XB_CLASS_NAMES][XB_BOUND_UNKNOWN + 1];
     size_t unmeasured; /* failed or skipped */
     size_t unseen;     /* workers that wait for each other on one lane: its thread does not wait */
     FILE *misses;      /* a line for each cell that was surely seen as another class; may be NULL */

@@ -197,7 +197,7 @@ static void fill_rows(FILE *out, const struct xb_identity *identity,
     } else {
         xb_summary_fill(&ending->row, identity, result, ending->evidence, &ending->why);
         if (seen && seen->looked)
-            xb_summary_observe(&ending->row, identity->cell->kernel->bound, seen, ending->evidence);
+            xb_summary_observe(&ending->row, xb_identity_bound(identity), seen, ending->evidence);
     }
 }
 

@@ -18,9 +18,9 @@ const char *xb_metric_name(enum xb_metric metric)
 
 const char *xb_class_name(enum xb_class bound)
 {
-    static const char *const names[XB_CLASSES] = {
+    static const char *const names[XB_CLASS_NAMES] = {
         [XB_CLASS_CPU] = "cpu", [XB_CLASS_CACHE] = "cache", [XB_CLASS_MEMORY] = "memory",
-        [XB_CLASS_IO] = "io",   [XB_CLASS_SYNC] = "sync",
+        [XB_CLASS_IO] = "io",   [XB_CLASS_SYNC] = "sync",   [XB_CLASS_KERNEL] = "kernel",
     };
     return names[bound];
 }

@@ -83,10 +83,10 @@ void xb_observe_init(struct xb_observation *observation, const struct xb_registr
 const char *xb_observe_compare(const struct xb_judgement *judgement, enum xb_class claimed,
                                bool share)
 {
-    static const enum xb_bound bound_of[XB_CLASSES] = {
+    static const enum xb_bound bound_of[XB_CLASS_NAMES] = {
         [XB_CLASS_CPU] = XB_BOUND_CPU,       [XB_CLASS_CACHE] = XB_BOUND_CACHE,
         [XB_CLASS_MEMORY] = XB_BOUND_MEMORY, [XB_CLASS_IO] = XB_BOUND_IO,
-        [XB_CLASS_SYNC] = XB_BOUND_SYNC,
+        [XB_CLASS_SYNC] = XB_BOUND_SYNC,     [XB_CLASS_KERNEL] = XB_BOUND_KERNEL,
     };
     enum xb_bound seen = judgement->bound;
     if (seen == XB_BOUND_CPU && judgement->level == XB_LEVEL_L1 && claimed == XB_CLASS_CACHE)

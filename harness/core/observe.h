@@ -24,7 +24,7 @@ struct xb_observation {
 void xb_observe_init(struct xb_observation *observation, const struct xb_registry *registry,
                      const struct xb_capacity *capacity, uint64_t time_ns);
 
-/* Whether what was seen is what a kernel of class `claimed` should show: "confirmed", "contradicted"
+/* Whether what was seen is what a cell should show that a kernel claims to be bound by `claimed`: "confirmed", "contradicted"
  * (it was another class, and surely), or "untested": nothing was seen, or nothing to be sure of. A
  * working set that fits the first cache counts as computing, under whatever name. `share`: workers share
  * lanes: while one waits for another its thread works on, so nothing contradicts that they wait. Pure. */

@@ -138,7 +138,9 @@
       "the claims and the figures they were held against, and what was seen")                     \
     X(TEXT, bound, "",                                                                            \
       "what bounds it, as probes saw it: cpu cache memory io sync kernel mixed unknown")          \
-    X(REAL, bound_confidence, "ratio", "how sure that is, 0 to 1")
+    X(REAL, bound_confidence, "ratio", "how sure that is, 0 to 1")                                \
+    X(TEXT, bound_claimed, "",                                                                    \
+      "what the kernel claims of such a cell: its class, or what its file argues instead")
 
 struct xb_sample_row {
 #define X(kind, column, unit, meaning) XB_TYPE_##kind column;

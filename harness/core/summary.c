@@ -29,6 +29,14 @@ static double cpus_of(const struct xb_identity *identity)
     return lanes < identity->pus ? lanes : identity->pus;
 }
 
+enum xb_class xb_identity_bound(const struct xb_identity *identity)
+{
+    const struct xb_cell *cell = identity->cell;
+    return xb_kernel_bound(cell->kernel, &(struct xb_crowd){ .workers = cell->workers,
+                                                             .lanes = cell->lanes,
+                                                             .cpus = (uint32_t)cpus_of(identity) });
+}
+
 int xb_sample_suspect(const struct xb_identity *identity, const struct xb_sample *sample,
                       struct xb_reason *why)
 {
@@ -98,6 +106,7 @@ void xb_summary_fill_without(struct xb_summary_row *row, const struct xb_identit
     xb_summary_row_clear(row);
     FILL_CELL(row, identity);
     row->item = identity->cell->kernel->item;
+    row->bound_claimed = xb_class_name(xb_identity_bound(identity));
     row->status = status;
     row->reason = reason;
 }
@@ -397,4 +406,8 @@ void xb_summary_observe(struct xb_summary_row *row, enum xb_class claimed,
     row->verdict_evidence = evidence;
     snprintf(evidence + used, XB_EVIDENCE_BYTES - used, "%sseen: %s%s%s", used ? "; " : "",
              row->bound, judgement->reason[0] ? ", " : "", judgement->reason);
+    used = strlen(evidence);
+    if (strcmp(xb_class_name(claimed), row->class) != 0)
+        snprintf(evidence + used, XB_EVIDENCE_BYTES - used, "; claimed of such a cell: %s",
+                 xb_class_name(claimed));
 }

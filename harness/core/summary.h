@@ -22,6 +22,9 @@ struct xb_identity {
 
 enum { XB_EVIDENCE_BYTES = 400 };
 
+/* What the kernel claims that the cell is bound by. */
+enum xb_class xb_identity_bound(const struct xb_identity *identity);
+
 /* Why a sample should not be trusted: too short beside what measuring costs, CPU time withheld by
  * the hypervisor, lanes that began far apart or a lane that did not get its CPU, although there
  * were CPUs for all. 0 when it can be trusted. */
@@ -44,8 +47,8 @@ void xb_summary_fill_without(struct xb_summary_row *row, const struct xb_identit
 void xb_fill_deadlock(struct xb_sample_row *sample, struct xb_summary_row *summary,
                       const struct xb_identity *identity);
 
-/* Adds to a row of xb_summary_fill() what probes saw of the cell: whether that fits the kernel's class
- * joins what its claims came to. `evidence` is that of the row, XB_EVIDENCE_BYTES. */
+/* Adds to a row of xb_summary_fill() what probes saw of the cell: whether that fits what the kernel
+ * claims of it, `claimed`, joins what its other claims came to. `evidence` is that of the row, XB_EVIDENCE_BYTES. */
 void xb_summary_observe(struct xb_summary_row *row, enum xb_class claimed,
                         const struct xb_observation *seen, char *evidence);
 

@@ -10,6 +10,7 @@
 #include "../base/skid.h"
 #include "../base/stalls.h"
 #include "../base/symbol.h"
+#include "../stats/loop_wait.h"
 #include "../stats/stall_sums.h"
 
 #include <errno.h>
@@ -25,6 +26,7 @@ enum {
     FEW = 150,        /* below which they say next to nothing */
     HOTTEST = 3,      /* instructions that are named */
     LONGEST = 20000,  /* samples that confirm the size of a set */
+    RARE = 100,       /* a place in a loop with less than one sample in so many is not looked at */
     FEW_TO_MEET = 60, /* touches, of which in a set of any size none need be near another */
 };
 
@@ -33,6 +35,9 @@ enum {
 static const double budget = 0.02, longest_ns = 0.6e9, first_ns = 0.2e9, shortest_ns = 0.1e9;
 static const double duty_max = 0.2, duty_min = 0.05; /* whatever samples cost */
 static const double cost_min_ns = 5000;              /* less is noise */
+
+/* Calls are counted by it, and how long each takes is not told. */
+#define WEIGHT_YIELDS 0.6
 
 struct stall {
     const struct xb_scene *scene;
@@ -149,12 +154,44 @@ static int poll_it(void *probe, uint64_t now_ns)
 }
 
 /* Sums up the samples from `from` on. 0 or -ENOMEM; xb_stall_sums_free() in any case. */
-static int sum_up(const struct stall *stall, size_t from, struct xb_stall_sums *out)
+static int sum_up(const struct stall *stall, size_t from, const bool *hides,
+                  struct xb_stall_sums *out)
 {
     size_t all, n_sites;
     const struct xb_stalled *sample = xb_stalls_samples(stall->stalls, &all);
     const struct xb_stall_site *site = xb_stalls_sites(stall->stalls, &n_sites);
-    return xb_stall_sum(sample + from, all - from, site, n_sites, out);
+    return xb_stall_sum(sample + from, all - from, site, n_sites, hides, out);
+}
+
+/* Finds the sites of `sums` that lie in loops which do not wait for their accesses, and sums up anew
+ * without those. Sites of few samples are not looked at: each loop's code has to be decoded. */
+static int sum_up_waits(const struct stall *stall, struct xb_stall_sums *sums)
+{
+    size_t n_sites;
+    const struct xb_stall_site *site = xb_stalls_sites(stall->stalls, &n_sites);
+    bool *hides = calloc(n_sites + 1, sizeof *hides), *seen = calloc(n_sites + 1, sizeof *seen);
+    struct xb_loop loop;
+    bool any = false;
+    int err = hides && seen ? 0 : -ENOMEM;
+    for (size_t i = 0; i < n_sites && !err; i++) {
+        if (seen[i] || sums->of_site[i] * RARE < sums->n || site[i].stall.kind > XB_STALL_STRING ||
+            !xb_stalls_loop(stall->stalls, &site[i], &loop))
+            continue;
+        bool waits = xb_loop_waits(&loop, site[i].pid, site, sums->of_site, n_sites);
+        for (size_t k = i; k < n_sites; k++)
+            if (site[k].pid == site[i].pid && xb_loop_index(&loop, site[k].ip) < loop.n) {
+                seen[k] = true;
+                hides[k] = !waits;
+                any |= !waits;
+            }
+    }
+    if (any) {
+        xb_stall_sums_free(sums);
+        err = sum_up(stall, stall->from, hides, sums);
+    }
+    free(seen);
+    free(hides);
+    return err;
 }
 
 static const char *level_name(enum xb_level level)
@@ -237,17 +274,41 @@ static void divide(const struct stall *stall, const struct xb_stall_sums *sums,
     }
     const size_t *kind = sums->kind;
     size_t computing = kind[XB_STALL_STACK] + kind[XB_STALL_THREAD_LOCAL] + kind[XB_STALL_DIVIDE] +
-                       kind[XB_STALL_FENCE] + kind[XB_STALL_JUMP] + kind[XB_STALL_ALU];
+                       kind[XB_STALL_FENCE] + kind[XB_STALL_JUMP] + kind[XB_STALL_ALU] +
+                       sums->hidden;
     unknown += (double)(kind[XB_STALL_UNDECODABLE] + kind[XB_STALL_NO_CODE]);
     xb_add_part(out, user_part(XB_BOUND_CPU, XB_LEVEL_NONE, (double)computing / n));
     for (enum xb_level level = XB_LEVEL_L1; level <= XB_LEVEL_DRAM; level++)
         xb_add_part(out, user_part(bound_of(level), level, level_share[level] / n));
-    xb_add_part(out, user_part(XB_BOUND_SYNC, XB_LEVEL_LOCK,
-                               (double)(kind[XB_STALL_PAUSE] + sums->contended) / n));
-    xb_add_part(out, user_part(XB_BOUND_KERNEL, XB_LEVEL_NONE, (double)kind[XB_STALL_SYSCALL] / n));
+    xb_add_part(out,
+                user_part(XB_BOUND_SYNC, XB_LEVEL_LOCK,
+                          (double)(kind[XB_STALL_PAUSE] + sums->contended + sums->yields) / n));
+    xb_add_part(out, user_part(XB_BOUND_KERNEL, XB_LEVEL_NONE,
+                               (double)(kind[XB_STALL_SYSCALL] - sums->yields) / n));
     xb_add_part(out, user_part(XB_BOUND_UNKNOWN, XB_LEVEL_NONE, unknown / n));
     out->weight[XB_WHOLE_USER] =
         fmin(1, n / ENOUGH) * (1 - unknown / n) * (sums->n < FEW ? 0.3 : 1);
+}
+
+/* Divides the kernel's time as far as calls of sched_yield() go, which no account counts and in which no
+ * look ever finds a thread, as it is runnable. Its samples stand behind the call, one for each return as
+ * for those of any other call: so their part of these samples is their part of the calls. */
+static void divide_kernel(const struct xb_stall_sums *sums, struct xb_findings *out)
+{
+    double calls = (double)sums->kind[XB_STALL_SYSCALL];
+    if (!sums->yields)
+        return;
+    double yields = (double)sums->yields / calls;
+    xb_add_part(out, (struct xb_part){ .of = XB_WHOLE_KERNEL,
+                                       .bound = XB_BOUND_SYNC,
+                                       .level = XB_LEVEL_LOCK,
+                                       .share = yields });
+    xb_add_part(out, (struct xb_part){
+                         .of = XB_WHOLE_KERNEL, .bound = XB_BOUND_UNKNOWN, .share = 1 - yields });
+    out->weight[XB_WHOLE_KERNEL] = WEIGHT_YIELDS * yields * fmin(1, calls / FEW);
+    xb_add_clue(out, "yield_share", yields,
+                "%.0f %% of the %.0f samples behind system calls had just yielded to other threads",
+                100 * yields, calls);
 }
 
 /* Bytes as people write them: a number below 1024, and its unit. */
@@ -390,9 +451,10 @@ static void tell_kinds(const struct stall *stall, const struct xb_stall_sums *su
                 100 * (double)kind[XB_STALL_PAUSE] / n);
     size_t blind = kind[XB_STALL_UNDECODABLE] + kind[XB_STALL_NO_CODE];
     if (sums->contended > sums->n / 50)
-        xb_add_clue(out, "contended_share", (double)sums->contended / n,
-                    "%.0f %% stood at atomic operations on lines that several threads use them on",
-                    100 * (double)sums->contended / n);
+        xb_add_clue(
+            out, "contended_share", (double)sums->contended / n,
+            "%.0f %% stood at lines that several threads write to, or one while others read",
+            100 * (double)sums->contended / n);
     if (sums->lost + blind > sums->n / 50)
         xb_add_clue(
             out, "unknown_share", (double)(sums->lost + blind) / n,
@@ -400,6 +462,12 @@ static void tell_kinds(const struct stall *stall, const struct xb_stall_sums *su
             "could not be decoded (%zu), or its code not be read (%zu)",
             100 * (double)(sums->lost + blind) / n, sums->lost, kind[XB_STALL_UNDECODABLE],
             kind[XB_STALL_NO_CODE]);
+    if (sums->hidden > sums->n / 50)
+        xb_add_clue(
+            out, "hidden_share", (double)sums->hidden / n,
+            "%.0f %% stood at loads and stores of loops that compute meanwhile: no more than "
+            "elsewhere in them, or in step with the pipeline",
+            100 * (double)sums->hidden / n);
     uint64_t lost = xb_sampler_counts(stall->sampler).lost;
     if (lost)
         xb_add_clue(out, "lost_samples", (double)lost,
@@ -414,10 +482,12 @@ static int end(void *probe, uint64_t now_ns, struct xb_findings *out, struct xb_
     int err = switch_off(stall);
     if (err && err != -ESRCH)
         return xb_because(why, err, "sampling cannot be switched off: %s", strerror(-err));
-    err = sum_up(stall, stall->from, &sums);
+    err = sum_up(stall, stall->from, NULL, &sums);
     size_t all = stall->from + sums.n;
+    if (!err && sums.n)
+        err = sum_up_waits(stall, &sums);
     if (!err)
-        err = sum_up(stall, all > LONGEST ? all - LONGEST : 0, &longer);
+        err = sum_up(stall, all > LONGEST ? all - LONGEST : 0, NULL, &longer);
     if (err)
         xb_because(why, err, "stall: out of memory");
     /* While it is on, a sample comes after each period of CPU time, of which it took its cost. */
@@ -434,6 +504,7 @@ static int end(void *probe, uint64_t now_ns, struct xb_findings *out, struct xb_
             1e-9 * stall->on_ns);
     if (!err && sums.n) {
         divide(stall, &sums, out);
+        divide_kernel(&sums, out);
         tell_pools(stall, &sums, &longer, out);
         tell_least(stall, &sums, out);
         tell_hottest(stall, &sums, out);

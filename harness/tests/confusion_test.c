@@ -18,7 +18,8 @@ static void add(struct xb_confusion *confusion, const char *class, const char *b
     row.model = "threads";
     row.engine = "blocking";
     row.workers = 1;
-    row.class = class;
+    row.class = "cache";
+    row.bound_claimed = class;
     row.bound = bound;
     row.verdict_level = level;
     row.bound_confidence = 0.9;
@@ -36,14 +37,17 @@ XB_TEST(Confusion, CountsByClassAndWhatWasSeen)
     add(&confusion, "cache", "cpu", NULL);
     add(&confusion, "io", "unknown", NULL);
     add(&confusion, "sync", "mixed", NULL);
+    add(&confusion, "kernel", "kernel", NULL);
     add(&confusion, "sync", NULL, NULL); /* failed, or skipped */
     fclose(confusion.misses);
     XB_EXPECT_EQ(confusion.cells[XB_CLASS_CACHE][XB_BOUND_CACHE], 2);
     XB_EXPECT_EQ(confusion.cells[XB_CLASS_CACHE][XB_BOUND_CPU], 1);
     XB_EXPECT_EQ(confusion.cells[XB_CLASS_IO][XB_BOUND_UNKNOWN], 1);
     XB_EXPECT_EQ(confusion.cells[XB_CLASS_SYNC][XB_BOUND_MIXED], 1);
+    XB_EXPECT_EQ(confusion.cells[XB_CLASS_KERNEL][XB_BOUND_KERNEL], 1);
     XB_EXPECT_EQ(confusion.unmeasured, 1);
     XB_EXPECT_HAS(misses, "cache/of_a_test");
+    XB_EXPECT_HAS(misses, "claimed: cache, 90 % sure");
     XB_EXPECT_HAS(misses, "seen: as the test has it");
     XB_EXPECT(strchr(misses, '\n') == strrchr(misses, '\n')); /* one line: the rest is no miss */
 
@@ -51,7 +55,7 @@ XB_TEST(Confusion, CountsByClassAndWhatWasSeen)
     xb_confusion_print(out, &confusion);
     fclose(out);
     XB_EXPECT_HAS(text,
-                  "5 cells: 40.0 % seen as claimed, 40.0 % mixed or unknown, 20.0 % as another "
+                  "6 cells: 50.0 % seen as claimed, 33.3 % mixed or unknown, 16.7 % as another "
                   "class; 1 could not be measured, in 0 workers");
     free(text);
     free(misses);
@@ -63,7 +67,7 @@ XB_TEST(Confusion, WorkersThatWaitOnOneThreadAreNotHeldAgainstProbes)
     struct xb_confusion confusion = { .misses = NULL };
     struct xb_summary_row row;
     xb_summary_row_clear(&row);
-    row.class = "sync";
+    row.bound_claimed = "sync";
     row.bound = "cpu";
     row.workers = 2;
     row.lanes = 1;

@@ -69,6 +69,7 @@ static void expect_row(const char *status, const char *claims, enum xb_bound bou
     char evidence[XB_EVIDENCE_BYTES] = "ipc 2, claimed >= 1.5";
     struct xb_summary_row row;
     xb_summary_row_clear(&row);
+    row.class = "memory";
     row.status = status;
     row.verdict = claims;
     strcpy(observation.judgement.reason, "as the test has it");
@@ -88,6 +89,41 @@ XB_TEST(Observe, OneContradictionIsEnough)
     expect_row("ok", "contradicted", XB_BOUND_MEMORY, "contradicted");
     expect_row("ok", "confirmed", XB_BOUND_CPU, "contradicted");
     expect_row("ok", "confirmed", XB_BOUND_UNKNOWN, "confirmed");
+}
+
+/* A kernel may argue that such a cell is bound by something else than its class: then that counts. */
+XB_TEST(Observe, WhatAKernelClaimsOfACellCountsNotItsClass)
+{
+    struct xb_observation observation = { .looked = true,
+                                          .judgement = seen(XB_BOUND_KERNEL, XB_LEVEL_NONE, 0.8) };
+    char evidence[XB_EVIDENCE_BYTES] = "";
+    struct xb_summary_row row;
+    xb_summary_row_clear(&row);
+    row.class = "memory";
+    row.status = "ok";
+    row.verdict = "untested";
+    xb_summary_observe(&row, XB_CLASS_KERNEL, &observation, evidence);
+    XB_EXPECT_STREQ(row.verdict, "confirmed");
+    XB_EXPECT_STREQ(row.verdict_evidence, "seen: kernel; claimed of such a cell: kernel");
+    row.verdict = "untested";
+    evidence[0] = 0;
+    xb_summary_observe(&row, XB_CLASS_MEMORY, &observation, evidence);
+    XB_EXPECT_STREQ(row.verdict, "contradicted");
+}
+
+extern const struct xb_kernel xb_kernel_sync_frame_clock;
+
+/* Nobody waits for another worker alone. What waits for clocks and children does. */
+XB_TEST(Observe, AKernelOfTheClassSyncThatIsAloneClaimsToCompute)
+{
+    static const struct xb_crowd one = { 1, 1, 1 }, two = { 2, 2, 2 };
+    struct xb_kernel kernel = { .bound = XB_CLASS_SYNC };
+    XB_EXPECT_EQ(xb_kernel_bound(&kernel, &one), XB_CLASS_CPU);
+    XB_EXPECT_EQ(xb_kernel_bound(&kernel, &two), XB_CLASS_SYNC);
+    kernel.bound = XB_CLASS_IO;
+    XB_EXPECT_EQ(xb_kernel_bound(&kernel, &one), XB_CLASS_IO);
+    XB_EXPECT_EQ(xb_kernel_bound(&xb_kernel_sync_frame_clock, &one), XB_CLASS_SYNC);
+    XB_EXPECT_EQ(xb_kernel_bound(&xb_kernel_sync_frame_clock, &two), XB_CLASS_CPU);
 }
 
 XB_TEST(Observe, FiguresOfABusyMachineContradictNothing)

@@ -169,6 +169,7 @@ static struct xb_summary_row full_summary(void)
     row.verdict_level = "DRAM";
     row.bound = "memory";
     row.bound_confidence = 0.875;
+    row.bound_claimed = "cpu";
     row.verdict_evidence = "ipc 0.5, claimed <= 0.4; llc_mpki not counted, claimed >= 5";
     return row;
 }

@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
 
 enum { BASE = 0x10000000, N = 10000 };
 
@@ -237,7 +238,7 @@ XB_TEST(StallSums, AtomicsOfSeveralThreadsOnALineAreContended)
         if (i >= 350)
             sample[i].within_bytes = 1 << 20;
     }
-    XB_EXPECT_EQ(xb_stall_sum(sample, 400, site, 2, &sums), 0);
+    XB_EXPECT_EQ(xb_stall_sum(sample, 400, site, 2, NULL, &sums), 0);
     XB_EXPECT_EQ(sums.contended, 100);
     XB_EXPECT_EQ(sums.kind[XB_STALL_ATOMIC], 200);
     XB_EXPECT_EQ(sums.kind[XB_STALL_LOAD], 200);
@@ -262,7 +263,7 @@ XB_TEST(StallSums, OffsetsMakeSetsOfTheirOwn)
         sample[i] = (struct xb_stalled){ .fate = XB_FATE_OFFSET,
                                          .tid = 1,
                                          .address = anywhere(&state, 16 << 20) - BASE };
-    XB_EXPECT_EQ(xb_stall_sum(sample, 4000, site, 1, &sums), 0);
+    XB_EXPECT_EQ(xb_stall_sum(sample, 4000, site, 1, NULL, &sums), 0);
     XB_EXPECT_EQ(sums.n_pools, 0);
     XB_EXPECT_EQ(sums.lost, 0);
     XB_EXPECT_EQ(sums.n_least, 1);
@@ -271,10 +272,72 @@ XB_TEST(StallSums, OffsetsMakeSetsOfTheirOwn)
     xb_stall_sums_free(&sums);
 }
 
+/* A line that one thread stores to and another one uses goes to and fro as with atomics. One that both
+ * only read does not, nor do lines that they meet on now and then. */
+XB_TEST(StallSums, HotLinesThatOneWritesAndOthersUseAreContended)
+{
+    struct xb_stall_site site[] = { { .stall = { .kind = XB_STALL_LOAD } },
+                                    { .stall = { .kind = XB_STALL_STORE, .writes = true } } };
+    struct xb_stalled sample[1000];
+    struct xb_stall_sums sums;
+    for (uint32_t i = 0; i < 1000; i++) {
+        sample[i] = (struct xb_stalled){ .fate = XB_FATE_KNOWN, .tid = 1 + (pid_t)(i % 2) };
+        if (i < 100) { /* thread 1 loads what thread 2 stores */
+            sample[i].address = BASE;
+            sample[i].site = i % 2;
+        } else if (i < 200) { /* both load */
+            sample[i].address = BASE + 4096;
+        } else { /* each line twice, by both */
+            sample[i].address = BASE + (uint64_t)i / 2 * 8192;
+            sample[i].site = 1;
+        }
+    }
+    XB_EXPECT_EQ(xb_stall_sum(sample, 1000, site, 2, NULL, &sums), 0);
+    XB_EXPECT_EQ(sums.contended, 100);
+    size_t in_pools = 0;
+    for (size_t i = 0; i < sums.n_pools; i++)
+        in_pools += sums.pool[i].touches;
+    XB_EXPECT_NEAR((double)in_pools, 900, 2);
+    xb_stall_sums_free(&sums);
+}
+
+/* As counters of two processes are: hardly a touch is of another line than the one before. */
+XB_TEST(WorkingSet, WhoStandsStillOnAFewLinesHasNoLargeSet)
+{
+    struct xb_touch touch[2000];
+    for (uint32_t i = 0; i < 2000; i++)
+        touch[i] = (struct xb_touch){
+            .address = BASE + (uint64_t)(i % 2) * (UINT64_C(1) << 56) + (i % 500 < 3 ? 4096 : 0),
+            .site = i % 2,
+            .thread = i % 2,
+        };
+    XB_EXPECT(largest(touch, 2000).size.bytes <= 4 * 64);
+}
+
+/* Whoever yields waits for the others, as long as there are any. */
+XB_TEST(StallSums, YieldsCountWhereSeveralThreadsRun)
+{
+    struct xb_stall_site site[] = {
+        { .stall = { .kind = XB_STALL_SYSCALL, .syscall = SYS_sched_yield } },
+        { .stall = { .kind = XB_STALL_SYSCALL, .syscall = SYS_getpid } },
+        { .stall = { .kind = XB_STALL_SYSCALL, .syscall = -1 } },
+    };
+    struct xb_stalled sample[60];
+    struct xb_stall_sums sums;
+    for (int threads = 1; threads <= 2; threads++) {
+        for (uint32_t i = 0; i < 60; i++)
+            sample[i] = (struct xb_stalled){ .site = i / 20, .tid = 1 + (pid_t)i % threads };
+        XB_EXPECT_EQ(xb_stall_sum(sample, 60, site, 3, NULL, &sums), 0);
+        XB_EXPECT_EQ(sums.kind[XB_STALL_SYSCALL], 60);
+        XB_EXPECT_EQ(sums.yields, threads == 2 ? 20 : 0);
+        xb_stall_sums_free(&sums);
+    }
+}
+
 XB_TEST(StallSums, OfNoSampleIsZero)
 {
     struct xb_stall_sums sums;
-    XB_EXPECT_EQ(xb_stall_sum(NULL, 0, NULL, 0, &sums), 0);
+    XB_EXPECT_EQ(xb_stall_sum(NULL, 0, NULL, 0, NULL, &sums), 0);
     XB_EXPECT_EQ(sums.n_pools, 0);
     xb_stall_sums_free(&sums);
 }
@@ -294,7 +357,7 @@ XB_TEST(StallSums, AtomicsOfTwoProcessesAreContendedInSharedMemoryOnly)
                                              .fate = XB_FATE_KNOWN,
                                              .is_shared = shared,
                                              .address = BASE };
-        XB_EXPECT_EQ(xb_stall_sum(sample, 100, site, 2, &sums), 0);
+        XB_EXPECT_EQ(xb_stall_sum(sample, 100, site, 2, NULL, &sums), 0);
         XB_EXPECT_EQ(sums.contended, shared ? 100 : 0);
         xb_stall_sums_free(&sums);
     }

@@ -12,6 +12,7 @@ const struct xb_kernel xb_kernel_sync_copy_megabyte = {
     .item = "message",
     .latency_of = "round trip",
     .bound = XB_CLASS_SYNC,
+    .bound_of = bound_of,
     .fit = XB_FIT_OWN,
     .own_bytes = 1 << 20,
     .needs = XB_NEED_BYTES | XB_AWAITS_OTHERS,

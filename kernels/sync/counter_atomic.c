@@ -35,6 +35,7 @@ const struct xb_kernel xb_kernel_sync_counter_atomic = {
     .source = "Gottlieb, Kruskal, \"Coordinating parallel processors\", 1981: fetch-and-add",
     .item = "increment",
     .bound = XB_CLASS_SYNC,
+    .bound_of = bound_of_line,
     .fit = XB_FIT_OWN,
     .own_bytes = sizeof(uint64_t),
     .claims = claims,

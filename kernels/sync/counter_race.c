@@ -42,6 +42,7 @@ const struct xb_kernel xb_kernel_sync_counter_race = {
         "an update is lost where another worker comes between load and store: where workers run at "
         "once or are preempted, never where they give way only in between",
     .bound = XB_CLASS_SYNC,
+    .bound_of = bound_of_line,
     .fit = XB_FIT_OWN,
     .own_bytes = sizeof(uint64_t),
     .claims = claims,

@@ -15,6 +15,7 @@ const struct xb_kernel xb_kernel_sync_frame_clock = {
     .remark = "a frame is missed if it begins when the next one is due: where workers cannot be "
               "preempted, whoever computes on decides when",
     .bound = XB_CLASS_SYNC,
+    .bound_of = bound_of,
     .fit = XB_FIT_OWN,
     .own_bytes = sizeof(struct role),
     .needs = XB_NEED_TEAM,

@@ -10,6 +10,7 @@ const struct xb_kernel xb_kernel_sync_pass_pipe = {
     .item = "message",
     .latency_of = "round trip",
     .bound = XB_CLASS_SYNC,
+    .bound_of = bound_of,
     .fit = XB_FIT_OWN,
     .own_bytes = 64,
     .needs = XB_NEED_BYTES | XB_AWAITS_OTHERS,

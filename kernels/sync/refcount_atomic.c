@@ -41,6 +41,7 @@ const struct xb_kernel xb_kernel_sync_refcount_atomic = {
     .source = "Collins, \"A method for overlapping and erasure of lists\", 1960; with atomics",
     .item = "reference",
     .bound = XB_CLASS_SYNC,
+    .bound_of = bound_of_line,
     .fit = XB_FIT_OWN,
     .own_bytes = sizeof(struct object),
     .claims = claims,

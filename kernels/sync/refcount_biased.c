@@ -64,6 +64,7 @@ const struct xb_kernel xb_kernel_sync_refcount_biased = {
     .source = "Choi, Shull, Torrellas, \"Biased reference counting\", PACT 2018; PEP 703",
     .item = "reference",
     .bound = XB_CLASS_SYNC,
+    .bound_of = bound_of_line,
     .fit = XB_FIT_OWN,
     .own_bytes = sizeof(struct object),
     .claims = claims,

@@ -1,0 +1,28 @@
+/* Finds the innermost loop that an instruction lies in. */
+#ifndef XB_BASE_LOOP_H
+#define XB_BASE_LOOP_H
+
+#include "before.h"
+
+enum {
+    XB_LOOP_INSNS = 256,
+    XB_LOOP_BYTES = 2048, /* of code on either side of a sample that are looked at */
+};
+
+/* A loop without calls, all in one piece. */
+struct xb_loop {
+    uint64_t start, end;        /* of its code; at `end` goes on what follows its jump back */
+    uint32_t n;                 /* instructions */
+    uint32_t accesses;          /* of those, that load or store */
+    uint16_t at[XB_LOOP_INSNS]; /* where each begins, bytes from `start` */
+};
+
+/* The loop around `ip`, if the code from there on comes to a jump back over it. False: there is none
+ * within the window, it is longer than XB_LOOP_INSNS, another loop lies inside, or it calls. */
+bool xb_loop_find(struct xb_decoder *decoder, const struct xb_window *window, uint64_t ip,
+                  struct xb_loop *out) __attribute__((warn_unused_result));
+
+/* The number of the instruction at `ip`, or loop->n: none begins there. */
+uint32_t xb_loop_index(const struct xb_loop *loop, uint64_t ip);
+
+#endif
