@@ -56,9 +56,9 @@ allow 'harness/commands/*.[ch]' "$command" "$export" "$core" "$model" "$engine" 
 allow 'harness/main.c' "$command" "$core"
 
 # Each library's header is seen by one file, the one with the library's tag. Its name may lack the
-# "lib" of the library's: libuv has <uv.h>.
+# "lib" of the library's: libuv has <uv.h>. libpfm4 has <perfmon/pfmlib.h>.
 while IFS=: read -r tagged library; do
-    users=$(grep -lE "^ *# *include <($library|${library#lib})(/[a-z]+)?\.h>" -r kernels harness --include='*.[ch]' || true)
+    users=$(grep -lE "^ *# *include <(perfmon/)?($library|${library#lib})(/[a-z]+|lib[a-z_]*)?\.h>" -r kernels harness --include='*.[ch]' || true)
     [ "$users" = "$tagged" ] || fault "<$library.h> belongs to $tagged, and is included by: $users"
 done < <(grep -roE 'xb-(library|header|required): [a-z0-9]+' harness kernels --include='*.c' |
     sed -E 's/: ?xb-(library|header|required): /:/')

@@ -55,7 +55,9 @@ need awk mawk
 
 # Libraries are named by the one source file that uses each.
 while read -r library package; do
+    # Not all have a file for pkg-config.
     { command -v pkg-config >/dev/null 2>&1 && pkg-config --exists "$library"; } ||
+        dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q '^install ok' ||
         missing+=("$package")
 done < <(grep -rhoE 'xb-(library|header|required): [^ ]+ \(Debian: [^)]+\)' --include='*.c' harness |
     sed -E 's/xb-[a-z]+: ([^ <>=]+)[^ ]* \(Debian: ([^)]+)\)/\1 \2/' | sort -u)

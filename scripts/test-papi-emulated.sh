@@ -83,12 +83,12 @@ unpack() { # ARCHITECTURE FOLDER PACKAGE...
 }
 
 # What xbound cannot do without, there, and PAPI.
-guest_packages=(libc6 libgcc-s1 libpapi7.0 libpapi-dev libpfm4 libjansson4 libjansson-dev busybox-static)
+guest_packages=(libc6 libgcc-s1 libpapi7.0 libpapi-dev libpfm4 libpfm4-dev libjansson4 libjansson-dev busybox-static)
 
 is_ready() { [ "$(cat "$cache/ready" 2>/dev/null)" = "${guest_packages[*]}" ]; }
 
 fetch() {
-    local packages kernel
+    local packages kernel libc
     rm -rf "$cache"
     mkdir -p "$cache"
     apt_state "$host" && apt_state arm64 || return 1
@@ -102,7 +102,8 @@ fetch() {
     mv "$cache"/kernel/boot/vmlinuz-* "$cache/vmlinuz"
     rm -rf "$cache/kernel" "$cache/apt-$host" "$cache/apt-arm64"
     # The linker's script names folders from the root.
-    sed -i 's#/usr/aarch64-linux-gnu/lib/##g' "$cache/host/usr/aarch64-linux-gnu/lib/libc.so"
+    libc=$cache/host/usr/aarch64-linux-gnu/lib/libc.so
+    [ ! -e "$libc" ] || sed -i 's#/usr/aarch64-linux-gnu/lib/##g' "$libc"
     echo "${guest_packages[*]}" >"$cache/ready"
 }
 
@@ -128,6 +129,7 @@ mkdir -p "$cache/bin"
 for program in aarch64-linux-gnu-gcc cpio qemu-system-aarch64; do
     path=$cache/host/usr/bin/$program
     [ -e "$path" ] || path=$cache/host/bin/$program
+    [ -e "$path" ] || path=$(command -v "$program") # it was installed, and so not unpacked
     # shellcheck disable=SC2016 # for the shell that runs it
     printf '#!/bin/sh\nLD_LIBRARY_PATH=%s PATH=%s:$PATH exec %s "$@"\n' "$libraries" \
         "$cache/host/usr/bin" "$path" >"$cache/bin/$program"
@@ -136,7 +138,7 @@ done
 build() {
     PKG_CONFIG_LIBDIR=$guest_libraries/pkgconfig PKG_CONFIG_SYSROOT_DIR=$cache/guest \
         cmake -S . -B "$cache/xbound" -DCMAKE_BUILD_TYPE=Release -DXB_TESTS=OFF \
-        -DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR=aarch64 \
+        -Dpfm_LIBRARY="$guest_libraries/libpfm.so" -DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR=aarch64 \
         -DCMAKE_C_COMPILER="$cache/bin/aarch64-linux-gnu-gcc" \
         -DCMAKE_EXE_LINKER_FLAGS="-L$guest_libraries -Wl,-rpath-link,$guest_libraries:$cache/guest/lib/aarch64-linux-gnu" &&
         cmake --build "$cache/xbound" --target xbound -j "$(nproc)"
@@ -175,7 +177,7 @@ boot() { # CPU PARANOID EVENTS MORE_EVENTS_THAN_COUNTERS TOPDOWN_CPUS
     mkdir -p "$root"/{bin,proc,sys,dev,tmp,lib/aarch64-linux-gnu,usr/lib/aarch64-linux-gnu} \
         "$root/usr/share/papi"
     cp "$cache/guest/bin/busybox" "$cache/xbound/xbound" "$root/bin/"
-    for program in sh mount cat sed echo poweroff; do ln -s busybox "$root/bin/$program"; done
+    for program in sh mount cat sed echo grep poweroff; do ln -s busybox "$root/bin/$program"; done
     (cd "$cache/guest/lib/aarch64-linux-gnu" && cp -L ld-linux-aarch64.so.1 libc.so.6 libm.so.6 \
         libdl.so.2 libpthread.so.0 librt.so.1 libgcc_s.so.1 "$root/lib/aarch64-linux-gnu/")
     ln -s aarch64-linux-gnu/ld-linux-aarch64.so.1 "$root/lib/"
@@ -193,8 +195,10 @@ echo $2 >/proc/sys/kernel/perf_event_paranoid
 export named="$3" crowd="$4"
 xbound doctor --counters | sed 's/^/@doctor /'
 xbound doctor --counters --csv | sed 's/^/@csv /'
+xbound classify --help | grep -A1 '^  pmu ' | sed 's/^/@probe /'
 for pmu in $5; do
     LIBPFM_FORCE_PMU=\$pmu xbound doctor --counters --csv | grep top-down | sed "s/^/@\$pmu /"
+    LIBPFM_FORCE_PMU=\$pmu xbound classify --help | grep -A1 '^  pmu ' | sed "s/^/@\$pmu /"
 done
 [ $2 -gt 2 ] || . /measure
 echo "@end"
@@ -335,10 +339,15 @@ native() {
 check "neoverse-n1: a native name has a column of its own" native
 no_presets() { ! told csv | grep '^papi: PAPI_'; }
 check "neoverse-n1: there are no presets" no_presets
+no_events() { told probe | grep "not here: events for top-down: none is known for this CPU" >/dev/null; }
+check "neoverse-n1: classify's probe finds a PMU and no events" no_events
 check "neoverse-n1: no top-down" says 'counters: top-down' '.*none is known for this CPU'
 for pmu in $topdown; do
-    names() { told "$pmu" | grep "has the events of $pmu for level 1" >/dev/null; }
+    names() { told "$pmu" | grep "has the events of $pmu for level 1 and 2" >/dev/null; }
     check "$pmu: PAPI has its events for top-down" names
+    # Here they can be opened, and all but cycles stand still.
+    lies() { told "$pmu" | grep "not here: the PMU lies or is shown in part" >/dev/null; }
+    check "$pmu: classify's probe finds out that they stand still" lies
 done
 
 look cortex-a57 3

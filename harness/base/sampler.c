@@ -7,8 +7,9 @@
  * vector registers are refused (EOPNOTSUPP), so that the addresses of a gather stay unknown. */
 #include "sampler.h"
 
+#include "threads.h"
+
 #include <asm/perf_regs.h>
-#include <dirent.h>
 #include <errno.h>
 #include <linux/perf_event.h>
 #include <stdio.h>
@@ -16,7 +17,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -26,7 +26,6 @@ enum {
         128, /* with the head page 516 KiB, all that perf_event_mlock_kb allows by default */
     RING_PAGES_MIN = 8,
     TREE_MAX = 65536, /* threads */
-    ROUNDS = 8,       /* of looking for new ones */
 };
 
 #if defined(__aarch64__)
@@ -143,9 +142,12 @@ static int open_event(struct xb_sampler *sampler, pid_t tid, int cpu)
     return 0;
 }
 
-/* Opens on one thread, on every CPU that there is. */
-static int watch(struct xb_sampler *sampler, pid_t tid)
+/* Opens on one thread, on every CPU that there is. 1, 0 if it is watched already, or -errno. */
+static int watch(void *context, pid_t tid)
 {
+    struct xb_sampler *sampler = context;
+    if (sampler->n_tids >= TREE_MAX)
+        return 0;
     for (size_t i = 0; i < sampler->n_tids; i++)
         if (sampler->tid[i] == tid)
             return 0;
@@ -162,47 +164,7 @@ static int watch(struct xb_sampler *sampler, pid_t tid)
         sampler->tid[sampler->n_tids++] = tid;
         sampler->counts.threads++;
     }
-    return err;
-}
-
-/* Calls watch() for all threads of `pid` and of its children. A thread that ends meanwhile is no error. */
-static int watch_tree(struct xb_sampler *sampler, pid_t pid)
-{
-    char path[64];
-    snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
-    DIR *tasks = opendir(path);
-    if (!tasks)
-        return errno == ENOENT ? -ESRCH : -errno;
-    int err = 0;
-    for (struct dirent *entry; !err && (entry = readdir(tasks));) {
-        pid_t tid = (pid_t)strtol(entry->d_name, NULL, 10);
-        if (tid <= 0 || sampler->n_tids >= TREE_MAX)
-            continue;
-        err = watch(sampler, tid);
-        if (err == -ESRCH && tid != pid)
-            err = 0;
-        snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)pid, (int)tid);
-        FILE *children = fopen(path, "re"); /* not there without CONFIG_PROC_CHILDREN */
-        int child;
-        while (!err && children && fscanf(children, "%d", &child) == 1) {
-            err = watch_tree(sampler, child);
-            if (err == -ESRCH || err == -EACCES) /* gone; or setuid, and then not ours to watch */
-                err = 0;
-        }
-        if (children)
-            fclose(children);
-    }
-    closedir(tasks);
-    return err;
-}
-
-static void raise_file_limit(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-        limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &limit);
-    }
+    return err ? err : any;
 }
 
 int xb_sampler_open(pid_t pid, uint64_t period_ns, struct xb_sampler **out, struct xb_reason *why)
@@ -217,14 +179,10 @@ int xb_sampler_open(pid_t pid, uint64_t period_ns, struct xb_sampler **out, stru
     int err = sampler->ring ? 0 : -ENOMEM;
     for (int cpu = 0; cpu < sampler->n_cpus && !err; cpu++)
         sampler->ring[cpu].fd = -1;
-    raise_file_limit();
-    /* A thread that is not watched yet may create one while we look: until nothing new is found. */
-    size_t before = 0;
-    for (int round = 0; !err && round < ROUNDS; round++) {
-        err = watch_tree(sampler, pid);
-        if (sampler->n_tids == before)
-            break;
-        before = sampler->n_tids;
+    xb_threads_raise_file_limit();
+    if (!err) {
+        int found = xb_threads_visit(pid, watch, sampler);
+        err = found < 0 ? found : 0;
     }
     if (!err && !sampler->n_tids)
         err = -ESRCH;

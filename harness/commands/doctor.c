@@ -196,7 +196,7 @@ static void tell_topdown(struct xb_findings *out, const struct xb_counter_source
         f = xb_finding_add(out, "counters", "top-down", "%s", why.text);
         xb_finding_advise(f, XB_FITNESS_NOTE,
                           "its columns stay empty; a newer PAPI may know this CPU, and "
-                          "core/topdown.c takes another line");
+                          "stats/topdown.c takes another line");
     } else {
         f = xb_finding_add(out, "counters", "top-down", "PAPI has the events of %s for level 1%s",
                            family->pmu, family->n > family->level1 ? " and 2" : "");

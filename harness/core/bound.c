@@ -66,6 +66,7 @@ const char *xb_level_word(enum xb_level level)
 /* One whole, divided: into bounds and levels, and where it is all time, into user mode and kernel. */
 struct division {
     double share[XB_BOUND_UNKNOWN + 1][XB_LEVELS];
+    double unplaced; /* waits for a cache or DRAM, and it is not known which */
     double user, kernel;
     double weight;    /* 0 to 1: how far it can be trusted; 0: nobody divides it */
     double agreement; /* 1: all who divide it say the same; 0: nothing in common */
@@ -80,15 +81,15 @@ static void add_part(struct division *division, const struct xb_part *part, doub
         division->user += share;
     else if (part->of == XB_WHOLE_TIME && part->is == XB_WHOLE_KERNEL)
         division->kernel += share;
+    else if (part->bound == XB_BOUND_MIXED)
+        division->unplaced += share;
     else
-        division
-            ->share[part->bound == XB_BOUND_MIXED ? XB_BOUND_UNKNOWN : part->bound][part->level] +=
-            share;
+        division->share[part->bound][part->level] += share;
 }
 
 static double total(const struct division *division)
 {
-    double sum = division->user + division->kernel;
+    double sum = division->user + division->kernel + division->unplaced;
     for (int b = 0; b <= XB_BOUND_UNKNOWN; b++)
         for (int l = 0; l < XB_LEVELS; l++)
             sum += division->share[b][l];
@@ -119,7 +120,8 @@ static bool divide_by(const struct xb_findings *findings, enum xb_whole whole, s
 /* What two divisions have in common, 0 to 1. */
 static double overlap(const struct division *a, const struct division *b)
 {
-    double common = fmin(a->user, b->user) + fmin(a->kernel, b->kernel);
+    double common =
+        fmin(a->user, b->user) + fmin(a->kernel, b->kernel) + fmin(a->unplaced, b->unplaced);
     for (int bound = 0; bound <= XB_BOUND_UNKNOWN; bound++) {
         double of_a = 0, of_b = 0;
         for (int l = 0; l < XB_LEVELS; l++) {
@@ -131,34 +133,69 @@ static double overlap(const struct division *a, const struct division *b)
     return common;
 }
 
+/* Adds `factor` times a division. */
+static void add_division(struct division *sum, const struct division *one, double factor)
+{
+    sum->user += factor * one->user;
+    sum->kernel += factor * one->kernel;
+    sum->unplaced += factor * one->unplaced;
+    for (int b = 0; b <= XB_BOUND_UNKNOWN; b++)
+        for (int l = 0; l < XB_LEVELS; l++)
+            sum->share[b][l] += factor * one->share[b][l];
+}
+
+/* What a probe could not place lies where the others saw more waiting than it did, as far as that goes. */
+static void place(struct division *one, const struct division *others)
+{
+    double more[XB_BOUNDS][XB_LEVELS] = { { 0 } }, sum = 0;
+    for (int b = XB_BOUND_CACHE; b <= XB_BOUND_MEMORY; b++)
+        for (int l = 0; l < XB_LEVELS; l++)
+            sum += more[b][l] = fmax(0, others->share[b][l] - one->share[b][l]);
+    double placed = fmin(one->unplaced, sum);
+    for (int b = XB_BOUND_CACHE; b <= XB_BOUND_MEMORY && placed > 0; b++)
+        for (int l = 0; l < XB_LEVELS; l++)
+            one->share[b][l] += placed * more[b][l] / sum;
+    one->unplaced -= placed;
+}
+
+/* What the i-th probe says of a whole. False if it has nothing to say. */
+static bool divide_as(const struct xb_findings *findings, size_t n, size_t i, enum xb_whole whole,
+                      struct division *out)
+{
+    struct division others = { 0 }, other;
+    if (!divide_by(&findings[i], whole, out))
+        return false;
+    for (size_t k = 0; k < n && out->unplaced > 0; k++)
+        if (k != i && divide_by(&findings[k], whole, &other)) {
+            double weight = others.weight + other.weight;
+            add_division(&others, &others, others.weight / weight - 1);
+            add_division(&others, &other, other.weight / weight);
+            others.weight = weight;
+        }
+    place(out, &others);
+    return true;
+}
+
 /* All probes' divisions of a whole, averaged by weight. */
 static struct division divide(const struct xb_findings *findings, size_t n, enum xb_whole whole)
 {
-    struct division sum = { 0 }, one;
+    struct division sum = { 0 }, mean = { 0 }, one;
     double weights = 0, doubt = 1;
     for (size_t i = 0; i < n; i++) {
-        if (!divide_by(&findings[i], whole, &one))
+        if (!divide_as(findings, n, i, whole, &one))
             continue;
         weights += one.weight;
         doubt *= 1 - one.weight;
-        sum.user += one.weight * one.user;
-        sum.kernel += one.weight * one.kernel;
-        for (int b = 0; b <= XB_BOUND_UNKNOWN; b++)
-            for (int l = 0; l < XB_LEVELS; l++)
-                sum.share[b][l] += one.weight * one.share[b][l];
+        add_division(&sum, &one, one.weight);
     }
     if (weights <= 0)
-        return sum;
-    sum.user /= weights;
-    sum.kernel /= weights;
-    for (int b = 0; b <= XB_BOUND_UNKNOWN; b++)
-        for (int l = 0; l < XB_LEVELS; l++)
-            sum.share[b][l] /= weights;
-    sum.weight = 1 - doubt;
+        return mean;
+    add_division(&mean, &sum, 1 / weights);
+    mean.weight = 1 - doubt;
     for (size_t i = 0; i < n; i++)
-        if (divide_by(&findings[i], whole, &one))
-            sum.agreement += one.weight / weights * overlap(&one, &sum);
-    return sum;
+        if (divide_as(findings, n, i, whole, &one))
+            mean.agreement += one.weight / weights * overlap(&one, &mean);
+    return mean;
 }
 
 /* ---- which part bounds ---- */
@@ -168,7 +205,8 @@ static double group_share(const struct xb_judgement *judged, enum group group)
     const double *share = judged->share;
     switch (group) {
     case USER:
-        return share[XB_BOUND_CPU] + share[XB_BOUND_CACHE] + share[XB_BOUND_MEMORY];
+        return share[XB_BOUND_CPU] + share[XB_BOUND_CACHE] + share[XB_BOUND_MEMORY] +
+               judged->unplaced;
     case IO:
         return share[XB_BOUND_IO];
     case SYNC:
@@ -204,7 +242,8 @@ static double sureness(double value, double least, double sure)
 static double decide_user(struct xb_judgement *judged, double unseen)
 {
     double user = group_share(judged, USER);
-    double stalled = judged->share[XB_BOUND_CACHE] + judged->share[XB_BOUND_MEMORY];
+    double placed = judged->share[XB_BOUND_CACHE] + judged->share[XB_BOUND_MEMORY];
+    double stalled = placed + judged->unplaced;
     double least = stalled / (user + unseen), most = (stalled + unseen) / (user + unseen);
     bool matters = unseen > UNSEEN_LITTLE * (user + unseen);
     double of_stalled = stalled > 0 ? judged->share[XB_BOUND_MEMORY] / stalled : 0;
@@ -231,6 +270,15 @@ static double decide_user(struct xb_judgement *judged, double unseen)
             judged->reason, sizeof judged->reason,
             "%.0f %% of user mode waits for caches or DRAM: between %.0f and %.0f %% it is both",
             percent(seen), percent(STALL_DOUBT), percent(STALL_CLEAR));
+        return JUST;
+    }
+    double at_most = (judged->share[XB_BOUND_MEMORY] + judged->unplaced) / stalled;
+    if (of_stalled < DRAM_CLEAR && at_most >= DRAM_CLEAR) {
+        judged->bound = XB_BOUND_UNKNOWN;
+        snprintf(judged->reason, sizeof judged->reason,
+                 "%.0f %% of user mode waits for caches or DRAM, and for %.0f %% of that no probe "
+                 "could tell for which",
+                 percent(seen), percent(judged->unplaced / stalled));
         return JUST;
     }
     judged->bound = of_stalled >= DRAM_CLEAR ? XB_BOUND_MEMORY : XB_BOUND_CACHE;
@@ -273,7 +321,7 @@ static enum xb_level main_level(const struct xb_judgement *judged)
  * with each group's division. */
 static void decide(struct xb_judgement *judged, const double trust[static GROUPS])
 {
-    double unseen = judged->share[XB_BOUND_UNKNOWN], sure;
+    double unseen = fmax(0, judged->share[XB_BOUND_UNKNOWN] - judged->unplaced), sure;
     enum group first = USER, second = IO;
     for (int g = IO; g < GROUPS; g++)
         if (group_share(judged, g) > group_share(judged, first))
@@ -325,6 +373,9 @@ static void spread(struct xb_judgement *judged, double share, const struct divis
                 share * division->share[b][l];
             judged->level_share[l] += share * division->share[b][l];
         }
+    judged->unplaced += share * division->unplaced;
+    judged->share[XB_BOUND_UNKNOWN] += share * division->unplaced;
+    judged->level_share[XB_LEVEL_NONE] += share * division->unplaced;
 }
 
 /* A class that hardly anything speaks for is not named. */
@@ -432,6 +483,7 @@ void xb_bound_judge_phases(const struct xb_judgement *phases, const double *seco
         sum += seconds[i];
         of_class[phases[i].bound] += seconds[i];
         confidence += seconds[i] * phases[i].confidence;
+        out->unplaced += seconds[i] * phases[i].unplaced;
         for (int b = 0; b <= XB_BOUND_UNKNOWN; b++)
             out->share[b] += seconds[i] * phases[i].share[b];
         for (int l = 0; l < XB_LEVELS; l++)
@@ -447,6 +499,7 @@ void xb_bound_judge_phases(const struct xb_judgement *phases, const double *seco
         out->share[b] /= sum;
     for (int l = 0; l < XB_LEVELS; l++)
         out->level_share[l] /= sum;
+    out->unplaced /= sum;
     /* Decided by the shares of all together: phases near an edge do not vote for one side of it. */
     const double full[GROUPS] = { 1, 1, 1, 1 };
     decide(out, full);

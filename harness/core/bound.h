@@ -13,6 +13,8 @@ struct xb_judgement {
      * XB_BOUND_UNKNOWN; they add up to 1. XB_BOUND_MIXED stays 0. */
     double share[XB_BOUND_UNKNOWN + 1];
     double level_share[XB_LEVELS];
+    double
+        unplaced; /* of that under XB_BOUND_UNKNOWN: waits for a cache or DRAM, not known which */
     char reason[160]; /* why it is this one, in one clause; for mixed and unknown too */
 };
 
@@ -20,7 +22,8 @@ const char *xb_bound_name(enum xb_bound bound);
 const char *xb_level_word(enum xb_level level); /* "" for XB_LEVEL_NONE */
 
 /* Judges a phase by `n` probes' findings. Where several divide the same whole, they count by their
- * weight. Pure; cannot fail: without evidence the verdict is XB_BOUND_UNKNOWN. */
+ * weight; what one of them cannot place (XB_BOUND_MIXED) lies where others place more than it does.
+ * Pure; cannot fail: without evidence the verdict is XB_BOUND_UNKNOWN. */
 void xb_bound_judge(const struct xb_findings *findings, size_t n, struct xb_judgement *out);
 
 /* How many of a command's first phases are its starting up: of four or more the first; and if it

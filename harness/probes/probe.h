@@ -14,7 +14,8 @@
 #include <stdio.h>
 #include <sys/types.h>
 
-/* What can bound a program; the last two only a verdict or a part that nobody can name. */
+/* What can bound a program. The last two are verdicts; as a part of user mode, XB_BOUND_MIXED is what
+ * waits for a cache or DRAM where it is not known which, and XB_BOUND_UNKNOWN what nobody can name. */
 enum xb_bound {
     XB_BOUND_CPU,    /* computing, its data in registers and the first cache */
     XB_BOUND_CACHE,  /* waiting for a cache beyond the first */

@@ -230,6 +230,60 @@ XB_TEST(Bound, PartsThatDoNotAddUpAreScaledAndNonsenseIsPassedOver)
     expect(judge_two(double_time, broken), XB_BOUND_UNKNOWN, XB_LEVEL_NONE);
 }
 
+/* User mode as a probe sees it that cannot tell caches from DRAM. */
+static struct xb_findings unplaced(double cpu, double dram, double waits)
+{
+    struct xb_findings findings = weighing(XB_WHOLE_USER, 1);
+    part(&findings, XB_WHOLE_USER, XB_BOUND_CPU, XB_LEVEL_NONE, cpu);
+    part(&findings, XB_WHOLE_USER, XB_BOUND_MEMORY, XB_LEVEL_DRAM, dram);
+    part(&findings, XB_WHOLE_USER, XB_BOUND_MIXED, XB_LEVEL_NONE, waits);
+    return findings;
+}
+
+XB_TEST(Bound, WaitingThatNobodyCanPlaceIsNeitherCacheNorMemory)
+{
+    struct xb_judgement judged = judge_two(time_of(1, 0), unplaced(0.2, 0, 0.8));
+    expect(judged, XB_BOUND_UNKNOWN, XB_LEVEL_NONE);
+    XB_EXPECT_HAS(judged.reason, "80 % of user mode waits for caches or DRAM");
+    XB_EXPECT_HAS(judged.reason, "for which");
+    XB_EXPECT_NEAR(judged.share[XB_BOUND_UNKNOWN], 0.8, 1e-9);
+    XB_EXPECT_NEAR(judged.unplaced, 0.8, 1e-9);
+    /* Little of it is none of the program's bounds, wherever it lies. */
+    judged = judge_two(time_of(1, 0), unplaced(0.9, 0, 0.1));
+    expect(judged, XB_BOUND_CPU, XB_LEVEL_NONE);
+    XB_EXPECT(judged.confidence > 0.7);
+    expect(judge_two(time_of(1, 0), unplaced(0.7, 0, 0.3)), XB_BOUND_MIXED, XB_LEVEL_NONE);
+    /* Enough is known to lie in DRAM, whatever the rest does; too little is. */
+    expect(judge_two(time_of(1, 0), unplaced(0.2, 0.5, 0.3)), XB_BOUND_MEMORY, XB_LEVEL_DRAM);
+    expect(judge_two(time_of(1, 0), unplaced(0.2, 0.2, 0.6)), XB_BOUND_UNKNOWN, XB_LEVEL_NONE);
+    struct xb_judgement all, phases[] = { judged, judge_two(time_of(1, 0), unplaced(0, 0, 1)) };
+    xb_bound_judge_phases(phases, (double[]){ 1, 9 }, 2, 0, &all);
+    expect(all, XB_BOUND_UNKNOWN, XB_LEVEL_NONE);
+    XB_EXPECT_NEAR(all.unplaced, 0.91, 1e-9);
+}
+
+XB_TEST(Bound, WhatOneProbeCannotPlaceLiesWhereOthersSeeIt)
+{
+    struct xb_findings waits = unplaced(0.3, 0, 0.7), chase = stalls(0.3, 0, 0, 0.7, 0),
+                       llc = stalls(0.3, 0, 0.7, 0, 0), none = stalls(1, 0, 0, 0, 0);
+    struct xb_findings all[] = { time_of(1, 0), waits, chase };
+    struct xb_judgement judged = judge(all, 3);
+    expect(judged, XB_BOUND_MEMORY, XB_LEVEL_DRAM);
+    XB_EXPECT_NEAR(judged.share[XB_BOUND_MEMORY], 0.7, 1e-9);
+    XB_EXPECT_NEAR(judged.unplaced, 0, 1e-9);
+    XB_EXPECT(judged.confidence > 0.7);
+    all[2] = llc;
+    expect(judge(all, 3), XB_BOUND_CACHE, XB_LEVEL_LLC);
+    /* No more than they saw; and what it placed itself is not placed again. */
+    all[2] = none;
+    XB_EXPECT_NEAR(judge(all, 3).unplaced, 0.35, 1e-9);
+    all[1] = unplaced(0.3, 0.5, 0.2);
+    all[2] = stalls(0.5, 0, 0, 0.5, 0);
+    judged = judge(all, 3);
+    XB_EXPECT_NEAR(judged.unplaced, 0.1, 1e-9);
+    XB_EXPECT_NEAR(judged.share[XB_BOUND_MEMORY], 0.5, 1e-9);
+}
+
 XB_TEST(Bound, StartingUpDoesNotCountUnlessThereIsNothingElse)
 {
     struct xb_judgement phase[3], all;

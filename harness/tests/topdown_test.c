@@ -44,6 +44,22 @@ static double level1(const double *share)
            share[XB_TOPDOWN_FRONTEND] + share[XB_TOPDOWN_BACKEND];
 }
 
+/* Shares of counts of which one is missing; returns how many there are. */
+static unsigned count_shares(const struct xb_topdown_family *family, unsigned missing,
+                             double *share)
+{
+    double count[XB_TOPDOWN_EVENTS];
+    unsigned n = 0;
+    for (unsigned k = 0; k < XB_TOPDOWN_EVENTS; k++)
+        count[k] = k == missing ? NAN : 1000 - k;
+    for (int part = 0; part < XB_TOPDOWN_PARTS; part++)
+        share[part] = NAN;
+    family->divide(count, share);
+    for (int part = 0; part < XB_TOPDOWN_PARTS; part++)
+        n += !isnan(share[part]);
+    return n;
+}
+
 /* I. Rogers, "perf metricgroup" patches for Linux 5.8: perf stat -a -M TopDownL1 sleep 1, which
  * prints Bad_Speculation 0.1, Backend_Bound 0.5, Frontend_Bound 0.3 and Retiring 0.1. */
 XB_TEST(Topdown, SkylakeAsPerfPrintsIt)
@@ -146,25 +162,145 @@ XB_TEST(Topdown, NothingFollowsFromACountThatIsMissing)
 {
     for (size_t i = 0; i < xb_n_topdown_families; i++) {
         const struct xb_topdown_family *family = &xb_topdown_families[i];
-        double share[XB_TOPDOWN_PARTS], count[XB_NAMED_MAX];
-        for (unsigned missing = 0; missing < family->n; missing++) {
-            unsigned absent = 0;
-            for (unsigned k = 0; k < family->n; k++)
-                count[k] = k == missing ? NAN : 100 + k;
-            divide(family->pmu, count, family->n, share);
-            for (int part = 0; part < XB_TOPDOWN_PARTS; part++)
-                absent += isnan(share[part]);
+        double share[XB_TOPDOWN_PARTS], count[XB_TOPDOWN_EVENTS];
+        unsigned offered = count_shares(family, XB_TOPDOWN_EVENTS, share);
+        for (unsigned missing = 0; missing < family->all; missing++) {
+            unsigned left = count_shares(family, missing, share);
             for (int part = 0; part < XB_TOPDOWN_LIGHT && missing >= family->level1; part++)
                 XB_EXPECT(!isnan(share[part]));
+            for (int part = 0; part < XB_TOPDOWN_L1 && missing >= family->n; part++)
+                XB_EXPECT(!isnan(share[part]) || part < XB_TOPDOWN_MEMORY);
             if (missing == 0)
-                XB_EXPECT_EQ(absent, XB_TOPDOWN_PARTS); /* the slots themselves */
-            XB_EXPECT(absent > 0);
+                XB_EXPECT(isnan(share[XB_TOPDOWN_RETIRING]) && isnan(share[XB_TOPDOWN_BACKEND]));
+            XB_EXPECT(left < offered);
         }
-        for (unsigned k = 0; k < family->n; k++)
+        for (unsigned k = 0; k < XB_TOPDOWN_EVENTS; k++)
             count[k] = 0;
-        divide(family->pmu, count, family->n, share);
+        family->divide(count, share);
         XB_EXPECT(isnan(share[XB_TOPDOWN_RETIRING])); /* no slot, no share */
     }
+}
+
+/* ---- level 3, and what it says of time ---- */
+
+/* Skylake, 10000 cycles of a chase through DRAM, 200 of them a load: 4 operations of each retire, and all
+ * the other cycles wait for it. */
+static const double chase[18] = { 10000, 200, 900,  880,  5,    40, 9500, 9600, 20,
+                                  10,    0,   9450, 9400, 9300, 1,  0,    100,  0 };
+
+/* What a family does not offer is NaN. */
+static void divide_all(const struct xb_topdown_family *family, const double *count, double *share)
+{
+    for (int part = 0; part < XB_TOPDOWN_PARTS; part++)
+        share[part] = NAN;
+    family->divide(count, share);
+}
+
+XB_TEST(Topdown, AChaseThroughDramWaitsForDram)
+{
+    double share[XB_TOPDOWN_PARTS];
+    struct xb_topdown_time time;
+    divide_all(family_of("skx"), chase, share);
+    XB_EXPECT(xb_topdown_spend(share, &time));
+    double behind = 1 - 200 / 40000.0 - 880 / 40000.0 - (20 + 20) / 40000.0;
+    double memory = behind * 9500 / (9600 + 20 + 880 / 40000.0 * 10);
+    XB_EXPECT_NEAR(time.dram, memory * 9300 / 9500, 1e-12);
+    XB_EXPECT_NEAR(time.llc, memory * 100 / 9500, 1e-12);
+    XB_EXPECT_NEAR(time.l2, memory * 50 / 9500, 1e-12); /* no buffer was full */
+    XB_EXPECT_NEAR(time.l1, memory * 50 / 9500, 1e-12);
+    XB_EXPECT_NEAR(time.unplaced + time.unseen, 0, 1e-12);
+    XB_EXPECT_NEAR(time.cpu, 1 - memory, 1e-12);
+}
+
+/* A stream of loads finds its lines in the L2 or on their way, and mostly waits for a fill buffer: what
+ * waits for that waits for DRAM. Stores that fill their buffer could be waiting for anything. */
+XB_TEST(Topdown, WaitingForAFillBufferIsDramAndAFullStoreBufferHasNoLevel)
+{
+    static const double count[18] = { 10000, 1000, 8000, 8000, 0,    0,   5000, 6000, 500,
+                                      500,   2000, 4800, 1800, 1500, 100, 300,  400,  825 };
+    double share[XB_TOPDOWN_PARTS];
+    struct xb_topdown_time time;
+    divide_all(family_of("icx"), count, share);
+    XB_EXPECT(!xb_topdown_spend(share, &time)); /* 10000 slots there are not enough for these */
+    divide_all(family_of("skx"), count, share);
+    XB_EXPECT(xb_topdown_spend(share, &time));
+    double memory = share[XB_TOPDOWN_MEMORY], of_l2 = 175 / 1000.0; /* 100 x (1 + 3/4), and 825 */
+    XB_EXPECT_NEAR(time.l2, memory * of_l2 * 3000 / 7000, 1e-12);
+    XB_EXPECT_NEAR(time.dram, memory * (1500 + (1 - of_l2) * 3000) / 7000, 1e-12);
+    XB_EXPECT_NEAR(time.unplaced, memory * 2000 / 7000, 1e-12);
+}
+
+XB_TEST(Topdown, SapphireRapidsHasEventsForEachLevel)
+{
+    static const double count[13] = { 60000, 6000, 48000, 600,  0,    0,  45000,
+                                      0,     8000, 1000,  7000, 6500, 500 };
+    double share[XB_TOPDOWN_PARTS];
+    struct xb_topdown_time time;
+    divide_all(family_of("spr"), count, share);
+    XB_EXPECT(xb_topdown_spend(share, &time));
+    XB_EXPECT_NEAR(time.llc, 0.75 * 6000 / 9000, 1e-12);
+    XB_EXPECT_NEAR(time.dram, 0.75 * 500 / 9000, 1e-12);
+    XB_EXPECT_NEAR(time.unplaced, 0.75 * 1000 / 9000, 1e-12);
+    XB_EXPECT_NEAR(time.cpu, 0.25, 1e-12);
+}
+
+/* 1000 cycles of 5 slots: 3000 empty ones behind, in half of the stalled cycles for memory. */
+XB_TEST(Topdown, WhereNoEventTellsTheLevelItIsNotPlaced)
+{
+    static const double neoverse[6] = { 1000, 3000, 1500, 1600, 400, 200 };
+    static const double zen[8] = { 1000, 300, 3000, 1200, 1300, 10, 400, 500 };
+    double share[XB_TOPDOWN_PARTS];
+    struct xb_topdown_time time;
+    divide_all(family_of("arm_n2"), neoverse, share);
+    XB_EXPECT(xb_topdown_spend(share, &time));
+    XB_EXPECT_NEAR(time.unplaced, 0.3, 1e-12);
+    XB_EXPECT_NEAR(time.cpu, 0.7, 1e-12);
+    /* 4600 of 6000 slots, the others were the other thread's; four of five back-end slots. */
+    divide_all(family_of("amd64_fam19h_zen4"), zen, share);
+    XB_EXPECT(xb_topdown_spend(share, &time));
+    XB_EXPECT_NEAR(time.unplaced, 2400 / 4600.0, 1e-12);
+    XB_EXPECT_NEAR(time.cpu, 2200 / 4600.0, 1e-12);
+    XB_EXPECT_NEAR(time.l1 + time.l2 + time.llc + time.dram + time.unseen, 0, 1e-12);
+}
+
+XB_TEST(Topdown, WhatIsNotCountedIsUnseenAndWhatCannotBeIsNoDivision)
+{
+    double share[XB_TOPDOWN_PARTS], count[18];
+    struct xb_topdown_time time;
+    memcpy(count, chase, sizeof count);
+    count[6] = NAN; /* no stalls: what waits behind may wait for anything */
+    divide_all(family_of("skx"), count, share);
+    XB_EXPECT(xb_topdown_spend(share, &time));
+    XB_EXPECT_NEAR(time.unseen, share[XB_TOPDOWN_BACKEND], 1e-12);
+    XB_EXPECT_NEAR(time.cpu + time.unseen, 1, 1e-12);
+    memcpy(count, chase, sizeof count);
+    count[11] =
+        0; /* nothing ever missed the L1, and yet all waits for memory: that one stands still */
+    divide_all(family_of("skx"), count, share);
+    XB_EXPECT(xb_topdown_spend(share, &time));
+    XB_EXPECT(time.unplaced > 0.9);
+    /* Cycles, and nothing else moves: of guests that are shown a part of a PMU. */
+    for (size_t i = 0; i < xb_n_topdown_families; i++) {
+        memset(count, 0, sizeof count);
+        count[0] = 1e9;
+        divide_all(&xb_topdown_families[i], count, share);
+        XB_EXPECT(!xb_topdown_spend(share, &time));
+        for (int k = 1; k < 18; k++) /* or all do, as one clock */
+            count[k] = 1e9;
+        count[0] = 1;
+        divide_all(&xb_topdown_families[i], count, share);
+        XB_EXPECT(!xb_topdown_spend(share, &time));
+    }
+}
+
+/* What only divides the front end, retiring and bad speculation is not counted for it. */
+XB_TEST(Topdown, EventsThatDoNotDivideTimeAreNotNeededForIt)
+{
+    XB_EXPECT_EQ(xb_topdown_needed(family_of("skx")), 0x3ffff & ~(1u << 5));
+    XB_EXPECT_EQ(xb_topdown_needed(family_of("icx")), 0x3ffff & ~(3u << 4));
+    XB_EXPECT_EQ(xb_topdown_needed(family_of("spr")), 0x1fff & ~(1u << 4 | 1u << 5 | 1u << 7));
+    XB_EXPECT_EQ(xb_topdown_needed(family_of("amd64_fam19h_zen4")), 0xff & ~(1u << 5));
+    XB_EXPECT_EQ(xb_topdown_needed(family_of("arm_v2")), 0x3f);
 }
 
 XB_TEST(Topdown, OtherEventsAreOfNoFamily)
@@ -196,7 +332,7 @@ static void expect_known(const struct xb_topdown_family *family)
 {
     const struct xb_counter_source *papi = xb_find_source(&xb_builtin, "papi");
     struct xb_reason why = { 0 };
-    for (unsigned i = 0; i < family->n; i++)
+    for (unsigned i = 0; i < family->all; i++)
         if (papi->find(family->events[i], &why) != 0)
             XB_FAIL("%s: %s", family->events[i], why.text);
     XB_EXPECT(xb_topdown_find(papi, &why) == family);

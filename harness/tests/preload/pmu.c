@@ -11,8 +11,8 @@
  *   XB_PMU_REFUSE    it refuses some, each with another: EVENT=ERRNO,EVENT=ERRNO (an event is the
  *                    low 16 bits of a raw one: umask and number)
  *   XB_PMU_STARVE    this event is opened for a CPU that the thread is not on
- *   XB_PMU_CLOCK     this one counts ns too: what PAPI subtracts it from is then less than 0;
- *                    0xffff: all that would stand still do
+ *   XB_PMU_CLOCK     these count ns too, EVENT,EVENT: what PAPI subtracts one from is then less
+ *                    than 0; 0xffff: all that would stand still do
  *   XB_PMU_COUNTERS  as many as one group may have: one more is EINVAL, as from a real PMU */
 #include <dlfcn.h>
 #include <errno.h>
@@ -68,6 +68,18 @@ static int refusal_of(unsigned event)
     return all > 0 ? (int)all : 0;
 }
 
+/* Whether an event that would stand still is to count ns. */
+static bool is_clock(unsigned event)
+{
+    const char *list = getenv("XB_PMU_CLOCK");
+    for (char *end; list && *list; list = *end ? end + 1 : end) {
+        long one = strtol(list, &end, 0);
+        if (one == (long)event || one == 0xffff)
+            return true;
+    }
+    return false;
+}
+
 /* Whether a group has no room left; counts members by their leader's descriptor. */
 static bool is_full(int leader)
 {
@@ -99,7 +111,6 @@ long syscall(long number, ...)
                     argument[5]);
     unsigned event = number_of(asked);
     int leader = (int)argument[3]; /* passed as one: the upper half of the register is anyone's */
-    long clock = setting("XB_PMU_CLOCK");
     int refusal = refusal_of(event);
     if (refusal) {
         errno = refusal;
@@ -114,8 +125,7 @@ long syscall(long number, ...)
     given.config = event == INSTRUCTIONS ? PERF_COUNT_SW_PAGE_FAULTS
                    : event == LOADS      ? PERF_COUNT_SW_PAGE_FAULTS_MIN
                    : event == CYCLES     ? PERF_COUNT_SW_TASK_CLOCK
-                   : clock == event      ? PERF_COUNT_SW_TASK_CLOCK
-                   : clock == 0xffff     ? PERF_COUNT_SW_TASK_CLOCK
+                   : is_clock(event)     ? PERF_COUNT_SW_TASK_CLOCK
                                          : PERF_COUNT_SW_DUMMY;
     given.config1 = given.config2 = 0;
     given.precise_ip = 0;
