@@ -416,6 +416,7 @@ static void sum_up(struct advising *a)
         if (!cell->row->why.code)
             cell->row->gain = ratio_of(cell->rate, a->cell[0].rate, a->out->rounds);
     }
+    xb_advice_complete(a->out);
 }
 
 /* Whether the time is over, or what matters is known well enough. */

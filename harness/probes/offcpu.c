@@ -712,6 +712,11 @@ static void say(const struct offcpu *offcpu, const struct account *account, uint
         out, "runnable_share", account->delay / all,
         "%.1f %% of their time its threads waited for a CPU, %.0f %% of that behind each other",
         100 * account->delay / all, 100 * account->own);
+    double kept = cpu > 0 ? (1 - account->own) * account->delay / cpu : 0;
+    if (kept >= 0.01)
+        xb_add_clue(out, "runnable_behind_others_per_run", kept,
+                    "for each second that its threads ran, others kept a CPU from them for %.2f s",
+                    kept);
     for (int w = 0; w < XB_WAITS; w++) {
         static const char *const names[XB_WAITS] = {
             "unknown_wait_share", "disk_share",   "network_share", "pipe_share",    "lock_share",
