@@ -28,10 +28,11 @@ struct xb_advice_ask {
     double threads;                       /* that took part, on average; NaN: not known */
     double cpus;                          /* that it used, on average of all its time; NaN */
     double wait_ns;                       /* mean length of a wait; NaN */
-    bool one_lane;                        /* it is one thread, whatever the number of workers */
+    double fsync_share; /* of its waiting for a disk, for files to be durable; NaN */
+    bool one_lane;      /* it is one thread, whatever the number of workers */
     double far_cpus;    /* that used, on this machine, whom it waits for over the network; NaN */
     uint32_t far_lanes; /* threads that share in that; 0: not known */
-    const struct xb_capacity *capacity;   /* of this machine's memory; NULL: not known */
+    const struct xb_capacity *capacity; /* of this machine's memory; NULL: not known */
     const struct xb_registry *registry;
     const struct xb_topology *topology;
     const char *scratch_dir; /* an existing directory, on the disk that it reads */

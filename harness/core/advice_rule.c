@@ -79,7 +79,7 @@ static double positive(double value)
 
 /* By use, as the judgement has it. Without a probe that tells waiting from working for it, what is judged
  * to be for a device or a timer is waiting, and the rest of I/O copying. */
-static struct division divide(const struct xb_judgement *judgement)
+static struct division divide(const struct xb_judgement *judgement, double fsync)
 {
     bool told = !isnan(judgement->waits);
     const double *share = judgement->share, *level = judgement->level_share;
@@ -101,7 +101,8 @@ static struct division divide(const struct xb_judgement *judgement)
 
     double disk = fmin(at[XB_LEVEL_DISK], io), network = fmin(at[XB_LEVEL_NETWORK], io - disk);
     double timer = fmin(at[XB_LEVEL_TIMER], sync);
-    wait[XB_USE_DISK] = disk;
+    wait[XB_USE_FSYNC] = disk * fsync;
+    wait[XB_USE_DISK] = disk - wait[XB_USE_FSYNC];
     wait[XB_USE_WAIT] = network + timer;
     *(told ? &wait[XB_USE_WAIT] : &cpu[XB_USE_COPY]) += io - disk - network;
     wait[XB_USE_LOCK] = sync - timer;
@@ -132,7 +133,7 @@ static struct worker of_workers(const struct xb_advice_ask *ask, const struct di
         return (struct worker){ cpus / n, off / n, 0 };
     double waited = on > 0 ? fmin(off, cpus * wait / on) : off * wait / (wait + lock);
     double seen = on > 0 ? cpus * lock / on : off - waited;
-    waited += fmin(waited, positive(off - waited - seen));
+    waited += fmin(fmax(waited, 2 * n * wait - waited), positive(off - waited - seen));
     return (struct worker){ cpus / n, waited / n, (off - waited) / n };
 }
 
@@ -223,7 +224,8 @@ int xb_advice_divide(const struct xb_advice_ask *ask, struct xb_advice_shares *o
     int err = check(ask, why);
     if (err)
         return err;
-    struct division time = divide(judgement);
+    /* Waits for files to be durable, where nobody looked: none. */
+    struct division time = divide(judgement, ask->fsync_share >= 0 ? fmin(ask->fsync_share, 1) : 0);
     double unknown = judgement->share[XB_BOUND_UNKNOWN];
     double all_waits = sum_of(time.wait), network = 0;
     if (all_waits > 0 && !isnan(judgement->waits) && judgement->waits > 0)
@@ -260,6 +262,15 @@ int xb_advice_divide(const struct xb_advice_ask *ask, struct xb_advice_shares *o
 
 /* ---- what the mimic does not hold ---- */
 
+/* What of its time other workers can use, without the lock. */
+static double waits_of(const double share[XB_USES])
+{
+    double sum = 0;
+    for (int use = 0; use < XB_USES; use++)
+        sum += xb_use_waits(use) ? share[use] : 0;
+    return sum;
+}
+
 /* What `n` workers do in a lone one's time, of whom some are at the far end: that works for each for `far`
  * of it, on `lanes` at a time, and the mimic does the rest. `gain`: of the mimic with 1, 2 ... n. */
 static double with_far_end(const double *gain, uint32_t n, double far, uint32_t lanes)
@@ -275,11 +286,14 @@ static double with_far_end(const double *gain, uint32_t n, double far, uint32_t 
 }
 
 /* Gains with each number of workers, from those with 1, 2, 4 ...: lines between them. `pick`: 0 the median,
- * -1 the lower end, 1 the upper. Returns the largest number. */
+ * -1 the lower end, 1 the upper. Returns the largest number. Neighbours on a shared machine make what
+ * cannot be: `n` workers that each have their own data do no more than `n` times one, and if they never
+ * wait, no more than those that have a CPU each. */
 static uint32_t curve_of(const struct xb_advice *advice, const char *model, int pick,
                          double gain[XB_ADVICE_WORKERS + 1])
 {
     uint32_t most = 0;
+    bool waits = waits_of(advice->lone.share) > 0;
     gain[0] = 0;
     for (size_t i = 0; i < advice->n_rows; i++) {
         const struct xb_advice_row *row = &advice->row[i];
@@ -287,6 +301,10 @@ static uint32_t curve_of(const struct xb_advice *advice, const char *model, int 
         if (strcmp(row->model, model) != 0 || isnan(value) || row->workers <= most ||
             row->workers > XB_ADVICE_WORKERS)
             continue;
+        if (most)
+            value = fmin(value, row->workers * gain[1]);
+        if (!waits && most >= advice->cpus)
+            value = fmin(value, gain[most]);
         for (uint32_t n = most + 1; n <= row->workers; n++)
             gain[n] = gain[most] + (value - gain[most]) * (n - most) / (row->workers - most);
         most = row->workers;
@@ -300,9 +318,7 @@ static double complete(const struct xb_advice *advice, const double *gain, uint3
     const struct xb_advice_shares *lone = &advice->lone;
     double value = gain[workers];
     if (far > 0) {
-        double cpu = 0;
-        for (int use = 0; use < XB_USES; use++)
-            cpu += xb_use_waits(use) ? 0 : lone->share[use];
+        double cpu = 1 - waits_of(lone->share);
         value = with_far_end(gain, workers, fmin(far, 0.999), lanes ? lanes : 1);
         if (lone->far > 0) /* on the same CPUs */
             value = fmin(value, advice->cpus / (cpu * (1 - far) + far));
@@ -314,8 +330,6 @@ void xb_advice_complete(struct xb_advice *advice)
 {
     const struct xb_advice_shares *lone = &advice->lone;
     static const int picks[] = { 0, -1, 1 };
-    if (lone->serial <= 0 && lone->far <= 0 && lone->far_unknown <= 0)
-        return;
     struct xb_interval gain[XB_ADVICE_ROWS];
     for (size_t i = 0; i < advice->n_rows; i++) {
         const struct xb_advice_row *row = &advice->row[i];
@@ -396,8 +410,10 @@ static void explain_waiting(struct xb_advice *advice, double waits)
     const struct xb_advice_row *enough = &advice->row[advice->enough];
     const double *share = advice->lone.share;
     uint32_t most = advice->row[advice->n_rows - 1].workers;
-    const char *what =
-        share[XB_USE_DISK] > share[XB_USE_WAIT] ? "for the disk" : "for network or timers";
+    bool disk = share[XB_USE_DISK] + share[XB_USE_FSYNC] > share[XB_USE_WAIT];
+    const char *what = !disk                                      ? "for network or timers"
+                       : share[XB_USE_FSYNC] > share[XB_USE_DISK] ? "until files are durable"
+                                                                  : "for the disk";
     char then[96];
     double far = advice->lone.far;
     if (far > 0 && enough->gain.median * far > FAR_FULL * advice->lone.far_lanes)
@@ -407,7 +423,7 @@ static void explain_waiting(struct xb_advice *advice, double waits)
     else if (1 - waits > 0.05 && enough->gain.median * (1 - waits) > 0.7 * advice->cpus)
         snprintf(then, sizeof then, "%u CPU%s %s full beyond that", advice->cpus,
                  advice->cpus == 1 ? "" : "s", advice->cpus == 1 ? "is" : "are");
-    else if (share[XB_USE_DISK] > share[XB_USE_WAIT])
+    else if (disk)
         snprintf(then, sizeof then, "the disk takes no more at a time");
     else
         snprintf(then, sizeof then, "more do not help");
@@ -453,7 +469,7 @@ static void explain(struct xb_advice *advice)
     const struct xb_advice_row *best = &advice->row[advice->best];
     const double *share = advice->lone.share;
     double lock = share[XB_USE_LOCK], serial = advice->lone.serial;
-    double waits = share[XB_USE_DISK] + share[XB_USE_WAIT];
+    double waits = waits_of(share);
     waits = waits * (1 - advice->lone.far) + advice->lone.far;
     if (serial >= 0.1) {
         snprintf(advice->reason, sizeof advice->reason,

@@ -92,6 +92,7 @@ void xb_advise(const struct xb_watching *asked, const struct xb_watched *watched
     double far_lanes = clue_of(asked, watched, "far_end_threads");
     *out = (struct xb_advised){ .model = "threads" };
     ask.one_lane = is_loop(watched, ask.watched_at);
+    ask.fsync_share = clue_of(asked, watched, "fsync_share_of_disk");
     ask.far_cpus = clue_of(asked, watched, "far_end_cpus");
     ask.far_lanes = far_lanes >= 1 ? (uint32_t)far_lanes : 0;
     ask.wait_ns = wait_of(&ask, clue_of(asked, watched, "wakes_per_s"));

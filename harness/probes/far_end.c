@@ -161,9 +161,8 @@ static void add_owner(struct far_end *far, pid_t pid)
         if (far->owner[i].pid == pid)
             return;
     if (far->n_owners < OWNERS_MAX)
-        far->owner[far->n_owners++] = (struct owner){
-            .pid = pid, .since_ns = xb_now_ns(), .before_ns = xb_proc_cpu_ns(pid)
-        };
+        far->owner[far->n_owners++] =
+            (struct owner){ .pid = pid, .since_ns = xb_now_ns(), .before_ns = xb_proc_cpu_ns(pid) };
 }
 
 /* Who has one of the sockets that listen open; files of other users' processes cannot be seen. */

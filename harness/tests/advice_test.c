@@ -48,6 +48,8 @@ static struct xb_advice_ask ask_of(const struct xb_judgement *judgement,
                                    .threads = NAN,
                                    .cpus = NAN,
                                    .wait_ns = NAN,
+                                   .fsync_share = NAN,
+                                   .far_cpus = NAN,
                                    .registry = &xb_builtin,
                                    .topology = topology,
                                    .scratch_dir = xb_test_folder() };
@@ -98,6 +100,10 @@ XB_TEST(Advice, TakesTheKernelsWorkForADiskFromWhatIsWaited)
     XB_EXPECT_EQ(xb_advice_divide(&ask, &lone, &why), 0);
     XB_EXPECT_NEAR(lone.share[XB_USE_DISK], 0.6, 1e-9);
     XB_EXPECT_NEAR(lone.share[XB_USE_COPY], 0.3, 1e-9);
+    ask.fsync_share = 0.75;
+    XB_EXPECT_EQ(xb_advice_divide(&ask, &lone, &why), 0);
+    XB_EXPECT_NEAR(lone.share[XB_USE_FSYNC], 0.45, 1e-9);
+    XB_EXPECT_NEAR(lone.share[XB_USE_DISK], 0.15, 1e-9);
     XB_EXPECT_NEAR(lone.share[XB_USE_COMPUTE], 0.1, 1e-9);
     xb_topology_close(topology);
 }
@@ -309,6 +315,7 @@ XB_TEST(Advice, AddsWhatCannotBeSharedOut)
 {
     struct xb_advice advice = advice_of((const double[]){ 1, 2, 4 }, (const double[]){ 1, 2, NAN });
     advice.lone.serial = 0.25;
+    advice.cpus = 4;
     advice.lone.share[XB_USE_COMPUTE] = 1;
     xb_advice_complete(&advice);
     XB_EXPECT_NEAR(advice.row[0].gain.median, 1, 1e-9);
@@ -347,6 +354,18 @@ XB_TEST(Advice, AddsAFarEndThatAnswersOneAtATime)
     xb_advice_complete(&advice);
     XB_EXPECT_NEAR(advice.row[1].gain.median, 2, 1e-9);
     XB_EXPECT_NEAR(advice.row[2].gain.median, 2.5, 1e-9);
+}
+
+/* What neighbours let one row have and not another. */
+XB_TEST(Advice, KnowsThatWorkersDoNoMoreThanEachOfThem)
+{
+    struct xb_advice advice =
+        advice_of((const double[]){ 1, 2.2, 2.4 }, (const double[]){ 1, 1.9, 2 });
+    advice.lone.share[XB_USE_COMPUTE] = 1;
+    xb_advice_complete(&advice);
+    XB_EXPECT_NEAR(advice.row[1].gain.median, 2, 1e-9);
+    XB_EXPECT_NEAR(advice.row[2].gain.median, 2, 1e-9);
+    XB_EXPECT_NEAR(advice.row[5].gain.median, 1.9, 1e-9); /* without a CPU for each */
 }
 
 XB_TEST(Advice, SaysThatNothingIsKnownOfTheFarEnd)
@@ -556,7 +575,8 @@ static void run_all_parts(const void *model)
     struct xb_mimic_ask ask = { .scratch_dir = xb_test_folder() };
     struct xb_reason why;
     for (int use = 0; use < XB_USES; use++) {
-        ask.share[use] = use == XB_USE_DISK ? 0 : 1.0 / (XB_USES - 1);
+        ask.share[use] =
+            use == XB_USE_DISK || use == XB_USE_FSYNC ? 0 : 1.0 / (XB_USES - 2); /* want a disk */
         ask.bytes[use] = 65536;
     }
     XB_EXPECT_EQ(xb_mimic_make(&ask, &xb_builtin, mimic, &why), 0);
