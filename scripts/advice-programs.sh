@@ -129,7 +129,7 @@ measure() {
 
 report() {
     local name file
-    printf '%-16s %-12s %9s %8s %7s  %-20s %-20s %s\n' program verdict predicted fastest longer \
+    printf '%-16s %-12s %9s %8s %7s  %-23s %-23s %s\n' program verdict predicted fastest longer \
         'predicted gain' 'true gain' held
     while IFS='|' read -r name _; do
         file=$out/$name.json
@@ -147,7 +147,7 @@ report() {
             | ($name | pad(17)) + (.class + (if .level then " " + .level else "" end) | pad(13))
               + ($v.predicted_workers | left(9)) + ($v.fastest_workers | left(9))
               + (($v.behind * 1000 | round / 10 | tostring) + " %" | left(8)) + "  "
-              + (gain($at; "predicted") | pad(21)) + (gain($at; "gain") | pad(21))
+              + (gain($at; "predicted") | pad(24)) + (gain($at; "gain") | pad(24))
               + (if $v.behind <= 0.05 and ($v.gain_error | fabs) <= 0.2 then "yes" else
                  (if $v.behind <= 0.05 then "" else "WRONG " end)
                  + (if ($v.gain_error | fabs) <= 0.2 then "" else "UNTRUE" end) end)
