@@ -37,7 +37,7 @@ sort|sort|sort --parallel={N} -S 600M lines -o /dev/null
 sysbench-cpu|sysbench|sysbench cpu --threads={N} --events=6000 --time=0 run
 sysbench-memory|sysbench|sysbench memory --threads={N} --memory-block-size=64M --memory-oper=read --memory-total-size=40G --time=0 run
 sysbench-lock|sysbench|sysbench threads --threads={N} --thread-yields=200 --thread-locks=1 --events=4000 --time=0 run
-fio|fio|fio --name=r --filename=blocks --rw=randread --bs=4k --direct=1 --ioengine=psync --thread --numjobs={N} --number_ios=$((48000 / {N})) --size=64m --randrepeat=1 --norandommap --disk_util=0 --eta=never
+fio|fio|fio --name=r --filename=blocks --rw=randread --bs=4k --direct=1 --ioengine=psync --thread --numjobs={N} --number_ios=$((36000 / {N})) --size=64m --randrepeat=1 --norandommap --disk_util=0 --eta=never
 sysbench-read|sysbench|sysbench fileio --file-num=16 --file-total-size=16M --file-block-size=4096 --file-test-mode=rndrd --file-extra-flags=direct --threads={N} --events=40000 --time=0 run
 sysbench-fsync|sysbench|sysbench fileio --file-num=16 --file-total-size=16M --file-block-size=4096 --file-test-mode=rndwr --file-fsync-all=on --threads={N} --events=8000 --time=0 run
 openssl|openssl|seq 16 | xargs -P{N} -I_ openssl dgst -sha512 words words words
