@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 int xb_proc_open(pid_t pid, pid_t tid, const char *name)
@@ -37,6 +38,15 @@ ssize_t xb_proc_text(pid_t pid, pid_t tid, const char *name, char *text, size_t 
     ssize_t length = xb_proc_read(file, text, room);
     close(file);
     return length;
+}
+
+uint64_t xb_proc_cpu_ns(pid_t pid)
+{
+    clockid_t clock;
+    struct timespec used;
+    if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &used) != 0)
+        return 0;
+    return (uint64_t)used.tv_sec * 1000000000 + (uint64_t)used.tv_nsec;
 }
 
 bool xb_proc_parse_stat(const char *text, struct xb_proc_stat *out)

@@ -19,6 +19,10 @@ ssize_t xb_proc_read(int file, char *text, size_t room);
 /* Opens, reads and closes. */
 ssize_t xb_proc_text(pid_t pid, pid_t tid, const char *name, char *text, size_t room);
 
+/* CPU time of a process with its ended threads, in ns; anybody may read it, and /proc/<pid>/stat counts
+ * in ticks. 0 where it is gone. */
+uint64_t xb_proc_cpu_ns(pid_t pid);
+
 /* Of /proc/<pid>/stat or a thread's; see proc_pid_stat(5). Times in ticks of sysconf(_SC_CLK_TCK). */
 struct xb_proc_stat {
     char state; /* R, S, D, T, t, Z, X, I */

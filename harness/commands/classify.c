@@ -119,7 +119,8 @@ static int choose_probes(struct command_line *line)
     asked->probes = line->probes;
     if (!line->list) {
         for (size_t i = 0; i < xb_builtin.n_probes && asked->n_probes < XB_WATCH_PROBES; i++)
-            if (!xb_builtin.probes[i]->on_request)
+            if (!xb_builtin.probes[i]->on_request ||
+                (line->advice && strcmp(xb_builtin.probes[i]->name, "far_end") == 0))
                 line->probes[asked->n_probes++] = xb_builtin.probes[i];
         return 0;
     }

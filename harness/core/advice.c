@@ -89,12 +89,20 @@ static struct xb_plan plan_of(const struct advising *a, const struct xb_model *m
     };
 }
 
+static double waits_of(const struct advising *a)
+{
+    double sum = 0;
+    for (int use = 0; use < XB_USES; use++)
+        sum += xb_use_waits(use) ? a->out->lone.share[use] : 0;
+    return sum;
+}
+
 /* From which on more workers can be told not to help: a CPU is full when so many wait in turn. */
 static uint32_t most_workers(const struct advising *a)
 {
     if (a->ask->most_workers)
         return a->ask->most_workers;
-    double waits = a->out->lone.share[XB_USE_DISK] + a->out->lone.share[XB_USE_WAIT];
+    double waits = waits_of(a);
     double wanted = 2 * a->out->cpus / fmax(1 - waits, 0.01);
     uint32_t most = 4 * a->out->cpus;
     bool fills = a->out->lone.share[XB_USE_STREAM] + a->out->lone.share[XB_USE_CHASE] >= 0.02;
@@ -108,7 +116,7 @@ static uint32_t most_workers(const struct advising *a)
 /* Whether a loop has anything to gain: on one CPU that is only waiting. */
 static bool overlaps(const struct advising *a)
 {
-    return a->out->lone.share[XB_USE_DISK] + a->out->lone.share[XB_USE_WAIT] >= 0.02;
+    return waits_of(a) >= 0.02;
 }
 
 /* ---- the mimic ---- */
@@ -165,9 +173,9 @@ static int make_mimic(struct advising *a, struct xb_reason *why)
     fit->bytes[XB_USE_CHASE] = fit->bytes[XB_USE_STREAM] = DRAM_BYTES;
     /* Without a disk of its own to read, its waiting is slept. */
     struct xb_reason no_disk;
-    if (fit->share[XB_USE_DISK] >= 0.02 && make_file(a, &no_disk) != 0) {
-        fit->share[XB_USE_WAIT] += fit->share[XB_USE_DISK];
-        fit->share[XB_USE_DISK] = 0;
+    if (fit->share[XB_USE_DISK] + fit->share[XB_USE_FSYNC] >= 0.02 && make_file(a, &no_disk) != 0) {
+        fit->share[XB_USE_WAIT] += fit->share[XB_USE_DISK] + fit->share[XB_USE_FSYNC];
+        fit->share[XB_USE_DISK] = fit->share[XB_USE_FSYNC] = 0;
         snprintf(a->out->lone.note, sizeof a->out->lone.note,
                  "its waits for the disk are slept, as if the disk had no limit: %.150s",
                  no_disk.text);
@@ -228,7 +236,7 @@ static double choose_item(const struct advising *a, const double ns[XB_USES])
         double least_ns = 0;
         if (part->use == XB_USE_WAIT && part->share > 0.05)
             least_ns = a->ask->wait_ns > 0 ? fmin(fmax(a->ask->wait_ns, 300e3), 5e6) : WAIT_NS;
-        else if (part->use == XB_USE_DISK)
+        else if (part->use == XB_USE_DISK || part->use == XB_USE_FSYNC)
             least_ns = ns[k];
         item_ns = fmax(item_ns, least_ns / part->share);
     }
@@ -416,6 +424,7 @@ static void sum_up(struct advising *a)
         if (!cell->row->why.code)
             cell->row->gain = ratio_of(cell->rate, a->cell[0].rate, a->out->rounds);
     }
+    xb_advice_complete(a->out);
 }
 
 /* Whether the time is over, or what matters is known well enough. */

@@ -26,9 +26,13 @@ struct xb_advice_ask {
     const struct xb_judgement *judgement; /* how the time of its threads divides */
     uint32_t watched_at;                  /* workers it was told to have; 0: not known */
     double threads;                       /* that took part, on average; NaN: not known */
-    double cpus;                          /* that it used, on average; NaN */
+    double cpus;                          /* that it used, on average of all its time; NaN */
     double wait_ns;                       /* mean length of a wait; NaN */
-    const struct xb_capacity *capacity;   /* of this machine's memory; NULL: not known */
+    double fsync_share; /* of its waiting for a disk, for files to be durable; NaN */
+    bool one_lane;      /* it is one thread, whatever the number of workers */
+    double far_cpus;    /* that used, on this machine, whom it waits for over the network; NaN */
+    uint32_t far_lanes; /* threads that share in that; 0: not known */
+    const struct xb_capacity *capacity; /* of this machine's memory; NULL: not known */
     const struct xb_registry *registry;
     const struct xb_topology *topology;
     const char *scratch_dir; /* an existing directory, on the disk that it reads */
@@ -37,9 +41,15 @@ struct xb_advice_ask {
     const volatile sig_atomic_t *stop; /* may be NULL */
 };
 
-/* How a lone worker's time divides, as far as the judgement tells, and what had to be assumed. */
+/* How a lone worker's time divides, as far as the judgement tells, and what had to be assumed. It is
+ * `serial`, and of the rest `far`, and of the rest of that what the mimic does. */
 struct xb_advice_shares {
-    double share[XB_USES];
+    double share[XB_USES]; /* of the mimic's time; 1 in all */
+    double serial;         /* while it does what cannot be shared out */
+    double far;            /* CPU time, on this machine, of whom it waits for over the network */
+    uint32_t far_lanes;    /* that do it, >= 1 where there is any */
+    /* Waiting for a far end of which nothing is known: an upper bound of what that can do at a time. */
+    double far_unknown;
     char note[XB_ADVICE_TEXT]; /* what cannot be known, or was assumed; "" */
 };
 
@@ -47,7 +57,8 @@ struct xb_advice_row {
     const char *model;
     uint32_t workers;
     /* Throughput over that of one worker of the first model: of the upper quartiles over rounds, and the
-     * 95 % interval of the bootstrap. NaN with `why` where it could not be measured. */
+     * 95 % interval of the bootstrap; completed, see xb_advice_complete(). NaN with `why` where it could
+     * not be measured. */
     struct xb_interval gain;
     struct xb_reason why;
 };
@@ -72,6 +83,13 @@ struct xb_advice {
  * within 2 %. Pure. */
 int xb_advice_divide(const struct xb_advice_ask *ask, struct xb_advice_shares *out,
                      struct xb_reason *why);
+
+/* Goes from gains of the mimic, as measured, to those of the program: adds the part that cannot be shared
+ * out, and the far end. Of the latter the intervals' lower ends hold that one of which nothing is known
+ * answers one worker at a time. Pure.
+ * Source: G. M. Amdahl, AFIPS 1967; the rest as a flow-equivalent server, Chandy, Herzog and Woo, IBM
+ * J. Res. Dev. 19 (1975). */
+void xb_advice_complete(struct xb_advice *advice);
 
 /* Fills best, enough, reason and doubt from what is measured. At least one row has a gain. Pure. */
 void xb_advice_conclude(struct xb_advice *advice);

@@ -23,18 +23,13 @@ static double clue_of(const struct xb_watching *asked, const struct xb_watched *
     return NAN;
 }
 
-/* CPUs that its threads used or waited for: what a busy machine kept from it is no waiting of its own. */
+/* CPUs that it used, from its start to its end, and those that it would have used if others had not: its
+ * witness, one phase, says how long it waited for a CPU behind them. */
 static double cpus_of(const struct xb_watching *asked, const struct xb_watched *watched)
 {
-    static const char *const blocked[] = {
-        "unknown_wait_share", "disk_share",   "network_share", "pipe_share",    "lock_share",
-        "timer_share",        "signal_share", "child_share",   "stopped_share",
-    };
-    double cpus = clue_of(asked, watched, "cpus_used");
-    double runnable = clue_of(asked, watched, "runnable_share"), running = 1 - runnable;
-    for (size_t i = 0; i < sizeof blocked / sizeof *blocked; i++)
-        running -= fmax(0, clue_of(asked, watched, blocked[i])); /* 0 where there is none */
-    return running > 0.01 ? cpus * (1 + fmin(runnable / running, 1)) : cpus;
+    double cpus = watched->seconds > 0 ? watched->cpu_s / watched->seconds : NAN;
+    double kept = clue_of(asked, watched, "runnable_behind_others_per_run");
+    return kept > 0 ? cpus * (1 + fmin(kept, 1)) : cpus;
 }
 
 /* The number of workers that the watched command was given, where it is one that is verified. */
@@ -54,8 +49,17 @@ static uint32_t count_in(const struct xb_watching *asked, const char *verify)
 /* A mean wait: what its threads did not run, over how often they began to again. */
 static double wait_of(const struct xb_advice_ask *ask, double wakes_per_s)
 {
-    double waiting = ask->threads - ask->cpus;
+    double among = ask->watched_at ? ask->watched_at : ask->threads, waiting = among - ask->cpus;
     return waiting > 0 && wakes_per_s > 0 ? waiting / wakes_per_s * 1e9 : NAN;
+}
+
+/* Whether all of its workers are one thread, beside a shell that started it, and take turns in waiting. */
+static bool is_loop(const struct xb_watched *watched, uint32_t workers)
+{
+    const struct xb_judgement *verdict = &watched->verdict;
+    return workers >= 2 && watched->most_processes <= 2 &&
+           watched->most_threads == watched->most_processes &&
+           verdict->waiting[XB_BOUND_IO] + verdict->level_waiting[XB_LEVEL_TIMER] >= 0.3;
 }
 
 static void verify_at(const char *command, struct xb_advised *out)
@@ -85,10 +89,17 @@ void xb_advise(const struct xb_watching *asked, const struct xb_watched *watched
         .scratch_dir = ".",
         .budget_ns = MEASURE_NS,
     };
+    double far_lanes = clue_of(asked, watched, "far_end_threads");
     *out = (struct xb_advised){ .model = "threads" };
+    ask.one_lane = is_loop(watched, ask.watched_at);
+    ask.fsync_share = clue_of(asked, watched, "fsync_share_of_disk");
+    ask.far_cpus = clue_of(asked, watched, "far_end_cpus");
+    ask.far_lanes = far_lanes >= 1 ? (uint32_t)far_lanes : 0;
     ask.wait_ns = wait_of(&ask, clue_of(asked, watched, "wakes_per_s"));
     /* One that has more processes than threads beside them does its work in processes. */
-    if (watched->most_processes > 1 && watched->most_threads < 2 * watched->most_processes)
+    if (ask.one_lane)
+        out->model = "loop";
+    else if (watched->most_processes > 1 && watched->most_threads < 2 * watched->most_processes)
         out->model = "processes";
 
     /* The watch has them blocked until it is closed; here nothing is lost by them. */

@@ -14,7 +14,7 @@ struct xb_advised {
     struct xb_reason unverified; /* code 0: `trial` is there, if it was asked for */
     struct xb_trial trial;
     bool verified;
-    const char *model; /* what the program seems to be: "threads" or "processes" */
+    const char *model; /* what the program seems to be: "threads", "processes" or "loop" */
 };
 
 /* Predicts, from the verdict and evidence of a watch that is over, and runs `verify` at each number of

@@ -401,6 +401,7 @@ void xb_bound_judge(const struct xb_findings *findings, size_t n, struct xb_judg
     if (no_time && user.weight <= 0) {
         out->bound = XB_BOUND_UNKNOWN;
         out->share[XB_BOUND_UNKNOWN] = out->level_share[XB_LEVEL_NONE] = 1;
+        out->waits = NAN;
         snprintf(out->reason, sizeof out->reason, "no probe could say anything");
         return;
     }
@@ -413,6 +414,10 @@ void xb_bound_judge(const struct xb_findings *findings, size_t n, struct xb_judg
             out->share[b] += time.share[b][l];
             out->level_share[l] += time.share[b][l];
         }
+    /* What is CPU time is still whole here: in time.user and time.kernel. */
+    memcpy(out->waiting, out->share, sizeof out->waiting);
+    memcpy(out->level_waiting, out->level_share, sizeof out->level_waiting);
+    out->waits = no_time ? NAN : 1 - time.user - time.kernel;
     spread(out, time.user, &user, XB_BOUND_UNKNOWN);
     spread(out, time.kernel, &kernel, XB_BOUND_KERNEL);
 
@@ -476,7 +481,7 @@ void xb_bound_judge_phases(const struct xb_judgement *phases, const double *seco
     *out = (struct xb_judgement){ 0 };
     if (skip >= n)
         skip = 0;
-    double sum = 0, of_class[XB_BOUND_UNKNOWN + 1] = { 0 }, confidence = 0;
+    double sum = 0, of_class[XB_BOUND_UNKNOWN + 1] = { 0 }, confidence = 0, told = 0;
     for (size_t i = skip; i < n; i++) {
         if (!(seconds[i] > 0))
             continue;
@@ -488,7 +493,20 @@ void xb_bound_judge_phases(const struct xb_judgement *phases, const double *seco
             out->share[b] += seconds[i] * phases[i].share[b];
         for (int l = 0; l < XB_LEVELS; l++)
             out->level_share[l] += seconds[i] * phases[i].level_share[l];
+        if (isnan(phases[i].waits))
+            continue;
+        told += seconds[i];
+        out->waits += seconds[i] * phases[i].waits;
+        for (int b = 0; b <= XB_BOUND_UNKNOWN; b++)
+            out->waiting[b] += seconds[i] * phases[i].waiting[b];
+        for (int l = 0; l < XB_LEVELS; l++)
+            out->level_waiting[l] += seconds[i] * phases[i].level_waiting[l];
     }
+    out->waits = told > 0 ? out->waits / told : NAN;
+    for (int b = 0; b <= XB_BOUND_UNKNOWN; b++)
+        out->waiting[b] /= told > 0 ? told : 1;
+    for (int l = 0; l < XB_LEVELS; l++)
+        out->level_waiting[l] /= told > 0 ? told : 1;
     if (sum <= 0) {
         out->bound = XB_BOUND_UNKNOWN;
         out->share[XB_BOUND_UNKNOWN] = out->level_share[XB_LEVEL_NONE] = 1;

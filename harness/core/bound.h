@@ -13,8 +13,14 @@ struct xb_judgement {
      * XB_BOUND_UNKNOWN; they add up to 1. XB_BOUND_MIXED stays 0. */
     double share[XB_BOUND_UNKNOWN + 1];
     double level_share[XB_LEVELS];
-    double
-        unplaced; /* of that under XB_BOUND_UNKNOWN: waits for a cache or DRAM, not known which */
+    /* Of that under XB_BOUND_UNKNOWN: waits for a cache or DRAM, not known which. */
+    double unplaced;
+    /* Of the phase's time, what was spent off a CPU, by the same: never more than `share`, which counts
+     * the kernel's work for a wait to what is waited for. `waits`: all of it; NaN where no probe
+     * divides the time of threads. */
+    double waiting[XB_BOUND_UNKNOWN + 1];
+    double level_waiting[XB_LEVELS];
+    double waits;
     char reason[160]; /* why it is this one, in one clause; for mixed and unknown too */
 };
 

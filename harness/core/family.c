@@ -2,6 +2,8 @@
  * Walks down from a process over /proc/PID/task/TID/children. */
 #include "family.h"
 
+#include "../base/procfs.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -9,19 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
-
-/* 0 where it is gone. The clock of a process holds its ended threads, too, and anybody may read it,
- * in ns: /proc/PID/stat counts in ticks. */
-static uint64_t cpu_of(pid_t pid)
-{
-    clockid_t clock;
-    struct timespec used;
-    if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &used) != 0)
-        return 0;
-    return (uint64_t)used.tv_sec * 1000000000 + (uint64_t)used.tv_nsec;
-}
 
 /* A walk over processes is over in the order it began with, mostly that of the walk before: `hint`
  * is where to look first. Returns its index, or n. */
@@ -48,7 +38,7 @@ static void add_process(struct xb_family *family, pid_t pid)
     struct xb_process *process = &family->processes[family->n_processes++];
     size_t at = find(family->last, family->n_last, pid, family->n_processes - 1);
     process->pid = pid;
-    process->cpu_ns = cpu_of(pid);
+    process->cpu_ns = xb_proc_cpu_ns(pid);
     if (at < family->n_last && process->cpu_ns < family->last[at].cpu_ns)
         process->cpu_ns = family->last[at].cpu_ns; /* a zombie's clock is gone */
 }

@@ -345,6 +345,7 @@ static const struct {
     [XB_USE_COPY] = { "copy", "copying in the kernel", NULL, false },
     [XB_USE_FAULT] = { "fault", "page faults and mappings", "memory/first_touch", false },
     [XB_USE_DISK] = { "disk_wait", "waiting for the disk", "io/file_rand", true },
+    [XB_USE_FSYNC] = { "fsync_wait", "waiting for fsync", "io/fsync_log", true },
     [XB_USE_WAIT] = { "other_wait", "waiting for network or timers", NULL, true },
     [XB_USE_LOCK] = { "lock", "holding the lock", "cpu/mix64", false },
 };
@@ -414,7 +415,7 @@ int xb_mimic_make(const struct xb_mimic_ask *ask, const struct xb_registry *regi
                                                             .bytes = bytes,
                                                             .share = ask->share[use] / kept,
                                                             .per_item = 1 };
-        if (use == XB_USE_DISK)
+        if (use == XB_USE_DISK || use == XB_USE_FSYNC)
             out->kernel.needs |= XB_NEED_FILES;
         if (use == XB_USE_LOCK)
             out->kernel.needs |= XB_NEED_TEAM;

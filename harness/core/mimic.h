@@ -21,6 +21,7 @@ enum xb_use {
     XB_USE_COPY,    /* the kernel copies what is in the page cache */
     XB_USE_FAULT,   /* the kernel maps memory, zeroes pages, unmaps */
     XB_USE_DISK,    /* waits for reads past the page cache */
+    XB_USE_FSYNC,   /* waits for what it wrote to be durable; each worker has a file of its own */
     XB_USE_WAIT,    /* waits for a time: timers, and the far end of a network */
     XB_USE_LOCK,    /* computes while it holds the one lock of all workers */
     XB_USES

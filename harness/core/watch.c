@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -456,7 +457,17 @@ static int release(struct xb_watch *watch, struct xb_reason *why)
     return xb_because(why, -err, "%.180s: cannot be executed: %s", name, strerror(err));
 }
 
-static void sum_up(struct xb_watch *watch, uint64_t own_cpu_ns)
+/* CPU time of children that were waited for, and of theirs. */
+static double children_cpu_s(void)
+{
+    struct rusage used;
+    if (getrusage(RUSAGE_CHILDREN, &used) != 0)
+        return 0;
+    return (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
+           (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
+}
+
+static void sum_up(struct xb_watch *watch, uint64_t own_cpu_ns, double children_s)
 {
     struct xb_watched *out = &watch->out;
     struct xb_judgement *phases = calloc(out->n_phases + 1, sizeof *phases);
@@ -481,6 +492,9 @@ static void sum_up(struct xb_watch *watch, uint64_t own_cpu_ns)
     out->evidence_phase = best->phase;
     out->watch_cpu_s = (double)own_cpu_ns / 1e9;
     out->cpu_s = (double)xb_family_cpu_ns(&watch->family) / 1e9;
+    /* With those that lived between two looks; without what somebody ended and did not wait for. */
+    if (watch->reaped)
+        out->cpu_s = fmax(out->cpu_s, children_s);
     double paid_s = out->watch_cpu_s;
     for (size_t i = 0; i < watch->asked.n_probes;
          i++) /* some count what their calls took, some not */
@@ -501,6 +515,7 @@ static void sum_up(struct xb_watch *watch, uint64_t own_cpu_ns)
 int xb_watch_run(struct xb_watch *watch, struct xb_watched *out, struct xb_reason *why)
 {
     uint64_t cpu_before_ns = xb_thread_cpu_ns();
+    double children_before_s = children_cpu_s();
     watch->begin_ns = xb_now_ns();
     call_probes(watch, XB_EYE_BEGIN, watch->begin_ns);
     int err = release(watch, why);
@@ -519,7 +534,7 @@ int xb_watch_run(struct xb_watch *watch, struct xb_watched *out, struct xb_reaso
         if (!over)
             call_probes(watch, XB_EYE_BEGIN, end_ns);
     }
-    sum_up(watch, xb_thread_cpu_ns() - cpu_before_ns);
+    sum_up(watch, xb_thread_cpu_ns() - cpu_before_ns, children_cpu_s() - children_before_s);
     close_probes(watch); /* the command pays no more while it runs on */
     *out = watch->out;
     return err;

@@ -31,6 +31,7 @@ static void put_judgement(struct xb_json *object, const struct xb_judgement *jud
         if (judgement->level_share[i] > 0)
             xb_json_put_real(levels, xb_level_word((enum xb_level)i), judgement->level_share[i]);
     xb_json_put(object, "level_shares", levels);
+    xb_json_put_real(object, "waiting", judgement->waits);
 }
 
 static struct xb_json *phases_of(const struct xb_watched *watched)

@@ -100,6 +100,7 @@ struct thread {
     unsigned cool;      /* visits since it last ran; COOL or more: idle */
     /* In this phase. */
     int64_t time_ns, run_ns, delay_ns, wait_ns[XB_WAITS];
+    int64_t fsync_ns; /* of the looks' waiting for a disk */
     uint64_t wakes, looks, running_looks;
 };
 
@@ -190,6 +191,7 @@ static void begin_threads(struct offcpu *offcpu)
             continue;
         thread->time_ns = thread->run_ns = thread->delay_ns = 0;
         memset(thread->wait_ns, 0, sizeof thread->wait_ns);
+        thread->fsync_ns = 0;
         thread->wakes = thread->looks = thread->running_looks = 0;
         offcpu->thread[n++] = *thread;
     }
@@ -505,9 +507,10 @@ static struct xb_part part_of_wait(enum xb_whole of, enum xb_wait wait, double s
 /* Of the threads that took part, ns. */
 struct account {
     double run, delay, wait[XB_WAITS], kernel_share;
-    double time;    /* that is divided */
-    double all_cpu; /* of all threads, and of those that came and went between polls */
-    double own;     /* of waiting for a CPU, the share that is the program's own doing */
+    double fsync, fsync_of; /* as looks have it: of so much waiting for a disk */
+    double time;            /* that is divided */
+    double all_cpu;         /* of all threads, and of those that came and went between polls */
+    double own;             /* of waiting for a CPU, the share that is the program's own doing */
     uint64_t looks, wakes;
     size_t took_part, threads;
     const char *call; /* the most frequent */
@@ -570,6 +573,8 @@ static struct account add_up(const struct offcpu *offcpu, uint64_t now_ns)
     double run = 0;
     for (size_t i = 0; i < offcpu->n_threads; i++) {
         struct thread *thread = &offcpu->thread[i];
+        account.fsync += (double)thread->fsync_ns;
+        account.fsync_of += (double)thread->wait_ns[XB_WAIT_DISK];
         divide_waits(offcpu, thread, now_ns);
         if (thread->run_ns > busiest)
             busiest = thread->run_ns;
@@ -741,6 +746,11 @@ static void say(const struct offcpu *offcpu, const struct account *account, uint
         out, "runnable_share", account->delay / all,
         "%.1f %% of their time its threads waited for a CPU, %.0f %% of that behind each other",
         100 * account->delay / all, 100 * account->own);
+    double kept = cpu > 0 ? (1 - account->own) * account->delay / cpu : 0;
+    if (kept >= 0.01)
+        xb_add_clue(out, "runnable_behind_others_per_run", kept,
+                    "for each second that its threads ran, others kept a CPU from them for %.2f s",
+                    kept);
     for (int w = 0; w < XB_WAITS; w++) {
         static const char *const names[XB_WAITS] = {
             "unknown_wait_share", "disk_share",   "network_share", "pipe_share",    "lock_share",
@@ -751,6 +761,10 @@ static void say(const struct offcpu *offcpu, const struct account *account, uint
                         "%.1f %% of their time its threads were blocked on %s",
                         100 * account->wait[w] / all, xb_wait_name(w));
     }
+    if (account->fsync > 0 && account->fsync_of > 0)
+        xb_add_clue(out, "fsync_share_of_disk", fmin(1, account->fsync / account->fsync_of),
+                    "%.0f %% of waiting for the disk was for it to make durable what was written",
+                    100 * fmin(1, account->fsync / account->fsync_of));
     double storage = more(offcpu->now.io.storage_bytes, offcpu->before.io.storage_bytes);
     if (storage > 0)
         xb_add_clue(out, "storage_bytes_per_s", storage / wall * 1e9,
@@ -835,6 +849,17 @@ static int open_probe(const struct xb_scene *scene, void **out, struct xb_reason
     return 0;
 }
 
+/* Whether it waits for what it wrote, not for what it reads: a disk may take those one at a time. */
+static bool makes_durable(const struct xb_blocked *blocked)
+{
+    static const char *const calls[] = { "fsync",  "fdatasync", "sync",
+                                         "syncfs", "msync",     "sync_file_range" };
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
+        if (strcmp(blocked->name, calls[i]) == 0)
+            return true;
+    return false;
+}
+
 /* Divides what the visited threads were blocked, now that all of them have been looked at. Threads of a
  * process follow each other as a rule, and all in it wait behind the same. */
 static void note_waits(struct offcpu *offcpu, struct thread *const *visited, size_t n)
@@ -854,6 +879,8 @@ static void note_waits(struct offcpu *offcpu, struct thread *const *visited, siz
                 wait = behind;
         }
         thread->wait_ns[wait] += thread->blocked_ns;
+        if (wait == XB_WAIT_DISK && makes_durable(&thread->blocked))
+            thread->fsync_ns += thread->blocked_ns;
     }
 }
 

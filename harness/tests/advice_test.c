@@ -25,6 +25,10 @@ static struct xb_judgement judgement_of(enum xb_bound bound, enum xb_level level
     judgement.share[XB_BOUND_CPU] = 1 - share;
     judgement.share[bound] += share;
     judgement.level_share[level] += share;
+    if (bound == XB_BOUND_IO || bound == XB_BOUND_SYNC) {
+        judgement.waits = judgement.waiting[bound] = share;
+        judgement.level_waiting[level] = share;
+    }
     return judgement;
 }
 
@@ -44,6 +48,8 @@ static struct xb_advice_ask ask_of(const struct xb_judgement *judgement,
                                    .threads = NAN,
                                    .cpus = NAN,
                                    .wait_ns = NAN,
+                                   .fsync_share = NAN,
+                                   .far_cpus = NAN,
                                    .registry = &xb_builtin,
                                    .topology = topology,
                                    .scratch_dir = xb_test_folder() };
@@ -60,7 +66,7 @@ static double sum_of(const double share[XB_USES])
 XB_TEST(Advice, DividesALoneWorkersTimeAsTheJudgementDoes)
 {
     struct xb_topology *topology = open_topology();
-    struct xb_judgement judgement = { .bound = XB_BOUND_MIXED };
+    struct xb_judgement judgement = { .bound = XB_BOUND_MIXED, .waits = NAN };
     struct xb_advice_shares lone;
     struct xb_reason why;
     judgement.share[XB_BOUND_CPU] = 0.3;
@@ -89,11 +95,15 @@ XB_TEST(Advice, TakesTheKernelsWorkForADiskFromWhatIsWaited)
     struct xb_advice_ask ask = ask_of(&judgement, topology);
     struct xb_advice_shares lone;
     struct xb_reason why;
-    ask.threads = 1;
-    ask.cpus = 0.4; /* 0.1 of it is the program's own */
+    judgement.waits = judgement.waiting[XB_BOUND_IO] = 0.6;
+    judgement.level_waiting[XB_LEVEL_DISK] = 0.6;
     XB_EXPECT_EQ(xb_advice_divide(&ask, &lone, &why), 0);
     XB_EXPECT_NEAR(lone.share[XB_USE_DISK], 0.6, 1e-9);
     XB_EXPECT_NEAR(lone.share[XB_USE_COPY], 0.3, 1e-9);
+    ask.fsync_share = 0.75;
+    XB_EXPECT_EQ(xb_advice_divide(&ask, &lone, &why), 0);
+    XB_EXPECT_NEAR(lone.share[XB_USE_FSYNC], 0.45, 1e-9);
+    XB_EXPECT_NEAR(lone.share[XB_USE_DISK], 0.15, 1e-9);
     XB_EXPECT_NEAR(lone.share[XB_USE_COMPUTE], 0.1, 1e-9);
     xb_topology_close(topology);
 }
@@ -105,7 +115,6 @@ XB_TEST(Advice, TakesCpuTimeThatNobodyDividesForComputing)
     struct xb_advice_ask ask = ask_of(&judgement, topology);
     struct xb_advice_shares lone;
     struct xb_reason why;
-    ask.threads = 1;
     ask.cpus = 0.99;
     XB_EXPECT_EQ(xb_advice_divide(&ask, &lone, &why), 0);
     XB_EXPECT_NEAR(lone.share[XB_USE_COMPUTE], 1, 1e-9);
@@ -216,6 +225,72 @@ XB_TEST(Advice, TakesWorkersThatWaitForEachOtherForOneLock)
     XB_EXPECT_NEAR(lone.share[XB_USE_LOCK], 1, 0.01);
     XB_EXPECT_NEAR(sum_of(lone.share), 1, 1e-9);
     XB_EXPECT_HAS(lone.note, "watched with 2 workers");
+
+    /* Such waits are too long for a lock: of two workers, half of whose time is idle, one has all the work. */
+    ask.cpus = 1;
+    ask.wait_ns = 50e6;
+    XB_EXPECT_EQ(xb_advice_divide(&ask, &lone, &why), 0);
+    XB_EXPECT_NEAR(lone.share[XB_USE_LOCK], 0, 1e-9);
+    XB_EXPECT_NEAR(lone.serial, 1, 1e-9);
+    xb_topology_close(topology);
+}
+
+/* Threads that are started for what can be shared out, and not there while the rest is done. */
+XB_TEST(Advice, TakesWorkersThatAreNotThereForASerialPart)
+{
+    struct xb_topology *topology = open_topology();
+    struct xb_judgement judgement = judgement_of(XB_BOUND_CPU, XB_LEVEL_NONE, 0);
+    struct xb_advice_ask ask = ask_of(&judgement, topology);
+    struct xb_advice_shares lone;
+    struct xb_reason why;
+    ask.watched_at = 2;
+    ask.wait_ns = 50e6;
+    ask.cpus = 4.0 / 3; /* half of it alone: 2 / (1 + 1/2) */
+    XB_EXPECT_EQ(xb_advice_divide(&ask, &lone, &why), 0);
+    XB_EXPECT_NEAR(lone.serial, 0.5, 1e-9);
+    XB_EXPECT_NEAR(lone.share[XB_USE_COMPUTE], 1, 1e-9);
+    XB_EXPECT_HAS(lone.note, "50 % of a lone one's time");
+    xb_topology_close(topology);
+}
+
+/* ---- the far end ---- */
+
+XB_TEST(Advice, TakesTheFarEndsCpuTimeOutOfTheWaitingForIt)
+{
+    struct xb_topology *topology = open_topology();
+    struct xb_judgement judgement = judgement_of(XB_BOUND_IO, XB_LEVEL_NETWORK, 0.9);
+    struct xb_advice_ask ask = ask_of(&judgement, topology);
+    struct xb_advice_shares lone;
+    struct xb_reason why;
+    ask.watched_at = 2;
+    ask.cpus = 0.2;
+    ask.far_cpus = NAN;
+    XB_EXPECT_EQ(xb_advice_divide(&ask, &lone, &why), 0);
+    XB_EXPECT_NEAR(lone.share[XB_USE_WAIT], 0.9, 1e-9);
+    XB_EXPECT_NEAR(lone.far_unknown, 0.9, 1e-9);
+    XB_EXPECT_HAS(lone.note, "nothing is known of whom it waits for");
+    ask.far_cpus = 0.4;
+    ask.far_lanes = 1;
+    XB_EXPECT_EQ(xb_advice_divide(&ask, &lone, &why), 0);
+    XB_EXPECT_NEAR(lone.far, 0.2, 1e-9);
+    XB_EXPECT_NEAR(lone.share[XB_USE_WAIT], 0.7 / 0.8, 1e-9);
+    XB_EXPECT_NEAR(sum_of(lone.share), 1, 1e-9);
+    xb_topology_close(topology);
+}
+
+XB_TEST(Advice, TakesAThreadThatServesManyForALoop)
+{
+    struct xb_topology *topology = open_topology();
+    struct xb_judgement judgement = judgement_of(XB_BOUND_SYNC, XB_LEVEL_TIMER, 0.9);
+    struct xb_advice_ask ask = ask_of(&judgement, topology);
+    struct xb_advice_shares lone;
+    struct xb_reason why;
+    ask.watched_at = 4;
+    ask.cpus = 0.2;
+    ask.one_lane = true;
+    XB_EXPECT_EQ(xb_advice_divide(&ask, &lone, &why), 0);
+    XB_EXPECT_NEAR(lone.share[XB_USE_WAIT], 0.95, 1e-9);
+    XB_EXPECT_NEAR(lone.serial + lone.share[XB_USE_LOCK], 0, 1e-9);
     xb_topology_close(topology);
 }
 
@@ -233,6 +308,78 @@ static struct xb_advice advice_of(const double threads[3], const double processe
                                     .gain = { gain, gain * 0.98, gain * 1.02 } };
     }
     return advice;
+}
+
+/* Amdahl's law, by his own numbers. */
+XB_TEST(Advice, AddsWhatCannotBeSharedOut)
+{
+    struct xb_advice advice = advice_of((const double[]){ 1, 2, 4 }, (const double[]){ 1, 2, NAN });
+    advice.lone.serial = 0.25;
+    advice.cpus = 4;
+    advice.lone.share[XB_USE_COMPUTE] = 1;
+    xb_advice_complete(&advice);
+    XB_EXPECT_NEAR(advice.row[0].gain.median, 1, 1e-9);
+    XB_EXPECT_NEAR(advice.row[1].gain.median, 1.6, 1e-9);
+    XB_EXPECT_NEAR(advice.row[2].gain.median, 16.0 / 7, 1e-9);
+    XB_EXPECT(advice.row[2].gain.lo < 16.0 / 7 && advice.row[2].gain.hi > 16.0 / 7);
+    XB_EXPECT_NEAR(advice.row[4].gain.median, 1.6, 1e-9);
+    XB_EXPECT(isnan(advice.row[5].gain.median));
+    xb_advice_conclude(&advice);
+    XB_EXPECT_HAS(advice.reason, "25 % of a lone worker's time is work that cannot be shared out: "
+                                 "4.0 times as fast at most");
+}
+
+/* Of waits that all overlap, and one queue, mean value analysis knows the answer by another way: with two
+ * workers (1 + 1) / (1 + far * far). */
+XB_TEST(Advice, AddsAFarEndThatAnswersOneAtATime)
+{
+    struct xb_advice advice =
+        advice_of((const double[]){ 1, 2, 4 }, (const double[]){ NAN, NAN, NAN });
+    advice.lone.share[XB_USE_WAIT] = 1;
+    advice.lone.far = 0.5;
+    advice.lone.far_lanes = 1;
+    xb_advice_complete(&advice);
+    XB_EXPECT_NEAR(advice.row[0].gain.median, 1, 1e-9);
+    XB_EXPECT_NEAR(advice.row[1].gain.median, 2 / 1.25, 1e-9);
+    XB_EXPECT(advice.row[2].gain.median > 1.8 && advice.row[2].gain.median < 2);
+    xb_advice_conclude(&advice);
+    XB_EXPECT_HAS(advice.reason, "the far end, on this machine, is busy");
+
+    /* As many at a time as there are workers: nobody waits, until its CPUs are full. */
+    advice = advice_of((const double[]){ 1, 2, 4 }, (const double[]){ NAN, NAN, NAN });
+    advice.lone.share[XB_USE_WAIT] = 1;
+    advice.lone.far = 0.4;
+    advice.lone.far_lanes = 4;
+    advice.cpus = 1;
+    xb_advice_complete(&advice);
+    XB_EXPECT_NEAR(advice.row[1].gain.median, 2, 1e-9);
+    XB_EXPECT_NEAR(advice.row[2].gain.median, 2.5, 1e-9);
+}
+
+/* What neighbours let one row have and not another. */
+XB_TEST(Advice, KnowsThatWorkersDoNoMoreThanEachOfThem)
+{
+    struct xb_advice advice =
+        advice_of((const double[]){ 1, 2.2, 2.4 }, (const double[]){ 1, 1.9, 2 });
+    advice.lone.share[XB_USE_COMPUTE] = 1;
+    xb_advice_complete(&advice);
+    XB_EXPECT_NEAR(advice.row[1].gain.median, 2, 1e-9);
+    XB_EXPECT_NEAR(advice.row[2].gain.median, 2, 1e-9);
+    XB_EXPECT_NEAR(advice.row[5].gain.median, 1.9, 1e-9); /* without a CPU for each */
+}
+
+XB_TEST(Advice, SaysThatNothingIsKnownOfTheFarEnd)
+{
+    struct xb_advice advice =
+        advice_of((const double[]){ 1, 2, 4 }, (const double[]){ NAN, NAN, NAN });
+    advice.lone.share[XB_USE_WAIT] = 0.9;
+    advice.lone.share[XB_USE_COMPUTE] = 0.1;
+    advice.lone.far_unknown = 0.9;
+    xb_advice_complete(&advice);
+    XB_EXPECT_NEAR(advice.row[2].gain.median, 4, 1e-9);
+    XB_EXPECT(advice.row[2].gain.lo > 1 && advice.row[2].gain.lo < 1 / 0.9);
+    xb_advice_conclude(&advice);
+    XB_EXPECT_HAS(advice.reason, "4 workers overlap it, as far as the far end scales");
 }
 
 XB_TEST(Advice, RecommendsFewestWorkersWithinFivePercent)
@@ -428,7 +575,8 @@ static void run_all_parts(const void *model)
     struct xb_mimic_ask ask = { .scratch_dir = xb_test_folder() };
     struct xb_reason why;
     for (int use = 0; use < XB_USES; use++) {
-        ask.share[use] = use == XB_USE_DISK ? 0 : 1.0 / (XB_USES - 1);
+        ask.share[use] =
+            use == XB_USE_DISK || use == XB_USE_FSYNC ? 0 : 1.0 / (XB_USES - 2); /* want a disk */
         ask.bytes[use] = 65536;
     }
     XB_EXPECT_EQ(xb_mimic_make(&ask, &xb_builtin, mimic, &why), 0);

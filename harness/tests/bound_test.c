@@ -114,8 +114,36 @@ XB_TEST(Bound, BlockedTimeHasTheClassAndLevelOfWhatItWaitsFor)
         struct xb_judgement judged = judge(&time, 1);
         expect(judged, waits[i].bound, waits[i].level);
         XB_EXPECT_NEAR(judged.share[waits[i].bound], 0.85, 1e-9);
+        XB_EXPECT_NEAR(judged.waits, 0.85, 1e-9);
+        XB_EXPECT_NEAR(judged.level_waiting[waits[i].level], 0.85, 1e-9);
         XB_EXPECT(judged.confidence > 0.7);
     }
+}
+
+/* The kernel's work for a disk is bound by the disk, and is no waiting. */
+XB_TEST(Bound, CpuTimeIsNoWaitingWhateverItIsSpentOn)
+{
+    struct xb_findings time = time_of(0.2, 0.3), kernel = weighing(XB_WHOLE_KERNEL, 1);
+    part(&time, XB_WHOLE_TIME, XB_BOUND_IO, XB_LEVEL_DISK, 0.4);
+    part(&time, XB_WHOLE_TIME, XB_BOUND_UNKNOWN, XB_LEVEL_NONE, 0.1);
+    part(&kernel, XB_WHOLE_KERNEL, XB_BOUND_IO, XB_LEVEL_DISK, 1);
+    struct xb_judgement judged = judge_two(time, kernel), all;
+    XB_EXPECT_NEAR(judged.share[XB_BOUND_IO], 0.7, 1e-9);
+    XB_EXPECT_NEAR(judged.waiting[XB_BOUND_IO], 0.4, 1e-9);
+    XB_EXPECT_NEAR(judged.level_waiting[XB_LEVEL_DISK], 0.4, 1e-9);
+    XB_EXPECT_NEAR(judged.waiting[XB_BOUND_UNKNOWN], 0.1, 1e-9);
+    XB_EXPECT_NEAR(judged.waits, 0.5, 1e-9);
+
+    /* Of phases, those that know: without a probe for all time, nobody does. */
+    struct xb_judgement phases[] = { judged, judged };
+    const double seconds[] = { 3, 1 };
+    struct xb_findings user = stalls(1, 0, 0, 0, 0);
+    phases[0] = judge(&user, 1);
+    XB_EXPECT(isnan(phases[0].waits));
+    xb_bound_judge_phases(phases, seconds, 2, 0, &all);
+    XB_EXPECT_NEAR(all.waits, 0.5, 1e-9);
+    xb_bound_judge_phases(phases, seconds, 1, 0, &all);
+    XB_EXPECT(isnan(all.waits));
 }
 
 XB_TEST(Bound, SpinningInUserModeIsSync)
