@@ -136,6 +136,8 @@ XB_TEST(Observe, LanesThatTakeTurnsToComputeAreHeldToWaiting)
     XB_EXPECT_EQ(xb_identity_bound(&identity), XB_CLASS_SYNC);
     cell.kernel = &io;
     XB_EXPECT_EQ(xb_identity_bound(&identity), XB_CLASS_IO);
+    cell.kernel = &xb_kernel_sync_frame_clock; /* one sleeps meanwhile */
+    XB_EXPECT_EQ(xb_identity_bound(&identity), XB_CLASS_CPU);
     cell.kernel = &computes;
     cell.workers = cell.lanes = 1;
     XB_EXPECT_EQ(xb_identity_bound(&identity), XB_CLASS_CPU);
