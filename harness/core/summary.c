@@ -32,9 +32,15 @@ static double cpus_of(const struct xb_identity *identity)
 enum xb_class xb_identity_bound(const struct xb_identity *identity)
 {
     const struct xb_cell *cell = identity->cell;
-    return xb_kernel_bound(cell->kernel, &(struct xb_crowd){ .workers = cell->workers,
-                                                             .lanes = cell->lanes,
-                                                             .cpus = (uint32_t)cpus_of(identity) });
+    struct xb_crowd crowd = { .workers = cell->workers,
+                              .lanes = cell->lanes,
+                              .cpus = (uint32_t)cpus_of(identity) };
+    enum xb_class claimed = xb_kernel_bound(cell->kernel, &crowd);
+    /* Of lanes that compute under one lock all but one wait for it. One beside a lane that sleeps
+     * (sync/frame_clock) does not. */
+    bool queues = cell->model->one_at_a_time && cell->lanes > 1 && claimed <= XB_CLASS_MEMORY &&
+                  !xb_kernel_waits(cell->kernel);
+    return queues ? XB_CLASS_SYNC : claimed;
 }
 
 int xb_sample_suspect(const struct xb_identity *identity, const struct xb_sample *sample,

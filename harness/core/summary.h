@@ -22,7 +22,8 @@ struct xb_identity {
 
 enum { XB_EVIDENCE_BYTES = 400 };
 
-/* What the kernel claims that the cell is bound by. */
+/* What the cell should be bound by: as the kernel claims, or the lock of a model under which lanes that
+ * compute take turns. */
 enum xb_class xb_identity_bound(const struct xb_identity *identity);
 
 /* Why a sample should not be trusted: too short beside what measuring costs, CPU time withheld by

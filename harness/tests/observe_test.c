@@ -126,6 +126,23 @@ XB_TEST(Observe, AKernelOfTheClassSyncThatIsAloneClaimsToCompute)
     XB_EXPECT_EQ(xb_kernel_bound(&xb_kernel_sync_frame_clock, &two), XB_CLASS_CPU);
 }
 
+/* Whatever the kernel: of two threads that compute under one interpreter lock one waits. */
+XB_TEST(Observe, LanesThatTakeTurnsToComputeAreHeldToWaiting)
+{
+    const struct xb_kernel computes = { .bound = XB_CLASS_CPU }, io = { .bound = XB_CLASS_IO };
+    const struct xb_model turns = { .one_at_a_time = true };
+    struct xb_cell cell = { .kernel = &computes, .model = &turns, .workers = 2, .lanes = 2 };
+    const struct xb_identity identity = { .cell = &cell, .pus = 2 };
+    XB_EXPECT_EQ(xb_identity_bound(&identity), XB_CLASS_SYNC);
+    cell.kernel = &io;
+    XB_EXPECT_EQ(xb_identity_bound(&identity), XB_CLASS_IO);
+    cell.kernel = &xb_kernel_sync_frame_clock; /* one sleeps meanwhile */
+    XB_EXPECT_EQ(xb_identity_bound(&identity), XB_CLASS_CPU);
+    cell.kernel = &computes;
+    cell.workers = cell.lanes = 1;
+    XB_EXPECT_EQ(xb_identity_bound(&identity), XB_CLASS_CPU);
+}
+
 XB_TEST(Observe, FiguresOfABusyMachineContradictNothing)
 {
     expect_row("suspect", "contradicted", XB_BOUND_MEMORY, "confirmed");
