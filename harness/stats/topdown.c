@@ -253,11 +253,12 @@ const struct xb_topdown_family *xb_topdown_pick(int (*find)(const void *context,
     for (size_t i = 0; i < xb_n_topdown_families; i++) {
         const struct xb_topdown_family *family = &xb_topdown_families[i];
         unsigned at = 0;
-        while (at < family->n && find(context, family->events[at], why) == 0)
+        int err = 0;
+        while (at < family->n && (err = find(context, family->events[at], why)) == 0)
             at++;
         if (at == family->n)
             return family;
-        if (at > 0) /* `why` is of the event that is missing */
+        if (at > 0 || err == -ENOTSUP) /* `why` is of the event that is missing, or of all */
             return NULL;
         used += (size_t)snprintf(known + used, sizeof known - used, " %s", family->pmu);
         used = used < sizeof known ? used : sizeof known - 1;

@@ -58,7 +58,7 @@ extern const struct xb_topdown_family xb_topdown_families[];
 extern const size_t xb_n_topdown_families;
 
 /* The family all of whose events of levels 1 and 2 `find` knows, or NULL with `why`. `find`: 0, or
- * -errno with `why`. */
+ * -errno with `why`: -ENOTSUP it knows no event at all. */
 const struct xb_topdown_family *xb_topdown_pick(int (*find)(const void *context, const char *event,
                                                             struct xb_reason *why),
                                                 const void *context, struct xb_reason *why);

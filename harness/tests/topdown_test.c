@@ -327,6 +327,25 @@ XB_TEST(Topdown, EventsThatWereNamedAlreadyAreNotTakenTwice)
     XB_EXPECT_EQ(xb_topdown_add(family, 1, &full), 0);
 }
 
+static int find_those_of(const void *pmu, const char *event, struct xb_reason *why)
+{
+    if (!pmu)
+        return xb_because(why, -ENOTSUP, "nobody to ask");
+    return strncmp(event, pmu, strlen(pmu)) == 0 ? 0 : xb_because(why, -ENOENT, "not that one");
+}
+
+XB_TEST(Topdown, TheFamilyIsTheOneWhoseEventsAreKnown)
+{
+    struct xb_reason why = { 0 };
+    XB_EXPECT(xb_topdown_pick(find_those_of, "icx::", &why) == family_of("icx"));
+    XB_EXPECT(!xb_topdown_pick(find_those_of, "wsm::", &why));
+    XB_EXPECT_HAS(why.text, "none is known for this CPU");
+    XB_EXPECT(!xb_topdown_pick(find_those_of, "skx::U", &why)); /* only some of them */
+    XB_EXPECT_STREQ(why.text, "not that one");
+    XB_EXPECT(!xb_topdown_pick(find_those_of, NULL, &why));
+    XB_EXPECT_STREQ(why.text, "nobody to ask");
+}
+
 /* libpfm4 takes the PMU as given and encodes each event, as it would on that CPU. */
 static void expect_known(const struct xb_topdown_family *family)
 {
