@@ -12,6 +12,9 @@
 #define VERIFY_NS  UINT64_C(10000000000)
 #define HANG_NS    UINT64_C(300000000000)
 
+/* Of a second's running, waiting for a CPU behind others from which on its own waiting hardly shows. */
+#define KEPT_MUCH 0.2
+
 /* A figure that a probe found, or NaN. */
 static double clue_of(const struct xb_watching *asked, const struct xb_watched *watched,
                       const char *name)
@@ -29,7 +32,7 @@ static double cpus_of(const struct xb_watching *asked, const struct xb_watched *
 {
     double cpus = watched->seconds > 0 ? watched->cpu_s / watched->seconds : NAN;
     double kept = clue_of(asked, watched, "runnable_behind_others_per_run");
-    return kept > 0 ? cpus * (1 + fmin(kept, 1)) : cpus;
+    return kept > 0 ? cpus * (1 + kept) : cpus;
 }
 
 /* The number of workers that the watched command was given, where it is one that is verified. */
@@ -113,6 +116,13 @@ void xb_advise(const struct xb_watching *asked, const struct xb_watched *watched
             out->why.code = -1;
     } else {
         out->why = (struct xb_reason){ 0 };
+        double kept = clue_of(asked, watched, "runnable_behind_others_per_run");
+        if (kept > KEPT_MUCH)
+            snprintf(
+                out->advice.doubt, sizeof out->advice.doubt,
+                "while it was watched, others kept a CPU from it for %.1f s in each second that "
+                "it ran: how its time divides is a guess",
+                kept);
         if (asked->pid && !out->advice.doubt[0])
             snprintf(out->advice.doubt, sizeof out->advice.doubt,
                      "the process ran on beside what was measured");
