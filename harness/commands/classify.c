@@ -283,6 +283,12 @@ static void say_measuring(void)
         fputs("xbound classify: measuring this machine's caches, once (4 s)\n", stderr);
 }
 
+/* Of probes that were asked for by name and run the command several times before it is watched. */
+static void tell(const char *text)
+{
+    fprintf(stderr, "xbound classify: %s\n", text);
+}
+
 static void know_machine(const struct command_line *line, const struct xb_topology *topology,
                          struct xb_profile *profile)
 {
@@ -455,6 +461,7 @@ static int run(int argc, char **argv)
     } else {
         know_machine(&line, topology, &profile);
         line.asked.capacity = &profile.capacity;
+        line.asked.tell = tell;
         code = line.calibrate ? calibrate(&line, topology, &profile.capacity)
                               : classify(&line, topology, out);
     }

@@ -5,6 +5,7 @@
 #include "../../kernels/prng.h"
 #include "../base/child.h"
 #include "../base/clock.h"
+#include "../stats/ratio.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -165,20 +166,13 @@ static int run_once(const struct xb_trial_ask *ask, uint32_t workers, double *se
 static void sum_up(struct xb_trial *out, double seconds[XB_TRIAL_COUNTS][XB_TRIAL_ROUNDS])
 {
     for (size_t i = 0; i < out->n; i++) {
-        double ratio[XB_TRIAL_ROUNDS], time[XB_TRIAL_ROUNDS];
+        double time[XB_TRIAL_ROUNDS];
         struct xb_trial_row *row = &out->row[i];
         if (row->why.code || out->rounds == 0)
             continue;
-        for (size_t k = 0; k < out->rounds; k++) {
-            ratio[k] = seconds[0][k] / seconds[i][k];
-            time[k] = seconds[i][k];
-        }
+        memcpy(time, seconds[i], out->rounds * sizeof *time);
         row->seconds = xb_median(time, out->rounds);
-        row->gain = xb_median_interval(ratio, out->rounds);
-        if (isnan(row->gain.lo)) {
-            row->gain.lo = ratio[0];
-            row->gain.hi = ratio[out->rounds - 1];
-        }
+        row->gain = xb_paired_ratio(seconds[i], seconds[0], out->rounds);
     }
 }
 

@@ -247,7 +247,8 @@ int xb_watch_open(const struct xb_watching *asked, struct xb_watch **out, struct
     watch->scene = (struct xb_scene){ .root = watch->root,
                                       .started = asked->argv != NULL,
                                       .argv = asked->argv,
-                                      .capacity = asked->capacity };
+                                      .capacity = asked->capacity,
+                                      .tell = asked->tell };
     look(watch);
     open_probes(watch);
     *out = watch;
@@ -438,6 +439,17 @@ static int keep_phase(struct xb_watch *watch, double start_s, double seconds, ui
     return 0;
 }
 
+/* A signal that came while probes were opened, which may have taken long, ends the command before it
+ * has begun. */
+static void take_early_signals(struct xb_watch *watch)
+{
+    static const struct timespec at_once = { .tv_sec = 0 };
+    siginfo_t info;
+    for (int number; (number = sigtimedwait(&watch->blocked, &info, &at_once)) > 0;)
+        if (number != SIGCHLD)
+            take_signal(watch, &info);
+}
+
 static int release(struct xb_watch *watch, struct xb_reason *why)
 {
     int err = 0;
@@ -518,6 +530,7 @@ int xb_watch_run(struct xb_watch *watch, struct xb_watched *out, struct xb_reaso
     double children_before_s = children_cpu_s();
     watch->begin_ns = xb_now_ns();
     call_probes(watch, XB_EYE_BEGIN, watch->begin_ns);
+    take_early_signals(watch);
     int err = release(watch, why);
     if (!err)
         note_status(watch);

@@ -23,6 +23,7 @@ struct xb_watching {
     const struct xb_probe *const *probes;
     size_t n_probes; /* XB_WATCH_PROBES at most */
     const struct xb_capacity *capacity;
+    void (*tell)(const char *line); /* for xb_scene.tell; may be NULL */
 };
 
 struct xb_phase {

@@ -9,6 +9,8 @@
 /* xb-header: valgrind (Debian: valgrind) */
 #include "source.h"
 
+#include "../base/callgrind.h"
+
 #include <errno.h>
 
 #ifdef XB_HAVE_LIBRARY
@@ -26,19 +28,7 @@
 /* Tells the program under valgrind which descriptor the counts come to. */
 #    define FD_NAME "XB_CALLGRIND_FD"
 
-enum { LINE = 64, L1_WAYS = 8, LL_WAYS = 16, WAYS_MOST = 64, DUMP_BYTES = 1 << 18 };
-
-/* What callgrind's events add up to. Fetches of instructions miss the last level like data. */
-static const struct {
-    const char *event;
-    enum xb_metric metric;
-} events[] = {
-    { "Ir", XB_METRIC_INSTRUCTIONS }, { "D1mr", XB_METRIC_L1D_MISSES },
-    { "D1mw", XB_METRIC_L1D_MISSES }, { "ILmr", XB_METRIC_LLC_MISSES },
-    { "DLmr", XB_METRIC_LLC_MISSES }, { "DLmw", XB_METRIC_LLC_MISSES },
-};
-
-enum { EVENTS = sizeof events / sizeof events[0] };
+enum { DUMP_BYTES = 1 << 18 };
 
 struct xb_counters {
     int fd;
@@ -47,20 +37,6 @@ struct xb_counters {
 };
 
 /* ---- around the program ---- */
-
-/* The absolute path of a program that PATH leads to. 0 or -ENOENT. */
-static int find_program(const char *name, char path[static PATH_MAX])
-{
-    const char *at = getenv("PATH");
-    while (at && *at) {
-        size_t length = strcspn(at, ":");
-        int n = snprintf(path, PATH_MAX, "%.*s/%s", (int)length, at, name);
-        if (length && n < PATH_MAX && access(path, X_OK) == 0)
-            return 0;
-        at += length + (at[length] == ':');
-    }
-    return -ENOENT;
-}
 
 static int handed_down(void)
 {
@@ -76,20 +52,7 @@ static int probe(struct xb_reason *why)
     if (RUNNING_ON_VALGRIND)
         return xb_because(why, -EBUSY,
                           "this program runs under valgrind already; start it without");
-    if (find_program("valgrind", path) != 0)
-        return xb_because(why, -ENOENT,
-                          "no valgrind in PATH; install it (Debian: valgrind), or run "
-                          "scripts/install-deps.sh");
-    return 0;
-}
-
-/* Valgrind wants a power of two of sets; what is odd of a size is ways: 48 KiB have 12. */
-static uint64_t ways_of(uint64_t bytes, uint64_t least)
-{
-    uint64_t ways = bytes / LINE;
-    while (ways % 2 == 0 && ways / 2 >= least)
-        ways /= 2;
-    return bytes < LINE || bytes % LINE ? WAYS_MOST + 1 : ways;
+    return xb_callgrind_find(path, why);
 }
 
 /* Whatever the CPU has: libc is to choose its plainest copy, set and compare, and by no cache but the
@@ -108,29 +71,24 @@ static uint64_t ways_of(uint64_t bytes, uint64_t least)
         ":glibc.cpu.x86_rep_movsb_threshold=1048576:glibc.malloc.arena_max=1" \
         ":glibc.malloc.tcache_count=0:glibc.malloc.mxfast=0"
 
-enum { ARGUMENTS_MOST = 512, PAD_BYTES = 16 << 10, OPTION_BYTES = 96 };
+enum { ARGUMENTS_MOST = 512, PAD_BYTES = 16 << 10 };
 
 /* A command line with its environment, in one piece. */
 struct command {
     const char *argv[ARGUMENTS_MOST + 1], *environment[16];
     char program[PATH_MAX], self[PATH_MAX];
-    char out[OPTION_BYTES], i1[OPTION_BYTES], d1[OPTION_BYTES], ll[OPTION_BYTES];
-    char fd[OPTION_BYTES], lib[PATH_MAX + OPTION_BYTES], pad[PAD_BYTES];
+    char out[XB_CALLGRIND_OPTION], i1[XB_CALLGRIND_OPTION], d1[XB_CALLGRIND_OPTION],
+        ll[XB_CALLGRIND_OPTION];
+    char fd[XB_CALLGRIND_OPTION], lib[PATH_MAX + XB_CALLGRIND_OPTION], pad[PAD_BYTES];
 };
 
 static int fill_caches(struct command *command, uint64_t l1_bytes, uint64_t ll_bytes,
                        struct xb_reason *why)
 {
-    uint64_t l1_ways = ways_of(l1_bytes, L1_WAYS), ll_ways = ways_of(ll_bytes, LL_WAYS);
-    if (l1_ways > WAYS_MOST || ll_ways > WAYS_MOST)
-        return xb_because(why, -EINVAL,
-                          "valgrind cannot simulate a cache of %" PRIu64
-                          " bytes: only 1 to %d ways of a power of two of lines, as in 32K or 48K",
-                          l1_ways > WAYS_MOST ? l1_bytes : ll_bytes, WAYS_MOST);
-    snprintf(command->i1, OPTION_BYTES, "--I1=%" PRIu64 ",%" PRIu64 ",%d", l1_bytes, l1_ways, LINE);
-    snprintf(command->d1, OPTION_BYTES, "--D1=%" PRIu64 ",%" PRIu64 ",%d", l1_bytes, l1_ways, LINE);
-    snprintf(command->ll, OPTION_BYTES, "--LL=%" PRIu64 ",%" PRIu64 ",%d", ll_bytes, ll_ways, LINE);
-    return 0;
+    int err = xb_callgrind_option(XB_CALLGRIND_I1, l1_bytes, command->i1, why);
+    if (!err)
+        err = xb_callgrind_option(XB_CALLGRIND_D1, l1_bytes, command->d1, why);
+    return err ? err : xb_callgrind_option(XB_CALLGRIND_LL, ll_bytes, command->ll, why);
 }
 
 static int fill_arguments(struct command *command, char *const words[], struct xb_reason *why)
@@ -205,7 +163,7 @@ static int simulate(uint64_t l1_bytes, uint64_t ll_bytes, char *const argv[], st
         return err;
     struct command *command = calloc(1, sizeof *command);
     int fd = memfd_create("callgrind", 0);
-    if (!command || fd < 0 || find_program("valgrind", command->program) != 0 ||
+    if (!command || fd < 0 || xb_program_find("valgrind", command->program) != 0 ||
         readlink("/proc/self/exe", command->self, PATH_MAX - 1) < 0)
         err = xb_because(why, -errno, "cannot start valgrind: %s", strerror(errno));
     if (!err)
@@ -213,8 +171,8 @@ static int simulate(uint64_t l1_bytes, uint64_t ll_bytes, char *const argv[], st
     if (!err)
         err = fill_arguments(command, argv, why);
     if (!err) {
-        snprintf(command->out, OPTION_BYTES, "--callgrind-out-file=/proc/self/fd/%d", fd);
-        snprintf(command->fd, OPTION_BYTES, FD_NAME "=%d", fd);
+        snprintf(command->out, XB_CALLGRIND_OPTION, "--callgrind-out-file=/proc/self/fd/%d", fd);
+        snprintf(command->fd, XB_CALLGRIND_OPTION, FD_NAME "=%d", fd);
         fill_pad(command, argv);
         fill_environment(command);
         /* Addresses choose the sets of caches. Where this is refused, valgrind still lays out the
@@ -232,25 +190,25 @@ static int simulate(uint64_t l1_bytes, uint64_t ll_bytes, char *const argv[], st
 
 /* ---- counting ---- */
 
+static const uint32_t counted =
+    XB_METRIC_BIT(INSTRUCTIONS) | XB_METRIC_BIT(L1D_MISSES) | XB_METRIC_BIT(LLC_MISSES);
+
 static int open_counters(const struct xb_events *wanted, uint32_t *granted,
                          struct xb_counters **out, struct xb_reason *why)
 {
-    uint32_t all = 0;
     *granted = 0;
     *out = NULL;
     if (handed_down() < 0) {
         xb_because(why, -ENODATA, "not under valgrind, as xbound run --counters callgrind is");
         return 0;
     }
-    for (size_t i = 0; i < EVENTS; i++)
-        all |= 1u << events[i].metric;
-    if (!(wanted->set & all))
+    if (!(wanted->set & counted))
         return 0;
     struct xb_counters *counters = calloc(1, sizeof *counters);
     if (!counters)
         return xb_because(why, -ENOMEM, "callgrind: out of memory");
     counters->fd = handed_down();
-    counters->set = *granted = wanted->set & all;
+    counters->set = *granted = wanted->set & counted;
     *out = counters;
     return 0;
 }
@@ -259,27 +217,6 @@ static int start(struct xb_counters *counters)
 {
     (void)counters;
     CALLGRIND_START_INSTRUMENTATION;
-    return 0;
-}
-
-/* Adds up what the file says: names of events in one line, their sums in another, where zeros at
- * the end are left out. 0, or -ENODATA where there is no sum. */
-static int read_sums(char *text, struct xb_reading *out)
-{
-    char *names = strstr(text, "\nevents:"), *sums = strstr(text, "\ntotals:");
-    if (!names || !sums || names > sums)
-        return -ENODATA;
-    names += strlen("\nevents:");
-    sums += strlen("\ntotals:");
-    names[strcspn(names, "\n")] = '\0';
-    sums[strcspn(sums, "\n")] = '\0';
-    char *rest;
-    for (char *name = strtok_r(names, " ", &rest); name; name = strtok_r(NULL, " ", &rest)) {
-        uint64_t sum = strtoull(sums, &sums, 10);
-        for (size_t i = 0; i < EVENTS; i++)
-            if (strcmp(events[i].event, name) == 0)
-                out->value[events[i].metric] += sum;
-    }
     return 0;
 }
 
@@ -293,9 +230,16 @@ static int stop(struct xb_counters *counters, struct xb_reading *out)
     ssize_t n = pread(counters->fd, counters->text, sizeof counters->text - 1, 0);
     if (n < 0)
         return -errno;
-    counters->text[n] = '\0';
+    struct xb_callgrind_sums sums = { 0 };
+    FILE *in = n > 0 ? fmemopen(counters->text, (size_t)n, "r") : NULL;
+    int err = in ? xb_callgrind_read(in, &sums) : -ENODATA;
+    if (in)
+        fclose(in);
     *out = (struct xb_reading){ .present = counters->set, .enabled_ns = 1, .running_ns = 1 };
-    return read_sums(counters->text, out);
+    out->value[XB_METRIC_INSTRUCTIONS] = sums.instructions;
+    out->value[XB_METRIC_L1D_MISSES] = sums.d1_misses;
+    out->value[XB_METRIC_LLC_MISSES] = sums.ll_misses;
+    return err;
 }
 
 static void close_counters(struct xb_counters *counters)

@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/types.h>
+#include <unistd.h>
 
 /* What can bound a program. The last two are verdicts; as a part of user mode, XB_BOUND_MIXED is what
  * waits for a cache or DRAM where it is not known which, and XB_BOUND_UNKNOWN what nobody can name. */
@@ -104,6 +105,22 @@ struct xb_capacity {
     double sample_ns; /* that a sample of the stalls costs the program */
 };
 
+/* The size of a cache as it was measured; else as libc has it from the CPU, or one that is common.
+ * `capacity` may be NULL. */
+static inline double xb_cache_bytes(const struct xb_capacity *capacity, enum xb_level level)
+{
+    static const struct {
+        int name;
+        double common;
+    } caches[XB_LEVEL_DRAM] = { [XB_LEVEL_L1] = { _SC_LEVEL1_DCACHE_SIZE, 32 << 10 },
+                                [XB_LEVEL_L2] = { _SC_LEVEL2_CACHE_SIZE, 1 << 20 },
+                                [XB_LEVEL_LLC] = { _SC_LEVEL3_CACHE_SIZE, 32 << 20 } };
+    if (capacity && capacity->bytes[level] > 0)
+        return capacity->bytes[level];
+    long claimed = sysconf(caches[level].name);
+    return claimed > 0 ? (double)claimed : caches[level].common;
+}
+
 /* One thread of the program. */
 struct xb_task {
     pid_t pid, tid;
@@ -117,6 +134,8 @@ struct xb_scene {
     const struct xb_task *tasks; /* threads of the whole tree, found before each poll */
     size_t n_tasks;
     const struct xb_capacity *capacity;
+    /* Tells the user one line on what takes a while, such as "stall: ..."; NULL: nobody listens. */
+    void (*tell)(const char *line);
 };
 
 /* A file in this folder defines one of these, const, named xb_probe_<file stem>. All functions are

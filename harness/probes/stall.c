@@ -208,26 +208,11 @@ static const char *level_name(enum xb_level level)
     }
 }
 
-/* The size of a cache as it was measured; else as libc has it from the CPU, or one that is common. */
-static double bytes_of(const struct xb_capacity *capacity, enum xb_level level)
-{
-    static const struct {
-        int name;
-        double common;
-    } caches[] = { [XB_LEVEL_L1] = { _SC_LEVEL1_DCACHE_SIZE, 32 << 10 },
-                   [XB_LEVEL_L2] = { _SC_LEVEL2_CACHE_SIZE, 1 << 20 },
-                   [XB_LEVEL_LLC] = { _SC_LEVEL3_CACHE_SIZE, 32 << 20 } };
-    if (capacity && capacity->bytes[level] > 0)
-        return capacity->bytes[level];
-    long claimed = sysconf(caches[level].name);
-    return claimed > 0 ? (double)claimed : caches[level].common;
-}
-
 /* The first level that holds so many bytes. */
 static enum xb_level level_of(const struct xb_capacity *capacity, double bytes)
 {
     for (enum xb_level level = XB_LEVEL_L1; level < XB_LEVEL_DRAM; level++)
-        if (bytes <= bytes_of(capacity, level))
+        if (bytes <= xb_cache_bytes(capacity, level))
             return level;
     return XB_LEVEL_DRAM;
 }
