@@ -425,16 +425,8 @@ static double more(uint64_t now, uint64_t before)
     return now > before ? (double)(now - before) : 0;
 }
 
-/* Page faults of this thread so far; 0 where that is not told. */
-static double count_own_faults(void)
-{
-    struct rusage usage;
-    return getrusage(RUSAGE_THREAD, &usage) == 0 ? (double)usage.ru_minflt : 0;
-}
-
 /* What the kernel takes here for a page fault, a call that reads, and a byte copied: CPU time, so that
- * being interrupted does not count, and the median of rounds. About 1 ms, 10 ms on a slow guest. Pages are
- * touched and not populated, which leaves the trap out: 5 to 9 us of 15 to 18 in a guest whose host sees it first. */
+ * being interrupted does not count, and the median of rounds. About 1 ms, 10 ms on a slow guest. */
 static struct costs measure_costs(void)
 {
     enum { PAGES = 64, CALLS = 64, COPY = 65536, COPIES = 4, ROUNDS = 5 };
@@ -443,16 +435,14 @@ static struct costs measure_costs(void)
     int zero = open("/dev/zero", O_RDONLY | O_CLOEXEC);
     for (; zero >= 0 && n < ROUNDS; n++) {
         uint64_t at[5];
-        double faults = count_own_faults();
         at[0] = xb_thread_cpu_ns();
-        char *memory =
-            mmap(NULL, PAGES * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        char *memory = mmap(NULL, PAGES * page, PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
         if (memory == MAP_FAILED)
             break;
         for (size_t i = 0; i < PAGES * page; i += page)
             *(volatile char *)(memory + i) = 1;
         at[1] = xb_thread_cpu_ns();
-        faults = count_own_faults() - faults; /* fewer than pages where one maps several */
         bool read_all = true;
         for (int k = 0; k < CALLS; k++)
             read_all &= read(zero, memory, 1) == 1;
@@ -464,7 +454,7 @@ static struct costs measure_costs(void)
         at[4] = xb_thread_cpu_ns();
         if (!read_all)
             break;
-        fault[n] = (double)(at[1] - at[0] + at[4] - at[3]) / (faults > 0 ? faults : PAGES);
+        fault[n] = (double)(at[1] - at[0] + at[4] - at[3]) / PAGES;
         call[n] = (double)(at[2] - at[1]) / CALLS;
         byte[n] = (double)(at[3] - at[2]) / (COPIES * COPY);
     }
