@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Tests scripts/watch-overhead.sh: its command line, and what it makes of programs that were timed. How much
+ * watching costs is for a run to tell, not for a test. */
+#include "spawn.h"
+#include "xbtest.h"
+
+#define SCRIPT XB_SOURCE_DIR "/scripts/watch-overhead.sh"
+
+XB_TEST(Peers, WatchOverheadRefusesWhatItCannotUseInOneLine)
+{
+    static const char *const wrong[] = { "",
+                                         "--pairs 5 true out",
+                                         "--pairs x true out",
+                                         "--pairs",
+                                         "--nonsense true out",
+                                         "./absent out",
+                                         "/bin/true .",
+                                         "--report absent.csv" };
+    XB_EXPECT_EQ(xb_shell("touch here"), 0);
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        char command[512];
+        snprintf(command, sizeof command,
+                 SCRIPT " %s >out.txt 2>err; test $? = 2 && test $(wc -l <err) = 1 && test ! -s "
+                        "out.txt",
+                 wrong[i]);
+        if (xb_shell(command))
+            XB_FAIL("not one line and 2: %s", wrong[i]);
+    }
+}
+
+XB_TEST(Peers, WatchOverheadPrintsTheMedianOfPairsAndItsInterval)
+{
+    /* Ratios 1.01 to 1.15: the median is the 8th, and 95 % lie between the 4th and the 12th. */
+    XB_EXPECT_EQ(
+        xb_shell("echo program,pair,how,wall_s,cpu_s >pairs.csv\n"
+                 "for i in 7 3 11 1 15 9 5 13 2 14 4 12 6 10 8; do n=$((n + 1))\n"
+                 "echo p,$n,alone,2.00,1.00; printf 'p,%d,watched,2.%02d,1.00\\n' $n $((2 * i))\n"
+                 "done >>pairs.csv"),
+        0);
+    XB_EXPECT_EQ(xb_shell(SCRIPT " --report pairs.csv >table"), 0);
+    XB_EXPECT_EQ(xb_shell("grep -qx 'p  *15   1.080 .1.040, 1.120.   1.000 .1.000, 1.000.' table"),
+                 0);
+    XB_EXPECT_EQ(xb_shell(SCRIPT " --report " XB_SOURCE_DIR "/README.md 2>err"), 2);
+}
