@@ -303,11 +303,24 @@ static void open_table(const struct stage *stage, const char *name, struct xb_ta
 /* Absent is an empty field: of a cell without figures only its name and fate are known. */
 static void expect_no_figures(const struct xb_table *table, size_t row)
 {
-    static const char *const known[] = {
-        "schema", "run_id", "kernel",           "class", "model",  "engine", "workers", "lanes",
-        "bind",   "depth",  "bytes_per_worker", "isa",   "status", "reason", "order",   "seed",
-        "item"
-    };
+    static const char *const known[] = { "schema",
+                                         "run_id",
+                                         "kernel",
+                                         "class",
+                                         "model",
+                                         "engine",
+                                         "workers",
+                                         "lanes",
+                                         "bind",
+                                         "depth",
+                                         "bytes_per_worker",
+                                         "isa",
+                                         "status",
+                                         "reason",
+                                         "order",
+                                         "seed",
+                                         "item",
+                                         "bound_claimed" };
     for (size_t i = 0; i < table->columns; i++) {
         const char *column = table->cell[i];
         bool may = false;
