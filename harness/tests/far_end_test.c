@@ -88,7 +88,7 @@ XB_TEST(FarEnd, HasTheCpuTimeOfWhoListensAtTheOtherEnd)
     struct xb_findings findings = look_at_self(fd, 20000000);
     XB_EXPECT(clue_of(&findings, "far_end_cpus") > 0);
     XB_EXPECT(clue_of(&findings, "far_end_cpus") < 1.5);
-    XB_EXPECT_EQ(clue_of(&findings, "far_end_threads"), 1);
+    XB_EXPECT(clue_of(&findings, "far_end_threads") >= 1); /* ThreadSanitizer adds its own */
     close(fd);
     kill(pid, SIGKILL);
     while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
