@@ -51,10 +51,6 @@ struct sweeping {
     uint64_t sink, turns, busy_ns; /* turns and time of all runs */
 };
 
-struct pollute {
-    struct xb_findings findings;
-};
-
 static int probe(struct xb_reason *why)
 {
     (void)why;
@@ -227,45 +223,25 @@ static int measure(const struct xb_scene *scene, struct sweeping sweeping[2],
     return err;
 }
 
-static int open_on(const struct xb_scene *scene, void **out, struct xb_reason *why)
+static int look(const struct xb_scene *scene, struct xb_findings *out, struct xb_reason *why)
 {
     struct xb_arena arena = { .base = NULL };
-    int err = xb_rerun_check(scene->argv, why);
+    int err = xb_arena_open(&arena, 2 * sizeof(struct sweeping));
     if (err)
-        return err;
-    if (scene->tell)
-        scene->tell("pollute: runs the command 7 times or more, up to 10 s each, before it is "
-                    "watched");
-    struct pollute *pollute = calloc(1, sizeof *pollute);
-    err = xb_arena_open(&arena, 2 * sizeof(struct sweeping));
-    if (err || !pollute)
-        err = xb_because(why, -ENOMEM, "pollute: out of memory");
-    else
-        err = measure(scene, xb_arena_take(&arena, 2 * sizeof(struct sweeping), LINE),
-                      &pollute->findings, why);
+        return xb_because(why, -ENOMEM, "pollute: out of memory");
+    err = measure(scene, xb_arena_take(&arena, 2 * sizeof(struct sweeping), LINE), out, why);
     xb_arena_close(&arena);
-    if (err) {
-        free(pollute);
-        return err;
-    }
-    *out = pollute;
-    return 0;
+    return err;
 }
 
-static int begin(void *probe, uint64_t now_ns)
+static int open_on(const struct xb_scene *scene, void **out, struct xb_reason *why)
 {
-    (void)probe;
-    (void)now_ns;
-    return 0;
-}
-
-static int end(void *probe, uint64_t now_ns, struct xb_findings *out, struct xb_reason *why)
-{
-    const struct pollute *pollute = probe;
-    (void)now_ns;
-    (void)why;
-    *out = pollute->findings;
-    return 0;
+    int err = xb_rerun_check(scene->argv, why);
+    return err ? err
+               : xb_open_findings(scene,
+                                  "pollute: runs the command 7 times or more, up to 10 s each, "
+                                  "before it is watched",
+                                  look, out, why);
 }
 
 const struct xb_probe xb_probe_pollute = {
@@ -274,8 +250,8 @@ const struct xb_probe xb_probe_pollute = {
     .on_request = true,
     .probe = probe,
     .open = open_on,
-    .begin = begin,
-    .poll = begin,
-    .end = end,
+    .begin = xb_begin_findings,
+    .poll = xb_begin_findings,
+    .end = xb_end_findings,
     .close = free,
 };

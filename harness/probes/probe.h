@@ -7,11 +7,13 @@
 
 #include "../base/reason.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -158,5 +160,41 @@ struct xb_probe {
     int (*end)(void *probe, uint64_t now_ns, struct xb_findings *out, struct xb_reason *why);
     void (*close)(void *probe); /* accepts NULL */
 };
+
+/* For probes that look before the command begins, and say the same in each phase: what they have open are
+ * the findings. `tells`: what the user is told first; `look` adds to zeroed findings, or is -errno with `why`. */
+static inline int xb_open_findings(const struct xb_scene *scene, const char *tells,
+                                   int (*look)(const struct xb_scene *scene,
+                                               struct xb_findings *out, struct xb_reason *why),
+                                   void **out, struct xb_reason *why)
+{
+    if (scene->tell)
+        scene->tell(tells);
+    struct xb_findings *findings = (struct xb_findings *)calloc(1, sizeof *findings);
+    if (!findings)
+        return xb_because(why, -ENOMEM, "out of memory");
+    int err = look(scene, findings, why);
+    if (err)
+        free(findings);
+    else
+        *out = findings;
+    return err;
+}
+
+static inline int xb_begin_findings(void *findings, uint64_t now_ns)
+{
+    (void)findings;
+    (void)now_ns;
+    return 0;
+}
+
+static inline int xb_end_findings(void *findings, uint64_t now_ns, struct xb_findings *out,
+                                  struct xb_reason *why)
+{
+    (void)now_ns;
+    (void)why;
+    *out = *(const struct xb_findings *)findings;
+    return 0;
+}
 
 #endif

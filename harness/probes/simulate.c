@@ -31,10 +31,6 @@ enum { WORDS_MOST = 4096 };
  * cache takes four. */
 static const double instructions_per_load = 8;
 
-struct simulate {
-    struct xb_findings findings;
-};
-
 /* Where valgrind puts a file for each process. */
 struct folder {
     char path[PATH_MAX - 64];
@@ -200,35 +196,11 @@ static int open_on(const struct xb_scene *scene, void **out, struct xb_reason *w
     int err = xb_rerun_check(scene->argv, why);
     if (!err)
         err = check_program(scene->argv[0], why);
-    if (err)
-        return err;
-    if (scene->tell)
-        scene->tell("simulate: runs the command under valgrind, up to 20 s, before it is watched");
-    struct simulate *simulate = calloc(1, sizeof *simulate);
-    err = simulate ? measure(scene, &simulate->findings, why)
-                   : xb_because(why, -ENOMEM, "simulate: out of memory");
-    if (err) {
-        free(simulate);
-        return err;
-    }
-    *out = simulate;
-    return 0;
-}
-
-static int begin(void *probe, uint64_t now_ns)
-{
-    (void)probe;
-    (void)now_ns;
-    return 0;
-}
-
-static int end(void *probe, uint64_t now_ns, struct xb_findings *out, struct xb_reason *why)
-{
-    const struct simulate *simulate = probe;
-    (void)now_ns;
-    (void)why;
-    *out = simulate->findings;
-    return 0;
+    return err ? err
+               : xb_open_findings(scene,
+                                  "simulate: runs the command under valgrind, up to 20 s, before "
+                                  "it is watched",
+                                  measure, out, why);
 }
 
 const struct xb_probe xb_probe_simulate = {
@@ -237,8 +209,8 @@ const struct xb_probe xb_probe_simulate = {
     .on_request = true,
     .probe = probe,
     .open = open_on,
-    .begin = begin,
-    .poll = begin,
-    .end = end,
+    .begin = xb_begin_findings,
+    .poll = xb_begin_findings,
+    .end = xb_end_findings,
     .close = free,
 };

@@ -232,6 +232,12 @@ static enum xb_bound bound_of(enum xb_level level)
                                     : XB_BOUND_CACHE;
 }
 
+/* Some samples all over the place, without a pair: too few to be a set of any size. */
+static bool is_scattered(const struct xb_pool *pool)
+{
+    return !isfinite(pool->size.bytes) && pool->touches < FEW_TO_MEET;
+}
+
 /* Divides user time. */
 static void divide(const struct stall *stall, const struct xb_stall_sums *sums,
                    struct xb_findings *out)
@@ -242,8 +248,7 @@ static void divide(const struct stall *stall, const struct xb_stall_sums *sums,
         level_share[level_of(stall->scene->capacity, sums->within_bytes[i])]++;
     for (size_t i = 0; i < sums->n_pools; i++) {
         const struct xb_pool *pool = &sums->pool[i];
-        /* Some samples all over the place, without a pair: too few to be a set of any size. */
-        if (!isfinite(pool->size.bytes) && pool->touches < FEW_TO_MEET)
+        if (is_scattered(pool))
             unknown += (double)pool->touches;
         else
             level_share[level_of(stall->scene->capacity, pool->size.bytes)] +=
@@ -252,7 +257,7 @@ static void divide(const struct stall *stall, const struct xb_stall_sums *sums,
     for (size_t i = 0; i < sums->n_least; i++) {
         const struct xb_pool *pool = &sums->least[i];
         enum xb_level least = level_of(stall->scene->capacity, pool->size.bytes);
-        if (least == XB_LEVEL_L1 || (!isfinite(pool->size.bytes) && pool->touches < FEW_TO_MEET))
+        if (is_scattered(pool) || least == XB_LEVEL_L1)
             unknown += (double)pool->touches;
         else
             level_share[least] += (double)pool->touches;

@@ -31,10 +31,6 @@ static const double least_user_s = 0.02;
 /* A ratio that is surely below this is none, see pollute.c. */
 static const double none = 1.02;
 
-struct thp {
-    struct xb_findings findings;
-};
-
 static int probe(struct xb_reason *why)
 {
     char text[128];
@@ -137,45 +133,27 @@ static void conclude(const struct xb_rerun_pairs *pairs, struct xb_findings *out
                     none);
 }
 
-static int open_on(const struct xb_scene *scene, void **out, struct xb_reason *why)
+static int look(const struct xb_scene *scene, struct xb_findings *out, struct xb_reason *why)
 {
     struct xb_rerun_pairs pairs;
-    int err = xb_rerun_check(scene->argv, why);
-    if (err)
-        return err;
-    if (scene->tell)
-        scene->tell("thp: runs the command 7 times or more, up to 10 s each, before it is watched");
-    struct thp *thp = calloc(1, sizeof *thp);
-    if (!thp)
-        return xb_because(why, -ENOMEM, "thp: out of memory");
     const struct xb_rerun ask[2] = {
         { .argv = scene->argv, .limit_ns = LIMIT_NS, .cpu = -1, .prepare = forbid },
         { .argv = scene->argv, .limit_ns = LIMIT_NS, .cpu = -1, .prepare = ask_malloc },
     };
-    err = xb_rerun_compare(ask, BUDGET_NS, least_user_s, &pairs, why);
-    if (err) {
-        free(thp);
-        return err;
-    }
-    conclude(&pairs, &thp->findings);
-    *out = thp;
-    return 0;
+    int err = xb_rerun_compare(ask, BUDGET_NS, least_user_s, &pairs, why);
+    if (!err)
+        conclude(&pairs, out);
+    return err;
 }
 
-static int begin(void *probe, uint64_t now_ns)
+static int open_on(const struct xb_scene *scene, void **out, struct xb_reason *why)
 {
-    (void)probe;
-    (void)now_ns;
-    return 0;
-}
-
-static int end(void *probe, uint64_t now_ns, struct xb_findings *out, struct xb_reason *why)
-{
-    const struct thp *thp = probe;
-    (void)now_ns;
-    (void)why;
-    *out = thp->findings;
-    return 0;
+    int err = xb_rerun_check(scene->argv, why);
+    return err ? err
+               : xb_open_findings(scene,
+                                  "thp: runs the command 7 times or more, up to 10 s each, before "
+                                  "it is watched",
+                                  look, out, why);
 }
 
 const struct xb_probe xb_probe_thp = {
@@ -184,8 +162,8 @@ const struct xb_probe xb_probe_thp = {
     .on_request = true,
     .probe = probe,
     .open = open_on,
-    .begin = begin,
-    .poll = begin,
-    .end = end,
+    .begin = xb_begin_findings,
+    .poll = xb_begin_findings,
+    .end = xb_end_findings,
     .close = free,
 };
