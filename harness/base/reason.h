@@ -10,7 +10,7 @@ struct xb_reason {
 };
 
 /* Fills `why` (may be NULL) and returns `code`, so callers can write `return xb_because(...)`.
- * Over-long text is cut. Any thread. */
+ * Over-long text is cut, and a control character is shown as '?': a reason is one line. Any thread. */
 int xb_because(struct xb_reason *why, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

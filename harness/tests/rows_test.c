@@ -88,6 +88,7 @@ XB_TEST(Csv, WhatIsNoCsvIsNamedByLine)
 XB_TEST(Csv, HeadersWithoutSenseAreRefused)
 {
     EXPECT_FAULT("a,a\n1,2\n", "f.csv:1: column a: there twice");
+    EXPECT_FAULT("\"a\nb\",\"a\nb\"\n1,2\n", "f.csv:1: column a?b: there twice");
     EXPECT_FAULT("a,,c\n1,2,3\n", "f.csv:1: column 2 has no name");
     EXPECT_FAULT("\n", "f.csv:1: column 1 has no name");
 }
