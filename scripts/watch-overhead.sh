@@ -5,10 +5,11 @@ set -euo pipefail
 usage() {
     cat <<'TEXT'
 Usage: scripts/watch-overhead.sh [OPTION...] XBOUND DIR
-Runs programs of a fixed amount of work, alone and watched at the default rate, in pairs in random order, and
-prints for each the median ratio of their own wall and CPU times (watched over alone; without xbound's) with
-its 95 % interval from order statistics. DIR, new or empty, gets pairs.csv and the scratch files.
-  --pairs N    of each program, 6 to 100; default 15 (some 6 minutes in all)
+Runs programs that do the same small work again and again, some 50 ms each time, and lets `xbound classify -p`
+watch each for its default time in every other of two windows, in random order: the same process, watched and
+alone. Prints for each program the median over pairs of the ratio of the two mean times of a work (watched over
+alone), with its 95 % interval from order statistics. DIR, new or empty, gets pairs.csv and the scratch files.
+  --pairs N    of each program, 6 to 100; default 15 (some 20 minutes in all)
   --only GLOB  only programs whose name fits
   --report CSV prints the table of a pairs.csv again, and runs nothing
   --help       this text
@@ -47,16 +48,15 @@ function told(values, n,    k) {
 }
 function close_one(    i) {
     if (!last) return
-    for (i = 1; i <= n; i++) {
-        wall[i] = w["watched", i] / w["alone", i]
-        cpu[i] = c["watched", i] / c["alone", i]
-    }
-    printf "%-12s %5d  %s  %s\n", last, n, told(wall, n), told(cpu, n)
+    for (i = 1; i <= n; i++) ratio[i] = t["watched", i] / t["alone", i]
+    printf "%-12s %5d  %9.1f  %s\n", last, n, alone / n, told(ratio, n)
+    alone = 0
 }
-BEGIN { printf "%-12s %5s  %-22s  %s\n", "program", "pairs", "wall time", "CPU time" }
+BEGIN { printf "%-12s %5s  %9s  %s\n", "program", "pairs", "ms alone", "watched over alone" }
 NR > 1 {
     if ($1 != last) { close_one(); last = $1 }
-    w[$3, $2] = $4; c[$3, $2] = $5; n = $2
+    t[$3, $2] = $5; n = $2
+    if ($3 == "alone") alone += $5
 }
 END { close_one() }' "$1"
 }
@@ -75,7 +75,7 @@ while [ $# -gt 0 ]; do
         ;;
     --report)
         [ -r "${2:-}" ] || refuse "--report ${2:-}: no such file"
-        [ "$(head -n 1 -- "$2")" = program,pair,how,wall_s,cpu_s ] || refuse "$2 is no pairs.csv"
+        [ "$(head -n 1 -- "$2")" = program,pair,how,works,mean_ms ] || refuse "$2 is no pairs.csv"
         report "$2"
         exit 0
         ;;
@@ -92,53 +92,79 @@ mkdir -p -- "$2"
 cd -- "$2"
 
 export LC_ALL=C
-# Name, what has to be there, and a command line of one to three seconds.
-# shellcheck disable=SC2016 # awk's own dollars
+# Name, what has to be there, and a command that writes a line after each work, and ends only when it is killed
+# or its reader leaves.
+# shellcheck disable=SC2016 # awk's and sh's own dollars
 programs=(
-    'compute|awk|awk "BEGIN { for (i = 0; i < 12000000; i++) s += i * i % 7 }"'
-    'compress|gzip|gzip -9 -c text'
-    'sort|sort|sort -S 512M --parallel=2 numbers'
-    'list|python3|python3 -c "
+    'compute|awk|exec awk "BEGIN { for (;;) { for (i = 0; i < 400000; i++) s += i * i % 7; print; fflush() } }"'
+    'compress|gzip|while gzip -9 -c text >/dev/null; do echo; done'
+    'sort|sort|while sort -S 64M --parallel=2 numbers >/dev/null; do echo; done'
+    'list|python3|exec python3 -u -c "
 n = 1 << 21
 p = list(range(1, n)) + [0]
 import random; random.seed(1); random.shuffle(p)
 i = 0
-for k in range(6000000): i = p[i]"'
-    'pipe|dd|dd if=/dev/zero bs=512 count=1200000 status=none | cat'
-    'locks|stress-ng|stress-ng --mutex 2 --mutex-ops 400000 --quiet'
-    'forks|sh|sh -c "i=0; while [ \$i -lt 1500 ]; do (:); i=\$((i + 1)); done"'
-    'threads-500|python3|python3 -c "
+while True:
+    for k in range(200000): i = p[i]
+    print()"'
+    'pipe|dd|while dd if=/dev/zero bs=512 count=40000 status=none | cat >/dev/null; do echo; done'
+    'locks|stress-ng|while stress-ng --mutex 2 --mutex-ops 20000 --quiet; do echo; done'
+    'forks|sh|i=0; while :; do (:); i=$((i + 1)); [ $((i % 30)) -gt 0 ] || echo; done'
+    'threads-500|python3|exec python3 -u -c "
 import threading, time
-for k in range(500): threading.Thread(target=time.sleep, args=(3,), daemon=True).start()
+for k in range(500): threading.Thread(target=time.sleep, args=(1e6,), daemon=True).start()
 s = 0
-for k in range(20000000): s += k"'
+while True:
+    for k in range(400000): s += k
+    print()"'
 )
-awk 'BEGIN { srand(1); for (i = 0; i < 3000000; i++) print int(rand() * 1e9) }' >numbers
-head -c 24000000 numbers >text
+awk 'BEGIN { srand(1); for (i = 0; i < 100000; i++) print int(rand() * 1e9) }' >numbers
+head -c 600000 numbers >text
 
-# Runs a line in a shell that writes what it took to `took`: seconds of wall, user and system time.
-cat >timed.sh <<'TEXT'
-TIMEFORMAT='%R %U %S'
-{ time eval "$1" >/dev/null 2>&1; } 2>took || exit 1
-TEXT
+mkfifo works
+running=
+stop() {
+    [ -n "$running" ] || return 0
+    kill "$running" 2>/dev/null || true # its reader ends with it, as does what it started, by the pipe
+    wait 2>/dev/null || true
+    running=
+}
+trap stop EXIT
 
-refuse_program() {
-    say "$name: the command failed when run $1"
+start() { # a line
+    : >stamps
+    bash -c "$1" </dev/null >works 2>program.err &
+    running=$!
+    while read -r; do echo "$EPOCHREALTIME"; done <works >stamps &
+    until [ "$(wc -l <stamps)" -ge 20 ]; do # it has got going
+        sleep 0.2
+        kill -0 "$running" 2>/dev/null || fail_program
+    done
+}
+
+fail_program() {
+    say "$name: the program failed: $(head -n 1 program.err)"
     exit 1
 }
 
-once() { # how, line
-    rm -f took
+# A window, and a row for the works that began and ended in it.
+window() { # how
+    local from=$EPOCHREALTIME
     if [ "$1" = watched ]; then
-        "$xbound" classify -o /dev/null -- bash timed.sh "$2" </dev/null >/dev/null 2>watched.err
+        "$xbound" classify -o /dev/null -p "$running" </dev/null >/dev/null 2>watched.err || fail_program
     else
-        bash timed.sh "$2" </dev/null
-    fi || refuse_program "$1"
-    awk -v how="$1" -v name="$name" -v pair="$pair" '{ printf "%s,%d,%s,%s,%.3f\n", name, pair, how, $1, $2 + $3 }' took >>pairs.csv
+        sleep 5
+    fi
+    awk -v from="$from" -v to="$EPOCHREALTIME" -v row="$name,$pair,$1" '
+        $1 >= from && $1 <= to { if (!n++) first = $1; last = $1 }
+        END {
+            if (n < 5) exit 1
+            printf "%s,%d,%.3f\n", row, n - 1, 1000 * (last - first) / (n - 1)
+        }' stamps >>pairs.csv || fail_program
 }
 
 "$xbound" classify -o /dev/null --time 200ms -- true </dev/null # measures this machine first, if nobody has
-echo 'program,pair,how,wall_s,cpu_s' >pairs.csv
+echo 'program,pair,how,works,mean_ms' >pairs.csv
 ran=0
 for program in "${programs[@]}"; do
     IFS='|' read -r -d '' name needs line <<<"$program" || true
@@ -148,10 +174,12 @@ for program in "${programs[@]}"; do
         say "$name is left out: $needs is not installed"
         continue
     fi
+    start "$line"
     for ((pair = 1; pair <= pairs; pair++)); do
         if ((RANDOM % 2)); then order='alone watched'; else order='watched alone'; fi
-        for how in $order; do once "$how" "$line"; done
+        for how in $order; do window "$how"; done
     done
+    stop
     ran=$((ran + 1))
 done
 [ "$ran" -gt 0 ] || exit 77

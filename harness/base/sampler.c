@@ -142,15 +142,20 @@ static int open_event(struct xb_sampler *sampler, pid_t tid, int cpu)
     return 0;
 }
 
+static bool is_watched(const struct xb_sampler *sampler, pid_t tid)
+{
+    for (size_t i = 0; i < sampler->n_tids; i++)
+        if (sampler->tid[i] == tid)
+            return true;
+    return false;
+}
+
 /* Opens on one thread, on every CPU that there is. 1, 0 if it is watched already, or -errno. */
 static int watch(void *context, pid_t tid)
 {
     struct xb_sampler *sampler = context;
-    if (sampler->n_tids >= TREE_MAX)
+    if (sampler->n_tids >= TREE_MAX || is_watched(sampler, tid))
         return 0;
-    for (size_t i = 0; i < sampler->n_tids; i++)
-        if (sampler->tid[i] == tid)
-            return 0;
     int err =
         grow((void **)&sampler->tid, sampler->n_tids, &sampler->tid_room, sizeof *sampler->tid);
     bool any = false;
@@ -192,6 +197,14 @@ int xb_sampler_open(pid_t pid, uint64_t period_ns, struct xb_sampler **out, stru
     }
     *out = sampler;
     return 0;
+}
+
+int xb_sampler_add(struct xb_sampler *sampler, pid_t pid)
+{
+    if (is_watched(sampler, pid)) /* and so is what descends from it */
+        return 0;
+    int found = xb_threads_visit(pid, watch, sampler);
+    return found < 0 ? found : 0;
 }
 
 void xb_sampler_close(struct xb_sampler *sampler)

@@ -46,6 +46,9 @@ struct xb_sampler_counts {
 int xb_sampler_open(pid_t pid, uint64_t period_ns, struct xb_sampler **out, struct xb_reason *why)
     __attribute__((warn_unused_result));
 
+/* Opens on another process and its tree too, as they are now; what is open is left alone. 0 or -errno. */
+int xb_sampler_add(struct xb_sampler *sampler, pid_t pid);
+
 /* On and off, a few microseconds for each thread and CPU. 0 or -errno. */
 int xb_sampler_start(struct xb_sampler *sampler);
 int xb_sampler_stop(struct xb_sampler *sampler);

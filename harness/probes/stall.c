@@ -4,7 +4,8 @@
  *
  * It is switched on in bursts. A sample costs 20 to 60 us of the program's time in guests, as each is an
  * exit or two to the host; 5000 a second without a pause would slow it by 11 to 30 %. What it costs here
- * is measured first, and bursts are as long as that allows. */
+ * is measured first, and bursts are as long as that allows. Between them nothing is open on the program:
+ * each thread and process that it creates would inherit an event for each CPU, at some microseconds each. */
 #include "probe.h"
 
 #include "../base/skid.h"
@@ -28,11 +29,12 @@ enum {
     LONGEST = 20000,  /* samples that confirm the size of a set */
     RARE = 100,       /* a place in a loop with less than one sample in so many is not looked at */
     FEW_TO_MEET = 60, /* touches, of which in a set of any size none need be near another */
+    MANY = 64,        /* threads, which are not opened anew for each burst */
 };
 
 /* Sampling is paid from an account, into which goes so much of the program's time. It can save up for a
- * burst of 0.6 s, and begins with 0.2 s. */
-static const double budget = 0.02, longest_ns = 0.6e9, first_ns = 0.2e9, shortest_ns = 0.1e9;
+ * burst of 0.6 s. The first burst is on credit, lest the beginning be unseen. */
+static const double budget = 0.02, longest_ns = 0.6e9, first_ns = 0.1e9, shortest_ns = 0.1e9;
 static const double duty_max = 0.2, duty_min = 0.05; /* whatever samples cost */
 static const double cost_min_ns = 5000;              /* less is noise */
 
@@ -47,7 +49,9 @@ struct stall {
     bool is_on;
     double duty;      /* how much of the time it may be on */
     double credit_ns; /* for how long it may be on now */
+    double owed_ns;   /* how far below 0 that may go */
     uint64_t last_ns; /* of the account */
+    uint64_t lost;    /* samples, of bursts before */
     size_t from;      /* the first sample of the phase */
     double on_ns, phase_ns;
 };
@@ -82,7 +86,7 @@ static int open_on(const struct xb_scene *scene, void **out, struct xb_reason *w
     struct stall *stall = calloc(1, sizeof *stall);
     if (!stall)
         return xb_because(why, -ENOMEM, "stall: out of memory");
-    *stall = (struct stall){ .scene = scene, .credit_ns = first_ns };
+    *stall = (struct stall){ .scene = scene, .owed_ns = first_ns };
     int err = 0;
     double cost_ns = scene->capacity->sample_ns;
     if (isnan(scene->capacity->skid)) { /* nobody has measured this machine yet */
@@ -105,19 +109,46 @@ static int open_on(const struct xb_scene *scene, void **out, struct xb_reason *w
     return 0;
 }
 
+/* Opens on whatever of the program is alive, also on those whose parents have died. */
+static int open_sampler(struct stall *stall)
+{
+    int err = -ESRCH;
+    for (size_t i = 0; i < stall->scene->n_tasks; i++) {
+        pid_t pid = stall->scene->tasks[i].pid;
+        if (stall->scene->tasks[i].tid != pid)
+            continue;
+        int one = stall->sampler ? xb_sampler_add(stall->sampler, pid)
+                                 : xb_sampler_open(pid, PERIOD_NS, &stall->sampler, NULL);
+        err = stall->sampler ? 0 : one;
+    }
+    return err;
+}
+
 static int switch_on(struct stall *stall)
 {
+    int err = stall->sampler ? 0 : open_sampler(stall);
+    if (err) /* it has just ended, or become another user's: nothing can be sampled */
+        return 0;
     xb_stalls_begin(stall->stalls);
-    int err = xb_sampler_start(stall->sampler);
+    err = xb_sampler_start(stall->sampler);
     stall->is_on = !err;
     return err;
 }
 
 static int switch_off(struct stall *stall)
 {
+    if (!stall->sampler)
+        return 0;
     int err = stall->is_on ? xb_sampler_stop(stall->sampler) : 0;
     stall->is_on = false;
+    stall->owed_ns = 0;
     xb_stalls_drain(stall->stalls, stall->sampler);
+    struct xb_sampler_counts counts = xb_sampler_counts(stall->sampler);
+    if (counts.threads <= MANY) {
+        stall->lost += counts.lost;
+        xb_sampler_close(stall->sampler);
+        stall->sampler = NULL;
+    }
     return err;
 }
 
@@ -139,14 +170,14 @@ static int begin(void *probe, uint64_t now_ns)
     stall->phase_ns = stall->on_ns = 0;
     xb_stalls_samples(stall->stalls, &stall->from);
     /* Each phase gets a look, be it a short one. */
-    return stall->credit_ns >= shortest_ns / 4 ? switch_on(stall) : 0;
+    return stall->credit_ns + stall->owed_ns >= shortest_ns / 4 ? switch_on(stall) : 0;
 }
 
 static int poll_it(void *probe, uint64_t now_ns)
 {
     struct stall *stall = probe;
     settle(stall, now_ns);
-    if (stall->is_on && stall->credit_ns <= 0)
+    if (stall->is_on && stall->credit_ns + stall->owed_ns <= 0)
         return switch_off(stall);
     if (stall->is_on)
         xb_stalls_drain(stall->stalls, stall->sampler);
@@ -458,7 +489,7 @@ static void tell_kinds(const struct stall *stall, const struct xb_stall_sums *su
             "%.0f %% stood at loads and stores of loops that compute meanwhile: no more than "
             "elsewhere in them, or in step with the pipeline",
             100 * (double)sums->hidden / n);
-    uint64_t lost = xb_sampler_counts(stall->sampler).lost;
+    uint64_t lost = stall->lost + (stall->sampler ? xb_sampler_counts(stall->sampler).lost : 0);
     if (lost)
         xb_add_clue(out, "lost_samples", (double)lost,
                     "%llu samples were lost: the rings were full", (unsigned long long)lost);
