@@ -133,6 +133,16 @@ static struct xb_stall_site *look_up(struct xb_stalls *stalls, pid_t pid, uint64
     return NULL;
 }
 
+/* FNV-1a, of the code that a site is found in: the same bytes say the same, and decoding them again would be
+ * most of what watching costs us. */
+static uint64_t sum_of(const struct xb_window *window)
+{
+    uint64_t sum = UINT64_C(0xcbf29ce484222325) ^ window->first;
+    for (size_t i = 0; i < window->n; i++)
+        sum = (sum ^ window->code[i]) * UINT64_C(0x100000001b3);
+    return sum;
+}
+
 /* The site of a sample: known, or found in its code. `window`: NULL to read that. NULL: no memory. */
 static struct xb_stall_site *site_of(struct xb_stalls *stalls, const struct xb_sample *sample,
                                      const struct xb_window *window)
@@ -146,18 +156,24 @@ static struct xb_stall_site *site_of(struct xb_stalls *stalls, const struct xb_s
                         XB_STALL_AHEAD, stalls->room, &read);
         window = &read;
     }
+    uint64_t code = sum_of(window);
+    if (site && code == site->code) {
+        site->burst = stalls->burst;
+        return site;
+    }
     struct xb_stall stall;
     xb_stall_find(stalls->decoder, window, sample->ip, stalls->skid, &stall);
     if (site && (stall.kind == XB_STALL_NO_CODE ||
                  (stall.at == site->stall.at && strcmp(stall.text, site->stall.text) == 0))) {
         site->burst = stalls->burst;
+        site->code = stall.kind == XB_STALL_NO_CODE ? site->code : code;
         return site;
     }
     if (!make_room(stalls))
         return NULL;
     site = &stalls->site[stalls->n_sites++];
     *site = (struct xb_stall_site){
-        .stall = stall, .pid = sample->pid, .ip = sample->ip, .burst = stalls->burst
+        .stall = stall, .pid = sample->pid, .ip = sample->ip, .burst = stalls->burst, .code = code
     };
     insert(stalls, stalls->n_sites - 1);
     return site;

@@ -18,6 +18,7 @@ struct xb_stall_site {
     uint64_t ip;    /* of the samples; stall.at is the instruction that they waited for */
     size_t samples; /* of them all */
     uint32_t burst; /* in which its code was read last */
+    uint64_t code;  /* what was read, as a sum */
 };
 
 /* What became of a sample's address. */

@@ -51,7 +51,7 @@ static void look(struct xb_observer *observer, pid_t pid)
         xb_family_close(&family);
         return;
     }
-    struct xb_scene scene = { .root = pid, .capacity = observation->capacity };
+    struct xb_scene scene = { .root = pid, .unhurried = true, .capacity = observation->capacity };
     see(&family, &scene);
     size_t n = registry->n_probes < XB_OBSERVE_PROBES ? registry->n_probes : XB_OBSERVE_PROBES;
     for (size_t i = 0; i < n; i++)

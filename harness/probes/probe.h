@@ -130,8 +130,9 @@ struct xb_task {
 
 /* What a probe may know. Owned by who calls it; as it is at the time of each call. */
 struct xb_scene {
-    pid_t root;                  /* the first process */
-    bool started;                /* ours, and has not called exec yet when probes are opened */
+    pid_t root;     /* the first process */
+    bool started;   /* ours, and has not called exec yet when probes are opened */
+    bool unhurried; /* nobody minds how much looking slows it down: it is not being timed */
     const char *const *argv;     /* the command, or NULL where a running process is watched */
     const struct xb_task *tasks; /* threads of the whole tree, found before each poll */
     size_t n_tasks;

@@ -96,7 +96,8 @@ static int open_on(const struct xb_scene *scene, void **out, struct xb_reason *w
     }
     /* What else runs meanwhile makes it seem more, not less. */
     stall->cost_ns = fmax(cost_ns, cost_min_ns);
-    stall->duty = fmax(duty_min, fmin(budget * PERIOD_NS / stall->cost_ns, duty_max));
+    stall->duty =
+        scene->unhurried ? 1 : fmax(duty_min, fmin(budget * PERIOD_NS / stall->cost_ns, duty_max));
     if (!err)
         err = xb_stalls_open(skid, &stall->stalls, why);
     if (!err)
