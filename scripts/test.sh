@@ -48,7 +48,7 @@ scripts/check-layers.sh
 # there: each kernel is met under each model once, with two workers. Races are looked for where there are threads.
 matrix=('*__64_KiB*' '*__1024_KiB*' '*_KiB_1_workers' '*_KiB_5_workers')
 scripts=('ClassifyPrograms.*' 'Peers.*' 'ReadmeTable.*')
-slow=('Pollute.*' 'Thp.*' 'Verdict.*' 'Ab.SelfTest*' 'Cli.*Doctor*')
+slow=('Cli.TooFewOpenFiles*' 'Pollute.*' 'Thp.*' 'Verdict.*' 'Ab.SelfTest*' 'Cli.*Doctor*')
 one_thread=('Ab.*' 'Compare.*' 'Csv.*' 'Export.*' 'History.*' 'Summary.*' 'Cli.*Refused*' 'Cli.*Named*' 'Cli.*Option*')
 for preset in "${presets[@]}"; do
     leave=()

@@ -338,7 +338,19 @@ static int refuse(const struct command_line *line, const struct xb_reason *why, 
     return line->asked.pid ? XB_EXIT_USAGE : XB_EXIT_FAILED;
 }
 
-static int classify(const struct command_line *line, const struct xb_topology *topology, FILE *out)
+/* In the report, since whoever reads that from standard error wants nothing else there. */
+static void note_busy(const struct xb_profile *profile, struct xb_watched *watched)
+{
+    if (profile->others_cpus > XB_PROFILE_QUIET && watched->n_notes < XB_WATCH_NOTES)
+        snprintf(
+            watched->note[watched->n_notes++], sizeof watched->note[0],
+            "this machine was measured while others kept %.1f CPUs busy, so its caches may seem "
+            "small and slow: --refresh when it is quiet",
+            profile->others_cpus);
+}
+
+static int classify(const struct command_line *line, const struct xb_topology *topology,
+                    const struct xb_profile *profile, FILE *out)
 {
     struct xb_watch *watch = NULL;
     struct xb_watched watched;
@@ -351,6 +363,7 @@ static int classify(const struct command_line *line, const struct xb_topology *t
     } else {
         bool good = true;
         struct xb_advised advised;
+        note_busy(profile, &watched);
         if (!line->advice)
             good = report(line, topology, &watched, NULL, out);
         code = xb_watch_wait(watch);
@@ -463,7 +476,7 @@ static int run(int argc, char **argv)
         line.asked.capacity = &profile.capacity;
         line.asked.tell = tell;
         code = line.calibrate ? calibrate(&line, topology, &profile.capacity)
-                              : classify(&line, topology, out);
+                              : classify(&line, topology, &profile, out);
     }
     xb_topology_close(topology);
     if (line.output && fclose(out) != 0 && code == XB_EXIT_OK) {

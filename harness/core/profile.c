@@ -2,6 +2,7 @@
  * Keeps a machine's profile in a small CSV file. */
 #include "profile.h"
 
+#include "../base/clock.h"
 #include "../base/parse.h"
 #include "../base/skid.h"
 #include "machine.h"
@@ -9,6 +10,7 @@
 #include "provenance.h"
 #include "row.h"
 #include "rows.h"
+#include "sample.h"
 
 #include <errno.h>
 #include <math.h>
@@ -16,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -26,7 +29,7 @@ struct field {
     double *value;
 };
 
-enum { FIELDS = XB_LEVEL_DRAM - XB_LEVEL_L1 + 2 * (XB_LEVEL_DRAM - XB_LEVEL_L1 + 1) + 3 };
+enum { FIELDS = XB_LEVEL_DRAM - XB_LEVEL_L1 + 2 * (XB_LEVEL_DRAM - XB_LEVEL_L1 + 1) + 4 };
 
 /* The table that reading and writing share. */
 static void list_fields(struct xb_profile *profile, struct field fields[FIELDS])
@@ -49,13 +52,15 @@ static void list_fields(struct xb_profile *profile, struct field fields[FIELDS])
     fields[n].value = &capacity->sample_ns;
     snprintf(fields[n++].key, sizeof fields->key, "sample_ns");
     fields[n].value = &profile->took_s;
-    snprintf(fields[n].key, sizeof fields->key, "took_s");
+    snprintf(fields[n++].key, sizeof fields->key, "took_s");
+    fields[n].value = &profile->others_cpus;
+    snprintf(fields[n].key, sizeof fields->key, "others_cpus");
 }
 
 void xb_profile_clear(struct xb_profile *profile)
 {
     struct field fields[FIELDS];
-    *profile = (struct xb_profile){ .took_s = NAN };
+    *profile = (struct xb_profile){ .took_s = NAN, .others_cpus = NAN };
     profile->capacity.bytes[XB_LEVEL_NONE] = profile->capacity.latency_ns[XB_LEVEL_NONE] =
         profile->capacity.load_gb_per_s[XB_LEVEL_NONE] = NAN;
     list_fields(profile, fields);
@@ -170,9 +175,22 @@ int xb_profile_save(const char *path, const struct xb_profile *profile, struct x
     return err ? xb_because(why, err, "%.180s: %s", path, strerror(-err)) : 0;
 }
 
-int xb_profile_measure(const struct xb_registry *registry, const struct xb_topology *topology,
-                       const volatile sig_atomic_t *stop, struct xb_profile *profile,
-                       struct xb_reason *why)
+/* CPU time of this process and of its children that were waited for. */
+static uint64_t own_ns(void)
+{
+    uint64_t ns = 0;
+    for (int who = RUSAGE_CHILDREN; who <= RUSAGE_SELF; who++) {
+        struct rusage used;
+        if (getrusage(who, &used) == 0)
+            ns += (uint64_t)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1000000000u +
+                  (uint64_t)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) * 1000u;
+    }
+    return ns;
+}
+
+static int measure(const struct xb_registry *registry, const struct xb_topology *topology,
+                   const volatile sig_atomic_t *stop, struct xb_profile *profile,
+                   struct xb_reason *why)
 {
     struct xb_picture picture;
     xb_profile_clear(profile);
@@ -202,6 +220,20 @@ int xb_profile_measure(const struct xb_registry *registry, const struct xb_topol
         *why = why_not;
     profile->took_s = picture.took_s;
     return 0;
+}
+
+int xb_profile_measure(const struct xb_registry *registry, const struct xb_topology *topology,
+                       const volatile sig_atomic_t *stop, struct xb_profile *profile,
+                       struct xb_reason *why)
+{
+    uint64_t begin_ns = xb_now_ns(), busy_ns = xb_busy_ns(), used_ns = own_ns();
+    int err = measure(registry, topology, stop, profile, why);
+    if (!err && busy_ns) {
+        double busy = (double)(xb_busy_ns() - busy_ns), own = (double)(own_ns() - used_ns);
+        /* the file has none that are not above 0 */
+        profile->others_cpus = fmax((busy - own) / (double)(xb_now_ns() - begin_ns), 1e-3);
+    }
+    return err;
 }
 
 void xb_profile_get(enum xb_profile_use use, const struct xb_registry *registry,

@@ -18,7 +18,11 @@ struct xb_profile {
      * a chase slows down for the pages it walks long before the cache is full. */
     struct xb_capacity capacity;
     double took_s;
+    double
+        others_cpus; /* that others kept busy meanwhile: above XB_PROFILE_QUIET it may be wrong */
 };
+
+#define XB_PROFILE_QUIET 0.25
 
 /* All that is unknown: NaN. */
 void xb_profile_clear(struct xb_profile *profile);

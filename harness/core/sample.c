@@ -6,8 +6,9 @@
 #include "metrics.h"
 
 #include <fcntl.h>
-#include <inttypes.h>
-#include <stdio.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 void xb_sample_sum(const struct xb_lane_part *lanes, uint32_t n_lanes,
@@ -74,19 +75,46 @@ void xb_accounts_read(const struct rusage *before, uint64_t cpu_ns, struct xb_re
                    XB_METRIC_BIT(SYSTEM_TIME);
 }
 
-uint64_t xb_steal_ns(void)
+enum account { USER, NICE, SYSTEM, IDLE, IO_WAIT, IRQ, SOFT_IRQ, STEAL, ACCOUNTS };
+
+/* Of all CPUs together. */
+static bool read_accounts(uint64_t ticks[ACCOUNTS])
 {
     char text[256];
     int fd = open("/proc/stat", O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return 0;
+        return false;
     ssize_t n = read(fd, text, sizeof text - 1);
     close(fd);
-    if (n <= 0)
-        return 0;
+    if (n <= 0 || strncmp(text, "cpu ", 4) != 0)
+        return false;
     text[n] = '\0';
-    uint64_t ticks = 0;
-    if (sscanf(text, "cpu %*u %*u %*u %*u %*u %*u %*u %" SCNu64, &ticks) != 1)
-        return 0;
+    char *at = text + 4, *end;
+    for (int i = 0; i < ACCOUNTS; i++, at = end) {
+        ticks[i] = strtoull(at, &end, 10);
+        if (end == at)
+            return false;
+    }
+    return true;
+}
+
+static uint64_t ticks_ns(uint64_t ticks)
+{
     return ticks * (1000000000u / (uint64_t)sysconf(_SC_CLK_TCK));
+}
+
+uint64_t xb_steal_ns(void)
+{
+    uint64_t ticks[ACCOUNTS];
+    return read_accounts(ticks) ? ticks_ns(ticks[STEAL]) : 0;
+}
+
+uint64_t xb_busy_ns(void)
+{
+    uint64_t ticks[ACCOUNTS], busy = 0;
+    if (!read_accounts(ticks))
+        return 0;
+    for (int i = 0; i < ACCOUNTS; i++)
+        busy += i == IDLE || i == IO_WAIT ? 0 : ticks[i];
+    return ticks_ns(busy);
 }

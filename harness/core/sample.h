@@ -51,4 +51,8 @@ void xb_accounts_read(const struct rusage *before, uint64_t cpu_ns, struct xb_re
  * thread. Source: proc(5), /proc/stat: the eighth number, in clock ticks. */
 uint64_t xb_steal_ns(void);
 
+/* CPU time that was not idle, all CPUs together, with what the hypervisor gave to others, since boot; 0
+ * where not told. Any thread. Source: proc(5), /proc/stat, in clock ticks. */
+uint64_t xb_busy_ns(void);
+
 #endif

@@ -799,12 +799,39 @@ XB_TEST(Profile, WhatIsSavedIsReadAgainAndWhatIsUnknownStaysSo)
     profile.capacity.bytes[XB_LEVEL_L2] = 1048576;
     profile.capacity.latency_ns[XB_LEVEL_DRAM] = 123.5;
     profile.took_s = 2;
+    profile.others_cpus = 0.5;
     XB_EXPECT_EQ(xb_profile_save(here("a/b/machine.csv"), &profile, &why), 0);
     XB_EXPECT_EQ(xb_profile_load(here("a/b/machine.csv"), &again, &why), 0);
     XB_EXPECT_NEAR(again.capacity.bytes[XB_LEVEL_L2], 1048576, 1);
     XB_EXPECT_NEAR(again.capacity.latency_ns[XB_LEVEL_DRAM], 123.5, 0.01);
+    XB_EXPECT_NEAR(again.others_cpus, 0.5, 1e-9);
     XB_EXPECT(isnan(again.capacity.bytes[XB_LEVEL_L1]));
     XB_EXPECT(isnan(again.capacity.load_gb_per_s[XB_LEVEL_DRAM]));
+}
+
+/* An own cache of profiles, in the test's folder. */
+static int keep_here(void)
+{
+    return setenv("XDG_CACHE_HOME", xb_test_folder(), 1) ? errno : 0;
+}
+
+XB_TEST(Profile, OneOfABusyMachineIsToldEachTime)
+{
+    struct xb_topology *topology = NULL;
+    struct xb_profile profile;
+    struct xb_reason why = { 0 };
+    char path[PATH_MAX];
+    XB_EXPECT_EQ(xb_topology_open(NULL, &topology, &why), 0);
+    XB_EXPECT_EQ(keep_here(), 0);
+    XB_EXPECT_EQ(xb_profile_path(topology, path, &why), 0);
+    xb_topology_close(topology);
+    xb_profile_clear(&profile);
+    profile.others_cpus = 1.5;
+    XB_EXPECT_EQ(xb_profile_save(path, &profile, &why), 0);
+    struct xb_ended *ended = classify_as("--probes offcpu true", keep_here);
+    XB_EXPECT_EQ(ended->code, 0);
+    XB_EXPECT_HAS(ended->err, "while others kept 1.5 CPUs busy");
+    free(ended);
 }
 
 XB_TEST(Profile, AFileThatIsNotWholeIsRefused)

@@ -2,6 +2,7 @@
  * Tests how lanes and workers add up to a sample. */
 #include "xbtest.h"
 
+#include "../base/clock.h"
 #include "../core/sample.h"
 
 static const struct xb_lane_part lanes[] = {
@@ -90,4 +91,14 @@ XB_TEST(Sample, ChecksumTellsWhoseAnswerIsWhose)
     XB_EXPECT(wrong.work.checksum != right.work.checksum);
     xb_sample_sum(lanes, 3, shifted, 2, &wrong);
     XB_EXPECT(wrong.work.checksum != right.work.checksum);
+}
+
+XB_TEST(Sample, WhatThisMachineIsBusyGrowsWhileWeCompute)
+{
+    uint64_t before = xb_busy_ns(), begin_ns = xb_now_ns();
+    XB_EXPECT(before > 0);
+    while (xb_busy_ns() == before && xb_now_ns() - begin_ns < 10 * UINT64_C(1000000000))
+        continue;
+    XB_EXPECT(xb_busy_ns() > before);
+    XB_EXPECT(xb_busy_ns() >= xb_steal_ns());
 }
