@@ -2,6 +2,7 @@
  * Programs of known bound class that no package has: walk MODE SIZE[K|M|G], until killed.
  *
  *   list        a dependent load from each line of SIZE bytes, in one random cycle
+ *   sum         adds up SIZE bytes in order, 8 at a time, again and again
  *   store       8 bytes stored at random places of SIZE bytes
  *   prefetched  a random line of SIZE bytes, prefetched 16 steps ahead, 400 dependent additions each
  *   matmul      the textbook's product of two SIZE x SIZE matrices of doubles
@@ -66,6 +67,19 @@ static void list(size_t bytes)
         for (int i = 0; i < 1000000; i++)
             node = node->next;
         at = node;
+    }
+}
+
+static void sum(size_t bytes)
+{
+    uint64_t *words = map(bytes), all = 0;
+    size_t n = bytes / sizeof *words;
+    for (size_t i = 0; i < n; i++)
+        words[i] = i;
+    for (;;) {
+        for (size_t i = 0; i < n; i++)
+            all += words[i];
+        __asm__ volatile("" : "+r"(all) : : "memory");
     }
 }
 
@@ -138,7 +152,7 @@ int main(int argc, char **argv)
         const char *name;
         void (*run)(size_t size);
     } modes[] = {
-        { "list", list },     { "store", store }, { "prefetched", prefetched },
+        { "list", list },     { "sum", sum },     { "store", store }, { "prefetched", prefetched },
         { "matmul", matmul }, { "touch", touch },
     };
     char *unit = NULL;
@@ -148,6 +162,6 @@ int main(int argc, char **argv)
     for (size_t i = 0; size && i < sizeof modes / sizeof modes[0]; i++)
         if (!strcmp(argv[1], modes[i].name))
             modes[i].run(size);
-    fprintf(stderr, "Usage: walk list|store|prefetched|matmul|touch SIZE[K|M|G]\n");
+    fprintf(stderr, "Usage: walk list|sum|store|prefetched|matmul|touch SIZE[K|M|G]\n");
     return 2;
 }
