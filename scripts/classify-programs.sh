@@ -117,7 +117,7 @@ declare -A half_of class_of accept_of level_of origin_of needs_of setup_of comma
 faults=()
 fault() { faults+=("programs.csv: $*"); }
 declare -A due=() # which half the seed says
-split() {
+share_out() { # not split, which set-ups call as the command that it is
     local folder name other class
     local -A hash waiting # by class: a row without its partner
     folder=$(mktemp -d)
@@ -177,7 +177,7 @@ check() {
     ((reported >= 60)) || fault "only $reported programs to report on; 60 are due"
 }
 if [[ $mode = check || $mode = split ]]; then
-    split
+    share_out
 fi
 if [[ $mode = check ]]; then
     check
