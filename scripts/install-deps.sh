@@ -36,6 +36,7 @@ for argument in "$@"; do
     esac
 done
 
+PATH=$PATH:/usr/sbin:/usr/games # where some of Debian's commands lie, and not all users look
 missing=()
 # need COMMAND PACKAGE
 need() { command -v "$1" >/dev/null 2>&1 || missing+=("$2"); }
@@ -91,7 +92,7 @@ missing=()
 need_peer() {
     case $1 in
     *.h) echo "#include <$1>" | cc -E - >/dev/null 2>&1 || missing+=("$2") ;;
-    python3+numpy) /usr/bin/python3 -c 'import numpy' 2>/dev/null || missing+=("$2") ;;
+    python3+*) /usr/bin/python3 -c "import ${1#*+}" 2>/dev/null || missing+=("$2") ;;
     *) need "$1" "$2" ;;
     esac
 }

@@ -38,17 +38,18 @@ XB_TEST(ClassifyPrograms, CheckFindsWhatIsWrongInATable)
         "py-loop: accepts its own class",
         "lua-loop: needs 'lua', which",
         "spin: no level 'locks' of sync",
-        "only 6 programs to report on",
+        "only 7 programs to report on",
         "sleep: in the half 'neither', and the seed says",
+        "sng-str: its origin is none of prototype new round2",
     };
     XB_EXPECT_EQ(
         shell("sed -nE '1p; /^sysbench-cpu,/s/,cpu,/,cpus,/p; /^sng-cpu-pi,/{p;p};"
               "  /^sng-cpu-bitops,/s/,[^,]*$/,/p; /^sha256sum,/s/,sha256sum [^,]*/,( true/p;"
               "  /^py-loop,/s/,cpu,/,cpu,cpu/p; /^lua-loop,/s/lua:lua5.4/lua/p;"
               "  /^spin,/s/,lock,/,locks,/p; /^sleep,/s/^sleep,[a-z]*/sleep,neither/p;"
-              "  /^dd-/p' <" TABLE " >changed.csv"),
+              "  /^sng-str,/s/,prototype,/,nowhere,/p; /^dd-/p' <" TABLE " >changed.csv"),
         0);
-    XB_EXPECT_EQ(shell("test $(wc -l <changed.csv) = 14"), 0);
+    XB_EXPECT_EQ(shell("test $(wc -l <changed.csv) = 15"), 0);
     XB_EXPECT_EQ(shell(SCRIPT " --table changed.csv --check >out 2>err"), 1);
     XB_EXPECT_EQ(shell("test ! -s out"), 0);
     for (size_t i = 0; i < sizeof due / sizeof due[0]; i++) {
@@ -83,6 +84,7 @@ XB_TEST(ClassifyPrograms, WrongOptionsAreRefusedBeforeAnythingIsDone)
         "--only",       "anything",
         "-o /etc",      "-o /etc/passwd",
         "-o",           "--only none --list",
+        "--origin",     "--origin old",
         "--report x",   "--table " XB_SOURCE_DIR "/README.md --check",
     };
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
@@ -108,11 +110,15 @@ XB_TEST(ClassifyPrograms, AnswersBecomeFiguresAndEveryMissIsListed)
     fputs("1,nearly,report,new,cache,cpu,L2,cpu,,0.5,0.6,0.4,,,,,9,0.01,accept,,because\n"
           "1,far-off,report,prototype,cpu,,,memory,DRAM,0.95,0.2,,0.8,,,,9,0.01,gross,,because\n"
           "1,absent,report,new,io,,,,,,,,,,,,,,skipped,fio is not here,because\n"
-          "1,tuned,tune,new,io,,disk,io,disk,0.9,,,,1,,,9,0.01,ok,,because\n",
+          "1,tuned,tune,new,io,,disk,io,disk,0.9,,,,1,,,9,0.01,ok,,because\n"
+          "1,later,report,round2,io,,disk,sync,timer,0.9,,,,,1,,9,0.01,wrong,,because\n",
           file);
     fclose(file);
     XB_EXPECT_EQ(shell(SCRIPT " --report programs.csv >out"), 0);
-    XB_EXPECT_EQ(shell("grep -q \"^half 'report': 10 programs run, 1 skipped\" out"), 0);
+    XB_EXPECT_EQ(shell("grep -q \"^half 'report': 11 programs run, 1 skipped\" out"), 0);
+    XB_EXPECT_EQ(shell("grep -q '^  later *wrong ' out && grep -q 'of round2 programs' out"), 0);
+    XB_EXPECT_EQ(shell(SCRIPT " --report programs.csv --origin new --origin prototype >out"), 0);
+    XB_EXPECT_EQ(shell("! grep -Eq 'later|round2' out"), 0);
     /* Wilson, 8 of 10: (0.8 + 1.9207 / 10 -+ 1.96 sqrt(0.016 + 0.9604 / 100)) / 1.38415. */
     XB_EXPECT_EQ(shell("grep -Eq 'class expected +8 of +10 = +80.0 % .49.0, 94.3.' out"), 0);
     XB_EXPECT_EQ(shell("grep -Eq 'can be argued +9 of +10 = ' out"), 0);

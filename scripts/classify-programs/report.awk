@@ -1,4 +1,5 @@
-# How often was `xbound classify` right? Reads a programs.csv of classify-programs.sh through csv.awk.
+# How often was `xbound classify` right? Reads a programs.csv of classify-programs.sh through csv.awk,
+# and of it only the programs of the origins in `only`, where that is set.
 #
 # Intervals are Wilson's at 95 %: E. B. Wilson, "Probable inference, the law of succession, and
 # statistical inference", Journal of the American Statistical Association 22 (1927). They hold for
@@ -30,10 +31,12 @@ function shares(    text, i, name, k) {
     return text
 }
 
+only != "" && !index(" " only " ", " " field("origin") " ") { next }
+
 {
     half = field("half")
     verdict = field("verdict")
-    halves[half] = 1
+    halves[half] = any = 1
 }
 
 verdict == "skipped" {
@@ -70,6 +73,8 @@ verdict == "skipped" {
 }
 
 END {
+    if (only != "" && !any)
+        printf "no program of origin '%s'\n", only
     for (h = split("tune report", order, " "); h > 0; h--)
         if (order[h] in halves)
             report(order[h])
@@ -84,7 +89,9 @@ function report(half,    i, k, m, name, answer, text) {
         line("gross (cpu for memory or io, or back)", count[half, "gross"], n[half])
         line("level, of those right with one", right_levels[half], levels[half])
         line("right or arguable when sure (>= 0.8)", sure_right[half], sure[half])
-        for (i = split("new prototype", name, " "); i > 0; i--) {
+        for (i = split("round2 new prototype", name, " "); i > 0; i--) {
+            if (!of_origin[half, name[i]])
+                continue
             line("expected, of " name[i] " programs", right_of_origin[half, name[i]],
                 of_origin[half, name[i]])
             line("or arguable, of " name[i] " programs", lenient_of_origin[half, name[i]],

@@ -110,8 +110,11 @@ until_served() { await_port && "$@"; }
 nginx_config() {
     mkdir -p www
     head -c 1024 /dev/zero | tr '\0' x >www/kib
-    chmod 755 . www # its worker may be another user
-    sed "s|@PORT@|$port|; s|@WORK@|$PWD|" "$here/peers/nginx.conf" >nginx.conf
+    # Started by root its worker would be another user, who may not enter the folders above.
+    {
+        echo "user $(id -un) $(id -gn);"
+        sed "s|@PORT@|$port|; s|@WORK@|$PWD|" "$here/peers/nginx.conf"
+    } >nginx.conf
 }
 
 # Debian's redis-server would be started as a service when it is installed. It is the same program as

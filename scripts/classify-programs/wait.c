@@ -6,6 +6,7 @@
  *   turns    a turn that is passed on by condition variable
  *   barrier  a barrier with no work between
  *   uneven   a barrier; between two of them one thread computes for 5 ms, the others not at all
+ *   count    one counter, to which all add atomically and nothing else
  *
  * Nothing here is shared with kernels/, on which `xbound classify` may be tuned. */
 #include <pthread.h>
@@ -87,6 +88,15 @@ static void uneven(unsigned index)
     }
 }
 
+static uint64_t counter;
+
+static void count(unsigned index)
+{
+    (void)index;
+    for (;;)
+        __atomic_fetch_add(&counter, 1, __ATOMIC_RELAXED);
+}
+
 static void (*run)(unsigned index);
 
 static void *work(void *index)
@@ -102,14 +112,14 @@ int main(int argc, char **argv)
         void (*run)(unsigned index);
     } modes[] = {
         { "hold", hold },    { "spin", spin },     { "turns", turns },
-        { "barrier", meet }, { "uneven", uneven },
+        { "barrier", meet }, { "uneven", uneven }, { "count", count },
     };
     threads = argc == 3 ? (unsigned)strtoul(argv[2], NULL, 10) : 0;
     for (size_t i = 0; threads && i < sizeof modes / sizeof modes[0]; i++)
         if (!strcmp(argv[1], modes[i].name))
             run = modes[i].run;
     if (!run) {
-        fprintf(stderr, "Usage: wait hold|spin|turns|barrier|uneven THREADS\n");
+        fprintf(stderr, "Usage: wait hold|spin|turns|barrier|uneven|count THREADS\n");
         return 2;
     }
     pthread_spin_init(&spinlock, PTHREAD_PROCESS_PRIVATE);

@@ -7,6 +7,7 @@
  *   prefetched  a random line of SIZE bytes, prefetched 16 steps ahead, 400 dependent additions each
  *   matmul      the textbook's product of two SIZE x SIZE matrices of doubles
  *   touch       maps SIZE bytes, stores to each page, unmaps them
+ *   bfs         breadth-first searches of a random graph of SIZE bytes, a line for each vertex
  *
  * Nothing here is shared with kernels/, on which `xbound classify` may be tuned. */
 #include <stdint.h>
@@ -146,6 +147,37 @@ static void touch(size_t bytes)
     }
 }
 
+struct vertex {
+    uint32_t search; /* the last that came here */
+    uint32_t next[LINE / sizeof(uint32_t) - 1];
+};
+
+static void bfs(size_t bytes)
+{
+    enum { DEGREE = LINE / sizeof(uint32_t) - 1 };
+    size_t n = bytes / LINE;
+    struct vertex *vertices = map(n * sizeof *vertices);
+    uint32_t *queue = map(n * sizeof *queue);
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < DEGREE; k++)
+            vertices[i].next[k] = (uint32_t)(next() % n);
+    for (uint32_t search = 1;; search++) {
+        size_t taken = 0, put = 0;
+        queue[put++] = (uint32_t)(next() % n);
+        vertices[queue[0]].search = search;
+        while (taken < put) {
+            const struct vertex *vertex = &vertices[queue[taken++]];
+            for (size_t k = 0; k < DEGREE; k++) {
+                uint32_t other = vertex->next[k];
+                if (vertices[other].search != search) {
+                    vertices[other].search = search;
+                    queue[put++] = other;
+                }
+            }
+        }
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
@@ -153,7 +185,7 @@ int main(int argc, char **argv)
         void (*run)(size_t size);
     } modes[] = {
         { "list", list },     { "sum", sum },     { "store", store }, { "prefetched", prefetched },
-        { "matmul", matmul }, { "touch", touch },
+        { "matmul", matmul }, { "touch", touch }, { "bfs", bfs },
     };
     char *unit = NULL;
     size_t size = argc == 3 ? strtoul(argv[2], &unit, 10) : 0;
@@ -162,6 +194,6 @@ int main(int argc, char **argv)
     for (size_t i = 0; size && i < sizeof modes / sizeof modes[0]; i++)
         if (!strcmp(argv[1], modes[i].name))
             modes[i].run(size);
-    fprintf(stderr, "Usage: walk list|sum|store|prefetched|matmul|touch SIZE[K|M|G]\n");
+    fprintf(stderr, "Usage: walk list|sum|store|prefetched|matmul|touch|bfs SIZE[K|M|G]\n");
     return 2;
 }
