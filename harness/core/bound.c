@@ -27,6 +27,10 @@
 /* For so much of the time threads have to take turns for that to be what bounds the program. */
 #define TURNS_CLEAR 0.5
 
+/* The same, that its threads are unlike each other. What bounds one does then not bound the next, and a class
+ * has to have most of all time. */
+#define UNLIKE_CLEAR 0.5
+
 /* What nobody could see may be this share of what is decided on, or must not matter to it. */
 #define UNSEEN_LITTLE 0.15
 #define UNSEEN_MOST   0.50
@@ -371,6 +375,14 @@ static void decide(struct xb_judgement *judged, const double trust[static GROUPS
                 percent(waits), percent(b), group_name(second));
             judged->bound = XB_BOUND_MIXED;
             sure = JUST;
+        } else if (is_wait && judged->unlike >= UNLIKE_CLEAR && waits < GROUP_CLEAR) {
+            snprintf(
+                judged->reason, sizeof judged->reason,
+                "one of its threads waits for caches or DRAM, %.0f %% of all time, and another "
+                "does not",
+                percent(waits));
+            judged->bound = XB_BOUND_MIXED;
+            sure = JUST;
         }
     } else {
         judged->bound = first == IO ? XB_BOUND_IO : first == SYNC ? XB_BOUND_SYNC : XB_BOUND_KERNEL;
@@ -422,8 +434,10 @@ void xb_bound_judge(const struct xb_findings *findings, size_t n, struct xb_judg
                     user = divide(findings, n, XB_WHOLE_USER),
                     kernel = divide(findings, n, XB_WHOLE_KERNEL);
     *out = (struct xb_judgement){ 0 };
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         out->turns = fmax(out->turns, findings[i].turns);
+        out->unlike = fmax(out->unlike, findings[i].unlike);
+    }
     double of_time = time.weight * time.agreement;
     bool no_time = time.weight <= 0;
     if (no_time && user.weight <= 0) {
@@ -518,6 +532,7 @@ void xb_bound_judge_phases(const struct xb_judgement *phases, const double *seco
         confidence += seconds[i] * phases[i].confidence;
         out->unplaced += seconds[i] * phases[i].unplaced;
         out->turns += seconds[i] * phases[i].turns;
+        out->unlike += seconds[i] * phases[i].unlike;
         for (int b = 0; b <= XB_BOUND_UNKNOWN; b++)
             out->share[b] += seconds[i] * phases[i].share[b];
         for (int l = 0; l < XB_LEVELS; l++)
@@ -548,6 +563,7 @@ void xb_bound_judge_phases(const struct xb_judgement *phases, const double *seco
         out->level_share[l] /= sum;
     out->unplaced /= sum;
     out->turns /= sum;
+    out->unlike /= sum;
     /* Decided by the shares of all together: phases near an edge do not vote for one side of it. */
     const double full[GROUPS] = { 1, 1, 1, 1 };
     decide(out, full);

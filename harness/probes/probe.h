@@ -76,6 +76,9 @@ struct xb_findings {
     /* 1: its threads spin so much for each other that together they get done no more than one would
      * alone; 0: they do not, or it is not known. */
     double turns;
+    /* 1: one of its threads waits for caches or DRAM, and another that runs as much hardly ever; 0: they are
+     * alike, or it is not known. */
+    double unlike;
     uint64_t samples; /* looks or samples that it rests on */
     double overhead;  /* of the program's CPU time that the probe took, measured; or NaN */
 };

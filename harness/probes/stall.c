@@ -39,6 +39,12 @@ static const double cost_min_ns = 5000;              /* less is noise */
 /* Calls are counted by it, and how long each takes is not told. */
 #define WEIGHT_YIELDS 0.6
 
+/* Threads are unlike if of those with so much of the samples one waits so much for caches and DRAM, and another
+ * so little. */
+#define UNLIKE_OF    0.2
+#define UNLIKE_MOST  0.5
+#define UNLIKE_LEAST 0.2
+
 /* Threads take turns if so many run, on average, and no more than that many of them do anything but spin. A
  * tenth is left for the error of samples. */
 #define TURNS_OF   1.5
@@ -316,6 +322,53 @@ static void divide(const struct stall *stall, const struct xb_stall_sums *sums,
         fmin(1, n / ENOUGH) * (1 - unknown / n) * (sums->n < FEW ? 0.3 : 1);
 }
 
+static int by_thread(const void *a, const void *b)
+{
+    const struct xb_stalled *x = a, *y = b;
+    if (x->tid != y->tid)
+        return (x->tid > y->tid) - (x->tid < y->tid);
+    return (x->time_ns > y->time_ns) - (x->time_ns < y->time_ns);
+}
+
+/* Whether threads that run much are unlike each other. 0 or -ENOMEM. */
+static int compare_threads(const struct stall *stall, struct xb_findings *out)
+{
+    size_t all, n_sites;
+    const struct xb_stalled *sample = xb_stalls_samples(stall->stalls, &all);
+    const struct xb_stall_site *site = xb_stalls_sites(stall->stalls, &n_sites);
+    size_t n = all - stall->from;
+    if (!n)
+        return 0;
+    struct xb_stalled *sorted = malloc(n * sizeof *sorted);
+    if (!sorted)
+        return -ENOMEM;
+    memcpy(sorted, sample + stall->from, n * sizeof *sorted);
+    qsort(sorted, n, sizeof *sorted, by_thread);
+    double most = 0, least = 1;
+    int err = 0;
+    for (size_t i = 0, next; i < n && !err; i = next) {
+        for (next = i + 1; next < n && sorted[next].tid == sorted[i].tid;)
+            next++;
+        if (next - i == n || (double)(next - i) < fmax(FEW_TO_MEET, UNLIKE_OF * (double)n))
+            continue;
+        struct xb_stall_sums sums;
+        struct xb_findings one = { 0 };
+        err = xb_stall_sum(sorted + i, next - i, site, n_sites, NULL, &sums);
+        if (!err)
+            divide(stall, &sums, &one);
+        xb_stall_sums_free(&sums);
+        double waits = 0;
+        for (size_t k = 0; k < one.n_parts; k++)
+            if (one.part[k].bound == XB_BOUND_CACHE || one.part[k].bound == XB_BOUND_MEMORY)
+                waits += one.part[k].share;
+        most = fmax(most, waits);
+        least = fmin(least, waits);
+    }
+    free(sorted);
+    out->unlike = !err && most >= UNLIKE_MOST && least <= UNLIKE_LEAST;
+    return err;
+}
+
 /* Divides the kernel's time as far as calls of sched_yield() go, which no account counts and in which no
  * look ever finds a thread, as it is runnable. Its samples stand behind the call, one for each return as
  * for those of any other call: so their part of these samples is their part of the calls. */
@@ -514,6 +567,8 @@ static int end(void *probe, uint64_t now_ns, struct xb_findings *out, struct xb_
         err = sum_up_waits(stall, &sums);
     if (!err)
         err = sum_up(stall, all > LONGEST ? all - LONGEST : 0, NULL, &longer);
+    if (!err)
+        err = compare_threads(stall, out);
     if (err)
         xb_because(why, err, "stall: out of memory");
     /* While it is on, a sample comes after each period of CPU time, of which it took its cost. */

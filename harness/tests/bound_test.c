@@ -179,6 +179,21 @@ XB_TEST(Bound, WaitingThatTheKernelEqualsIsMixed)
            XB_LEVEL_DRAM);
 }
 
+XB_TEST(Bound, OfThreadsThatAreUnlikeAClassNeedsMostOfAllTime)
+{
+    struct xb_findings user = stalls(0.45, 0, 0, 0.55, 0);
+    expect(judge_two(time_of(1, 0), user), XB_BOUND_MEMORY, XB_LEVEL_DRAM);
+    user.unlike = 1;
+    struct xb_judgement judged = judge_two(time_of(1, 0), user), all;
+    expect(judged, XB_BOUND_MIXED, XB_LEVEL_NONE);
+    XB_EXPECT_HAS(judged.reason, "55 % of all time, and another does not");
+    xb_bound_judge_phases(&judged, (double[]){ 1 }, 1, 0, &all);
+    expect(all, XB_BOUND_MIXED, XB_LEVEL_NONE);
+    user = stalls(0.35, 0, 0, 0.65, 0);
+    user.unlike = 1;
+    expect(judge_two(time_of(1, 0), user), XB_BOUND_MEMORY, XB_LEVEL_DRAM);
+}
+
 XB_TEST(Bound, TheKernelsWorkForDisksIsIo)
 {
     struct xb_findings kernel = weighing(XB_WHOLE_KERNEL, 0.8);
