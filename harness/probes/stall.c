@@ -193,7 +193,7 @@ static int sum_up_waits(const struct stall *stall, struct xb_stall_sums *sums)
         for (size_t k = i; k < n_sites; k++)
             if (site[k].pid == site[i].pid && xb_loop_index(&loop, site[k].ip) < loop.n) {
                 seen[k] = true;
-                hides[k] = waits ? 0 : 1;
+                hides[k] = !waits && xb_may_hide(&site[k].stall);
             }
     }
     if (!err)

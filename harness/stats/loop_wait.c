@@ -112,6 +112,11 @@ static struct weighed weigh(const struct member *member, size_t n)
     return out;
 }
 
+bool xb_may_hide(const struct xb_stall *stall)
+{
+    return stall->kind <= XB_STALL_STRING && stall->kind != XB_STALL_STORE;
+}
+
 /* Hides `expected` samples of each access of a piece. */
 static void hide_each(const struct member *member, size_t n, double expected, double *hides)
 {
@@ -120,7 +125,7 @@ static void hide_each(const struct member *member, size_t n, double expected, do
         for (next = i; next < n && member[next].site->stall.at == member[i].site->stall.at; next++)
             samples += member[next].samples;
         for (size_t k = i; k < next; k++)
-            if (member[k].site->stall.kind <= XB_STALL_STRING && hides[member[k].index] < 1)
+            if (xb_may_hide(&member[k].site->stall) && hides[member[k].index] < 1)
                 hides[member[k].index] =
                     expected < (double)samples ? expected / (double)samples : 1;
     }
@@ -156,7 +161,7 @@ int xb_pieces_hide(const struct xb_stall_site *site, const size_t *of_site, size
         touches += piece.touches;
         expected += piece.expected * piece.code.accesses;
         for (size_t k = i; k < next; k++)
-            is_sparse[member[k].index] = member[k].site->stall.kind <= XB_STALL_STRING;
+            is_sparse[member[k].index] = xb_may_hide(&member[k].site->stall);
     }
     for (size_t i = 0; i < n && touches; i++)
         if (is_sparse[i])

@@ -16,6 +16,11 @@
 bool xb_loop_waits(const struct xb_loop *loop, pid_t pid, const struct xb_stall_site *site,
                    const size_t *of_site, size_t n);
 
+/* Whether it could stand somewhere without being waited for. A store cannot: it retires at once, and waits behind
+ * that. When there is no room for more of them nothing behind it is taken in, so that what stands at other
+ * instructions waits for stores too. memory/store has half of its samples at the moves ahead of them. */
+bool xb_may_hide(const struct xb_stall *stall);
+
 /* Wherever code is no such loop: the share of each site's samples that its access would have as well if it
  * were not waited for. An out-of-order core retires in order, so what waits for an access stands at it, never
  * at what follows; and whoever runs one instruction of a straight piece of code runs them all. What stands

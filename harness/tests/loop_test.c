@@ -239,6 +239,13 @@ XB_TEST(PiecesHide, WhatAnAccessHasLikeItsNeighboursAndNotWhatItHasBeyond)
     XB_EXPECT_NEAR(hides[1], 1, 1e-9);
     XB_EXPECT_NEAR(hides[2], 1, 1e-9);
     XB_EXPECT_NEAR(hides[4], 0, 1e-9);
+    /* A store waits after it has retired, and others stand still for it. */
+    double stores[12] = { 0 };
+    for (size_t i = 0; i < 4; i++)
+        site[i].stall.kind = XB_STALL_STORE;
+    XB_EXPECT_EQ(xb_pieces_hide(site, samples, 12, stores), 0);
+    for (size_t i = 0; i < 12; i++)
+        XB_EXPECT_NEAR(stores[i], 0, 1e-9);
     /* A loop, half of it loads and stores: that is what the bandwidth of a cache looks like. */
     double none[12] = { 0 };
     lay(site, 12, 6, AT);
