@@ -184,6 +184,7 @@ static int sum_up_waits(const struct stall *stall, struct xb_stall_sums *sums)
     double *hides = calloc(n_sites + 1, sizeof *hides);
     bool *seen = calloc(n_sites + 1, sizeof *seen);
     struct xb_loop loop;
+    size_t streamed = 0;
     int err = hides && seen ? 0 : -ENOMEM;
     for (size_t i = 0; i < n_sites && !err; i++) {
         if (seen[i] || sums->of_site[i] * RARE < sums->n || site[i].stall.kind > XB_STALL_STRING ||
@@ -197,10 +198,11 @@ static int sum_up_waits(const struct stall *stall, struct xb_stall_sums *sums)
             }
     }
     if (!err)
-        err = xb_pieces_hide(site, sums->of_site, n_sites, hides);
+        err = xb_pieces_hide(site, sums->of_site, n_sites, hides, &streamed);
     if (!err) {
         xb_stall_sums_free(sums);
         err = sum_up(stall, stall->from, hides, sums);
+        sums->streamed = streamed;
     }
     free(seen);
     free(hides);
@@ -233,19 +235,21 @@ static enum xb_level level_of(const struct xb_capacity *capacity, double bytes)
 /* Adds `touches` of a set of so many bytes to the levels that they waited for. Of a set that is larger than
  * a cache a part is in that cache all the same. Used at random it is as large a part as fits, and samples
  * go to each level by how many touches end there and how long one takes; in order, round and round,
- * none of it would stay, which differs only for sets of up to twice a cache. Of each touch's time
- * so much is computing as it would take from the first cache too: a quarter of a load from L2. */
+ * none of it would stay, which differs only for sets of up to twice a cache. Of each `exposed` one's
+ * time so much is computing as it would take from the first cache too: a quarter of a load from L2. */
 static void add_touches(const struct xb_capacity *capacity, double bytes, double touches,
-                        double *level_share)
+                        double exposed, double *level_share)
 {
     double part[XB_LEVEL_DRAM + 1] = { 0 }, sum = 0, before = 0;
     double l1_ns = capacity->latency_ns[XB_LEVEL_L1];
     for (enum xb_level level = XB_LEVEL_L1; level <= XB_LEVEL_DRAM; level++) {
         double held = level == XB_LEVEL_DRAM ? 1 : fmin(1, xb_cache_bytes(capacity, level) / bytes);
         double ends = fmax(0, held - before), takes_ns = capacity->latency_ns[level];
-        part[XB_LEVEL_L1] += ends * l1_ns;
-        part[level] += ends * fmax(0, takes_ns - l1_ns);
-        sum += ends * fmax(takes_ns, l1_ns);
+        double beyond_ns = fmax(0, takes_ns - exposed * l1_ns);
+        if (level > XB_LEVEL_L1)
+            part[level] = ends * beyond_ns;
+        part[XB_LEVEL_L1] += ends * (level > XB_LEVEL_L1 ? exposed * l1_ns : l1_ns);
+        sum += ends * (level > XB_LEVEL_L1 ? beyond_ns + exposed * l1_ns : l1_ns);
         before = fmax(held, before);
     }
     if (!isfinite(sum) || sum <= 0) /* latencies are not known */
@@ -282,14 +286,23 @@ static void divide(const struct stall *stall, const struct xb_stall_sums *sums,
 {
     double n = (double)sums->n, level_share[XB_LEVEL_DRAM + 1] = { 0 };
     double unknown = (double)sums->lost;
+    /* In loops that do little but load and store these overlap. From the first cache they would take no
+     * latency then, but what an instruction takes. */
+    double touches = (double)sums->n_within, exposed = 1;
+    for (size_t i = 0; i < sums->n_pools; i++)
+        touches += (double)sums->pool[i].touches;
+    for (size_t i = 0; i < sums->n_least; i++)
+        touches += (double)sums->least[i].touches;
+    if (touches > 0)
+        exposed = 1 - fmin(1, (double)sums->streamed / touches);
     for (size_t i = 0; i < sums->n_within; i++)
-        add_touches(stall->scene->capacity, sums->within_bytes[i], 1, level_share);
+        add_touches(stall->scene->capacity, sums->within_bytes[i], 1, exposed, level_share);
     for (size_t i = 0; i < sums->n_pools; i++) {
         const struct xb_pool *pool = &sums->pool[i];
         if (is_scattered(pool))
             unknown += (double)pool->touches;
         else
-            add_touches(stall->scene->capacity, pool->size.bytes, (double)pool->touches,
+            add_touches(stall->scene->capacity, pool->size.bytes, (double)pool->touches, exposed,
                         level_share);
     }
     for (size_t i = 0; i < sums->n_least; i++) {
@@ -298,7 +311,7 @@ static void divide(const struct stall *stall, const struct xb_stall_sums *sums,
         if (is_scattered(pool) || least == XB_LEVEL_L1)
             unknown += (double)pool->touches;
         else
-            add_touches(stall->scene->capacity, pool->size.bytes, (double)pool->touches,
+            add_touches(stall->scene->capacity, pool->size.bytes, (double)pool->touches, exposed,
                         level_share);
     }
     const size_t *kind = sums->kind;

@@ -131,12 +131,14 @@ static void hide_each(const struct member *member, size_t n, double expected, do
     }
 }
 
-int xb_pieces_hide(const struct xb_stall_site *site, const size_t *of_site, size_t n, double *hides)
+int xb_pieces_hide(const struct xb_stall_site *site, const size_t *of_site, size_t n, double *hides,
+                   size_t *streamed)
 {
     struct member *member = calloc(n + 1, sizeof *member);
     bool *is_sparse = calloc(n + 1, sizeof *is_sparse);
     size_t members = 0, touches = 0;
     double expected = 0;
+    *streamed = 0;
     if (!member || !is_sparse) {
         free(member);
         free(is_sparse);
@@ -156,6 +158,8 @@ int xb_pieces_hide(const struct xb_stall_site *site, const size_t *of_site, size
         if (piece.touches + piece.others >= ENOUGH) {
             if (!piece.code.is_loop || piece.code.accesses < piece.code.others)
                 hide_each(&member[i], next - i, piece.expected, hides);
+            else
+                *streamed += piece.touches;
             continue;
         }
         touches += piece.touches;

@@ -29,8 +29,9 @@ bool xb_may_hide(const struct xb_stall *stall);
  * Loops of which accesses are half or more are left alone where they have samples enough: see above. Pieces of
  * few samples, as in code without a hot spot, are taken together: the sum of what each expects is right
  * where none of them can tell.
- * `hides`: n of them, 0 to 1, which the caller sets to 0; what is 1 stays. 0 or -ENOMEM. Pure. */
-int xb_pieces_hide(const struct xb_stall_site *site, const size_t *of_site, size_t n, double *hides)
-    __attribute__((warn_unused_result));
+ * `hides`: n of them, 0 to 1, which the caller sets to 0; what is 1 stays. `streamed`: samples at accesses of
+ * the loops left alone. 0 or -ENOMEM. Pure. */
+int xb_pieces_hide(const struct xb_stall_site *site, const size_t *of_site, size_t n, double *hides,
+                   size_t *streamed) __attribute__((warn_unused_result));
 
 #endif

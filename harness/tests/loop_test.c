@@ -229,12 +229,13 @@ XB_TEST(PiecesHide, WhatAnAccessHasLikeItsNeighboursAndNotWhatItHasBeyond)
     struct xb_stall_site site[12];
     size_t samples[12];
     double hides[12] = { 0 };
+    size_t streamed;
     lay(site, 12, 4, AT);
     for (size_t i = 0; i < 12; i++)
         samples[i] = 10;
     samples[0] = 100; /* is waited for */
     samples[1] = 5;
-    XB_EXPECT_EQ(xb_pieces_hide(site, samples, 12, hides), 0);
+    XB_EXPECT_EQ(xb_pieces_hide(site, samples, 12, hides, &streamed), 0);
     XB_EXPECT_NEAR(hides[0], 0.1, 1e-9);
     XB_EXPECT_NEAR(hides[1], 1, 1e-9);
     XB_EXPECT_NEAR(hides[2], 1, 1e-9);
@@ -243,7 +244,7 @@ XB_TEST(PiecesHide, WhatAnAccessHasLikeItsNeighboursAndNotWhatItHasBeyond)
     double stores[12] = { 0 };
     for (size_t i = 0; i < 4; i++)
         site[i].stall.kind = XB_STALL_STORE;
-    XB_EXPECT_EQ(xb_pieces_hide(site, samples, 12, stores), 0);
+    XB_EXPECT_EQ(xb_pieces_hide(site, samples, 12, stores, &streamed), 0);
     for (size_t i = 0; i < 12; i++)
         XB_EXPECT_NEAR(stores[i], 0, 1e-9);
     /* A loop, half of it loads and stores: that is what the bandwidth of a cache looks like. */
@@ -251,7 +252,8 @@ XB_TEST(PiecesHide, WhatAnAccessHasLikeItsNeighboursAndNotWhatItHasBeyond)
     lay(site, 12, 6, AT);
     for (size_t i = 0; i < 12; i++)
         site[i].stall.piece.is_loop = true;
-    XB_EXPECT_EQ(xb_pieces_hide(site, samples, 12, none), 0);
+    XB_EXPECT_EQ(xb_pieces_hide(site, samples, 12, none, &streamed), 0);
+    XB_EXPECT_EQ(streamed, 145);
     for (size_t i = 0; i < 12; i++)
         XB_EXPECT_NEAR(none[i], 0, 1e-9);
 }
@@ -263,19 +265,20 @@ XB_TEST(PiecesHide, OfCodeWithoutAHotSpotAllTogetherTell)
     static struct xb_stall_site site[PIECES * LONG];
     static size_t samples[PIECES * LONG];
     static double hides[PIECES * LONG];
+    size_t streamed;
     for (size_t i = 0; i < PIECES; i++) {
         lay(&site[LONG * i], LONG, 2, AT + 100 * i);
         samples[LONG * i] = 2;                 /* 80 at accesses */
         samples[LONG * i + 2 + i % 4] = i % 2; /* 20 beside them: 10 would be at accesses as well */
     }
-    XB_EXPECT_EQ(xb_pieces_hide(site, samples, PIECES * LONG, hides), 0);
+    XB_EXPECT_EQ(xb_pieces_hide(site, samples, PIECES * LONG, hides, &streamed), 0);
     for (size_t i = 0; i < PIECES * LONG; i++)
         XB_EXPECT_NEAR(hides[i], i % LONG == 0 ? 0.125 : 0, 1e-9);
     /* Nobody waits. */
     for (size_t i = 0; i < PIECES; i++)
         samples[LONG * i] = i % 4 == 0;
     memset(hides, 0, sizeof hides);
-    XB_EXPECT_EQ(xb_pieces_hide(site, samples, PIECES * LONG, hides), 0);
+    XB_EXPECT_EQ(xb_pieces_hide(site, samples, PIECES * LONG, hides, &streamed), 0);
     XB_EXPECT_NEAR(hides[0], 1, 1e-9);
-    XB_EXPECT_EQ(xb_pieces_hide(NULL, NULL, 0, NULL), 0);
+    XB_EXPECT_EQ(xb_pieces_hide(NULL, NULL, 0, NULL, &streamed), 0);
 }
