@@ -195,6 +195,8 @@ static void describe(struct xb_decoder *decoder, const struct xb_window *window,
     out->kind = kind_of(insn);
     out->at = insn->at;
     out->end = insn->at + insn->bytes;
+    if (!xb_piece_find(decoder, window, insn->at, skid == XB_SKID_NEXT, &out->piece))
+        out->piece = (struct xb_piece){ 0 };
     memcpy(out->text, insn->text, sizeof out->text);
     out->writes = insn->has_memory && insn->writes;
     out->is_alternating =

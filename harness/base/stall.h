@@ -7,6 +7,7 @@
 #ifndef XB_BASE_STALL_H
 #define XB_BASE_STALL_H
 
+#include "loop.h"
 #include "slice.h"
 
 enum xb_skid {
@@ -57,8 +58,9 @@ struct xb_stall {
     uint64_t end;
     struct xb_operand memory;
     struct xb_slice slice;
-    int syscall;   /* its number where the code says so, or -1 */
-    char text[64]; /* the instruction */
+    struct xb_piece piece; /* of code, that the instruction lies in */
+    int syscall;           /* its number where the code says so, or -1 */
+    char text[64];         /* the instruction */
 };
 
 /* The name of a kind, as in XB_STALL_KINDS. */

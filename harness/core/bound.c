@@ -24,6 +24,13 @@
 #define GROUP_CLEAR 0.60
 #define GROUP_LEAST 0.45
 
+/* For so much of the time threads have to take turns for that to be what bounds the program. */
+#define TURNS_CLEAR 0.5
+
+/* The same, that its threads are unlike each other. What bounds one does then not bound the next, and a class
+ * has to have most of all time. */
+#define UNLIKE_CLEAR 0.5
+
 /* What nobody could see may be this share of what is decided on, or must not matter to it. */
 #define UNSEEN_LITTLE 0.15
 #define UNSEEN_MOST   0.50
@@ -331,6 +338,7 @@ static void decide(struct xb_judgement *judged, const double trust[static GROUPS
         if (g != (int)first && group_share(judged, g) > group_share(judged, second))
             second = g;
     double a = group_share(judged, first), b = group_share(judged, second);
+    bool spins = (first == USER && second == SYNC) || (first == SYNC && second == USER);
 
     judged->reason[0] = 0;
     if (unseen >= UNSEEN_MOST || a <= 0) {
@@ -338,6 +346,15 @@ static void decide(struct xb_judgement *judged, const double trust[static GROUPS
         snprintf(judged->reason, sizeof judged->reason,
                  "%.0f %% of the time went to what no probe could see", percent(unseen));
         sure = 0;
+    } else if (spins && a >= GROUP_LEAST && judged->turns >= TURNS_CLEAR) {
+        /* Of two that take turns one always spins. That is half of their time, and never clear. */
+        first = SYNC;
+        judged->bound = XB_BOUND_SYNC;
+        snprintf(
+            judged->reason, sizeof judged->reason,
+            "%.0f %% of the time is waiting for workers: together they get done what one would",
+            percent(judged->share[XB_BOUND_SYNC]));
+        sure = sureness(judged->turns, TURNS_CLEAR, 1);
     } else if (a < GROUP_LEAST || a < GROUP_CLEAR * (a + b)) {
         judged->bound = XB_BOUND_MIXED;
         snprintf(judged->reason, sizeof judged->reason,
@@ -346,6 +363,27 @@ static void decide(struct xb_judgement *judged, const double trust[static GROUPS
         sure = JUST;
     } else if (first == USER) {
         sure = fmin(sureness(a / (a + b), GROUP_CLEAR, 0.8), decide_user(judged, unseen));
+        /* Of user mode a class is named that has less than half of it. It has to prevail over the next
+         * group too: of two processes, a list's 40 % of all time are as much as the other's system calls. */
+        double waits =
+            judged->share[XB_BOUND_CACHE] + judged->share[XB_BOUND_MEMORY] + judged->unplaced;
+        bool is_wait = judged->bound == XB_BOUND_CACHE || judged->bound == XB_BOUND_MEMORY;
+        if (is_wait && waits < GROUP_CLEAR * (waits + b)) {
+            snprintf(
+                judged->reason, sizeof judged->reason,
+                "%.0f %% of the time waits for caches or DRAM, %.0f %% is %s: neither prevails",
+                percent(waits), percent(b), group_name(second));
+            judged->bound = XB_BOUND_MIXED;
+            sure = JUST;
+        } else if (is_wait && judged->unlike >= UNLIKE_CLEAR && waits < GROUP_CLEAR) {
+            snprintf(
+                judged->reason, sizeof judged->reason,
+                "one of its threads waits for caches or DRAM, %.0f %% of all time, and another "
+                "does not",
+                percent(waits));
+            judged->bound = XB_BOUND_MIXED;
+            sure = JUST;
+        }
     } else {
         judged->bound = first == IO ? XB_BOUND_IO : first == SYNC ? XB_BOUND_SYNC : XB_BOUND_KERNEL;
         sure = sureness(a / (a + b), GROUP_CLEAR, 0.8);
@@ -396,6 +434,10 @@ void xb_bound_judge(const struct xb_findings *findings, size_t n, struct xb_judg
                     user = divide(findings, n, XB_WHOLE_USER),
                     kernel = divide(findings, n, XB_WHOLE_KERNEL);
     *out = (struct xb_judgement){ 0 };
+    for (size_t i = 0; i < n; i++) {
+        out->turns = fmax(out->turns, findings[i].turns);
+        out->unlike = fmax(out->unlike, findings[i].unlike);
+    }
     double of_time = time.weight * time.agreement;
     bool no_time = time.weight <= 0;
     if (no_time && user.weight <= 0) {
@@ -489,6 +531,8 @@ void xb_bound_judge_phases(const struct xb_judgement *phases, const double *seco
         of_class[phases[i].bound] += seconds[i];
         confidence += seconds[i] * phases[i].confidence;
         out->unplaced += seconds[i] * phases[i].unplaced;
+        out->turns += seconds[i] * phases[i].turns;
+        out->unlike += seconds[i] * phases[i].unlike;
         for (int b = 0; b <= XB_BOUND_UNKNOWN; b++)
             out->share[b] += seconds[i] * phases[i].share[b];
         for (int l = 0; l < XB_LEVELS; l++)
@@ -518,6 +562,8 @@ void xb_bound_judge_phases(const struct xb_judgement *phases, const double *seco
     for (int l = 0; l < XB_LEVELS; l++)
         out->level_share[l] /= sum;
     out->unplaced /= sum;
+    out->turns /= sum;
+    out->unlike /= sum;
     /* Decided by the shares of all together: phases near an edge do not vote for one side of it. */
     const double full[GROUPS] = { 1, 1, 1, 1 };
     decide(out, full);

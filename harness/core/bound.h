@@ -15,6 +15,8 @@ struct xb_judgement {
     double level_share[XB_LEVELS];
     /* Of that under XB_BOUND_UNKNOWN: waits for a cache or DRAM, not known which. */
     double unplaced;
+    double turns;  /* how much of the time its threads took turns: see struct xb_findings */
+    double unlike; /* the same, that they were unlike each other */
     /* Of the phase's time, what was spent off a CPU, by the same: never more than `share`, which counts
      * the kernel's work for a wait to what is waited for. `waits`: all of it; NaN where no probe
      * divides the time of threads. */

@@ -73,8 +73,14 @@ struct xb_findings {
     struct xb_clue clue[XB_CLUES_MAX];
     size_t n_clues;
     double weight[XB_WHOLES]; /* 0 to 1: how far its division of that whole can be trusted */
-    uint64_t samples;         /* looks or samples that it rests on */
-    double overhead;          /* of the program's CPU time that the probe took, measured; or NaN */
+    /* 1: its threads spin so much for each other that together they get done no more than one would
+     * alone; 0: they do not, or it is not known. */
+    double turns;
+    /* 1: one of its threads waits for caches or DRAM, and another that runs as much hardly ever; 0: they are
+     * alike, or it is not known. */
+    double unlike;
+    uint64_t samples; /* looks or samples that it rests on */
+    double overhead;  /* of the program's CPU time that the probe took, measured; or NaN */
 };
 
 /* Add to findings; what does not fit is left out. The format's arguments make the sentence. */

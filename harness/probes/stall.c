@@ -42,6 +42,17 @@ static const double cost_min_ns = 5000;              /* less is noise */
 /* Calls are counted by it, and how long each takes is not told. */
 #define WEIGHT_YIELDS 0.6
 
+/* Threads are unlike if of those with so much of the samples one waits so much for caches and DRAM, and another
+ * so little. */
+#define UNLIKE_OF    0.2
+#define UNLIKE_MOST  0.5
+#define UNLIKE_LEAST 0.2
+
+/* Threads take turns if so many run, on average, and no more than that many of them do anything but spin. A
+ * tenth is left for the error of samples. */
+#define TURNS_OF   1.5
+#define TURNS_DONE 1.1
+
 struct stall {
     const struct xb_scene *scene;
     struct xb_sampler *sampler;
@@ -187,7 +198,7 @@ static int poll_it(void *probe, uint64_t now_ns)
 }
 
 /* Sums up the samples from `from` on. 0 or -ENOMEM; xb_stall_sums_free() in any case. */
-static int sum_up(const struct stall *stall, size_t from, const bool *hides,
+static int sum_up(const struct stall *stall, size_t from, const double *hides,
                   struct xb_stall_sums *out)
 {
     size_t all, n_sites;
@@ -196,15 +207,17 @@ static int sum_up(const struct stall *stall, size_t from, const bool *hides,
     return xb_stall_sum(sample + from, all - from, site, n_sites, hides, out);
 }
 
-/* Finds the sites of `sums` that lie in loops which do not wait for their accesses, and sums up anew
- * without those. Sites of few samples are not looked at: each loop's code has to be decoded. */
+/* Finds the sites of `sums` that lie in loops which do not wait for their accesses, and what of the others'
+ * samples does not, and sums up anew without those. For loops sites of few samples are not looked at: each
+ * loop's code has to be decoded. */
 static int sum_up_waits(const struct stall *stall, struct xb_stall_sums *sums)
 {
     size_t n_sites;
     const struct xb_stall_site *site = xb_stalls_sites(stall->stalls, &n_sites);
-    bool *hides = calloc(n_sites + 1, sizeof *hides), *seen = calloc(n_sites + 1, sizeof *seen);
+    double *hides = calloc(n_sites + 1, sizeof *hides);
+    bool *seen = calloc(n_sites + 1, sizeof *seen);
     struct xb_loop loop;
-    bool any = false;
+    size_t streamed = 0;
     int err = hides && seen ? 0 : -ENOMEM;
     for (size_t i = 0; i < n_sites && !err; i++) {
         if (seen[i] || sums->of_site[i] * RARE < sums->n || site[i].stall.kind > XB_STALL_STRING ||
@@ -214,13 +227,15 @@ static int sum_up_waits(const struct stall *stall, struct xb_stall_sums *sums)
         for (size_t k = i; k < n_sites; k++)
             if (site[k].pid == site[i].pid && xb_loop_index(&loop, site[k].ip) < loop.n) {
                 seen[k] = true;
-                hides[k] = !waits;
-                any |= !waits;
+                hides[k] = !waits && xb_may_hide(&site[k].stall);
             }
     }
-    if (any) {
+    if (!err)
+        err = xb_pieces_hide(site, sums->of_site, n_sites, hides, &streamed);
+    if (!err) {
         xb_stall_sums_free(sums);
         err = sum_up(stall, stall->from, hides, sums);
+        sums->streamed = streamed;
     }
     free(seen);
     free(hides);
@@ -250,6 +265,33 @@ static enum xb_level level_of(const struct xb_capacity *capacity, double bytes)
     return XB_LEVEL_DRAM;
 }
 
+/* Adds `touches` of a set of so many bytes to the levels that they waited for. Of a set that is larger than
+ * a cache a part is in that cache all the same. Used at random it is as large a part as fits, and samples
+ * go to each level by how many touches end there and how long one takes; in order, round and round,
+ * none of it would stay, which differs only for sets of up to twice a cache. Of each `exposed` one's
+ * time so much is computing as it would take from the first cache too: a quarter of a load from L2. */
+static void add_touches(const struct xb_capacity *capacity, double bytes, double touches,
+                        double exposed, double *level_share)
+{
+    double part[XB_LEVEL_DRAM + 1] = { 0 }, sum = 0, before = 0;
+    double l1_ns = capacity->latency_ns[XB_LEVEL_L1];
+    for (enum xb_level level = XB_LEVEL_L1; level <= XB_LEVEL_DRAM; level++) {
+        double held = level == XB_LEVEL_DRAM ? 1 : fmin(1, xb_cache_bytes(capacity, level) / bytes);
+        double ends = fmax(0, held - before), takes_ns = capacity->latency_ns[level];
+        double beyond_ns = fmax(0, takes_ns - exposed * l1_ns);
+        if (level > XB_LEVEL_L1)
+            part[level] = ends * beyond_ns;
+        part[XB_LEVEL_L1] += ends * (level > XB_LEVEL_L1 ? exposed * l1_ns : l1_ns);
+        sum += ends * (level > XB_LEVEL_L1 ? beyond_ns + exposed * l1_ns : l1_ns);
+        before = fmax(held, before);
+    }
+    if (!isfinite(sum) || sum <= 0) /* latencies are not known */
+        level_share[level_of(capacity, bytes)] += touches;
+    else
+        for (enum xb_level level = XB_LEVEL_L1; level <= XB_LEVEL_DRAM; level++)
+            level_share[level] += touches * part[level] / sum;
+}
+
 static struct xb_part user_part(enum xb_bound bound, enum xb_level level, double share)
 {
     return (struct xb_part){
@@ -277,15 +319,24 @@ static void divide(const struct stall *stall, const struct xb_stall_sums *sums,
 {
     double n = (double)sums->n, level_share[XB_LEVEL_DRAM + 1] = { 0 };
     double unknown = (double)sums->lost;
+    /* In loops that do little but load and store these overlap. From the first cache they would take no
+     * latency then, but what an instruction takes. */
+    double touches = (double)sums->n_within, exposed = 1;
+    for (size_t i = 0; i < sums->n_pools; i++)
+        touches += (double)sums->pool[i].touches;
+    for (size_t i = 0; i < sums->n_least; i++)
+        touches += (double)sums->least[i].touches;
+    if (touches > 0)
+        exposed = 1 - fmin(1, (double)sums->streamed / touches);
     for (size_t i = 0; i < sums->n_within; i++)
-        level_share[level_of(stall->scene->capacity, sums->within_bytes[i])]++;
+        add_touches(stall->scene->capacity, sums->within_bytes[i], 1, exposed, level_share);
     for (size_t i = 0; i < sums->n_pools; i++) {
         const struct xb_pool *pool = &sums->pool[i];
         if (is_scattered(pool))
             unknown += (double)pool->touches;
         else
-            level_share[level_of(stall->scene->capacity, pool->size.bytes)] +=
-                (double)pool->touches;
+            add_touches(stall->scene->capacity, pool->size.bytes, (double)pool->touches, exposed,
+                        level_share);
     }
     for (size_t i = 0; i < sums->n_least; i++) {
         const struct xb_pool *pool = &sums->least[i];
@@ -293,7 +344,8 @@ static void divide(const struct stall *stall, const struct xb_stall_sums *sums,
         if (is_scattered(pool) || least == XB_LEVEL_L1)
             unknown += (double)pool->touches;
         else
-            level_share[least] += (double)pool->touches;
+            add_touches(stall->scene->capacity, pool->size.bytes, (double)pool->touches, exposed,
+                        level_share);
     }
     const size_t *kind = sums->kind;
     size_t computing = kind[XB_STALL_STACK] + kind[XB_STALL_THREAD_LOCAL] + kind[XB_STALL_DIVIDE] +
@@ -309,8 +361,58 @@ static void divide(const struct stall *stall, const struct xb_stall_sums *sums,
     xb_add_part(out, user_part(XB_BOUND_KERNEL, XB_LEVEL_NONE,
                                (double)(kind[XB_STALL_SYSCALL] - sums->yields) / n));
     xb_add_part(out, user_part(XB_BOUND_UNKNOWN, XB_LEVEL_NONE, unknown / n));
+    double spins = (double)(kind[XB_STALL_PAUSE] + sums->contended + sums->yields) / n;
+    double cpus = stall->on_ns > 0 ? n * PERIOD_NS / stall->on_ns : 0; /* in user mode */
+    out->turns = cpus >= TURNS_OF && (1 - spins) * cpus <= TURNS_DONE;
     out->weight[XB_WHOLE_USER] =
         fmin(1, n / ENOUGH) * (1 - unknown / n) * (sums->n < FEW ? 0.3 : 1);
+}
+
+static int by_thread(const void *a, const void *b)
+{
+    const struct xb_stalled *x = a, *y = b;
+    if (x->tid != y->tid)
+        return (x->tid > y->tid) - (x->tid < y->tid);
+    return (x->time_ns > y->time_ns) - (x->time_ns < y->time_ns);
+}
+
+/* Whether threads that run much are unlike each other. 0 or -ENOMEM. */
+static int compare_threads(const struct stall *stall, struct xb_findings *out)
+{
+    size_t all, n_sites;
+    const struct xb_stalled *sample = xb_stalls_samples(stall->stalls, &all);
+    const struct xb_stall_site *site = xb_stalls_sites(stall->stalls, &n_sites);
+    size_t n = all - stall->from;
+    if (!n)
+        return 0;
+    struct xb_stalled *sorted = malloc(n * sizeof *sorted);
+    if (!sorted)
+        return -ENOMEM;
+    memcpy(sorted, sample + stall->from, n * sizeof *sorted);
+    qsort(sorted, n, sizeof *sorted, by_thread);
+    double most = 0, least = 1;
+    int err = 0;
+    for (size_t i = 0, next; i < n && !err; i = next) {
+        for (next = i + 1; next < n && sorted[next].tid == sorted[i].tid;)
+            next++;
+        if (next - i == n || (double)(next - i) < fmax(FEW_TO_MEET, UNLIKE_OF * (double)n))
+            continue;
+        struct xb_stall_sums sums;
+        struct xb_findings one = { 0 };
+        err = xb_stall_sum(sorted + i, next - i, site, n_sites, NULL, &sums);
+        if (!err)
+            divide(stall, &sums, &one);
+        xb_stall_sums_free(&sums);
+        double waits = 0;
+        for (size_t k = 0; k < one.n_parts; k++)
+            if (one.part[k].bound == XB_BOUND_CACHE || one.part[k].bound == XB_BOUND_MEMORY)
+                waits += one.part[k].share;
+        most = fmax(most, waits);
+        least = fmin(least, waits);
+    }
+    free(sorted);
+    out->unlike = !err && most >= UNLIKE_MOST && least <= UNLIKE_LEAST;
+    return err;
 }
 
 /* Divides the kernel's time as far as calls of sched_yield() go, which no account counts and in which no
@@ -486,11 +588,10 @@ static void tell_kinds(const struct stall *stall, const struct xb_stall_sums *su
             100 * (double)(sums->lost + blind) / n, sums->lost, kind[XB_STALL_UNDECODABLE],
             kind[XB_STALL_NO_CODE]);
     if (sums->hidden > sums->n / 50)
-        xb_add_clue(
-            out, "hidden_share", (double)sums->hidden / n,
-            "%.0f %% stood at loads and stores of loops that compute meanwhile: no more than "
-            "elsewhere in them, or in step with the pipeline",
-            100 * (double)sums->hidden / n);
+        xb_add_clue(out, "hidden_share", (double)sums->hidden / n,
+                    "%.0f %% stood at loads and stores that nobody waits for: no more than beside "
+                    "them, or in step with the pipeline",
+                    100 * (double)sums->hidden / n);
     uint64_t lost = stall->lost + (stall->sampler ? xb_sampler_counts(stall->sampler).lost : 0);
     if (lost)
         xb_add_clue(out, "lost_samples", (double)lost,
@@ -511,6 +612,8 @@ static int end(void *probe, uint64_t now_ns, struct xb_findings *out, struct xb_
         err = sum_up_waits(stall, &sums);
     if (!err)
         err = sum_up(stall, all > LONGEST ? all - LONGEST : 0, NULL, &longer);
+    if (!err)
+        err = compare_threads(stall, out);
     if (err)
         xb_because(why, err, "stall: out of memory");
     /* While it is on, a sample comes after each period of CPU time, of which it took its cost. */

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * Weighs a loop's samples against its instructions. */
+ * Weighs a loop's samples, or those of a straight piece of code, against its instructions. */
 #include "loop_wait.h"
+
+#include <errno.h>
+#include <stdlib.h>
 
 enum {
     ENOUGH = 50, /* samples of a loop */
@@ -63,4 +66,111 @@ bool xb_loop_waits(const struct xb_loop *loop, pid_t pid, const struct xb_stall_
         touched += is_touch[i] && samples[i] * SCARCE >= all;
     /* Were it waiting for them, it would for all that are alike. */
     return !is_in_step(samples, loop->n, all, &places) || 2 * touched > loop->accesses;
+}
+
+/* A site that has samples, in the order of its piece and its place there. */
+struct member {
+    const struct xb_stall_site *site;
+    size_t samples, index;
+};
+
+/* What the sites of one piece have in common: their process and where it ends; else, alone. */
+static int by_piece(const void *a, const void *b)
+{
+    const struct xb_stall_site *x = ((const struct member *)a)->site,
+                               *y = ((const struct member *)b)->site;
+    if (x->pid != y->pid)
+        return (x->pid > y->pid) - (x->pid < y->pid);
+    uint64_t p = x->stall.piece.end, q = y->stall.piece.end;
+    if (p != q)
+        return (p > q) - (p < q);
+    return (x->stall.at > y->stall.at) - (x->stall.at < y->stall.at);
+}
+
+/* One piece: samples at its accesses, and at those of its other places that cost what any does. */
+struct weighed {
+    size_t touches, others;
+    double expected; /* samples that each access has without being waited for */
+    struct xb_piece code;
+};
+
+static struct weighed weigh(const struct member *member, size_t n)
+{
+    struct weighed out = { 0 };
+    for (size_t i = 0; i < n; i++) {
+        const struct xb_stall *stall = &member[i].site->stall;
+        if (stall->kind <= XB_STALL_STRING)
+            out.touches += member[i].samples;
+        else if (stall->kind == XB_STALL_ALU || stall->kind == XB_STALL_STACK ||
+                 stall->kind == XB_STALL_THREAD_LOCAL)
+            out.others += member[i].samples;
+        /* Of a long piece each site knows what lies ahead, and not all of what lies behind. */
+        if (stall->piece.accesses + stall->piece.others > out.code.accesses + out.code.others)
+            out.code = stall->piece;
+    }
+    out.expected = out.code.others ? (double)out.others / out.code.others : 0;
+    return out;
+}
+
+bool xb_may_hide(const struct xb_stall *stall)
+{
+    return stall->kind <= XB_STALL_STRING && stall->kind != XB_STALL_STORE;
+}
+
+/* Hides `expected` samples of each access of a piece. */
+static void hide_each(const struct member *member, size_t n, double expected, double *hides)
+{
+    for (size_t i = 0, next; i < n; i = next) {
+        size_t samples = 0;
+        for (next = i; next < n && member[next].site->stall.at == member[i].site->stall.at; next++)
+            samples += member[next].samples;
+        for (size_t k = i; k < next; k++)
+            if (xb_may_hide(&member[k].site->stall) && hides[member[k].index] < 1)
+                hides[member[k].index] =
+                    expected < (double)samples ? expected / (double)samples : 1;
+    }
+}
+
+int xb_pieces_hide(const struct xb_stall_site *site, const size_t *of_site, size_t n, double *hides,
+                   size_t *streamed)
+{
+    struct member *member = calloc(n + 1, sizeof *member);
+    bool *is_sparse = calloc(n + 1, sizeof *is_sparse);
+    size_t members = 0, touches = 0;
+    double expected = 0;
+    *streamed = 0;
+    if (!member || !is_sparse) {
+        free(member);
+        free(is_sparse);
+        return -ENOMEM;
+    }
+    for (size_t i = 0; i < n; i++)
+        if (of_site[i] && hides[i] < 1)
+            member[members++] = (struct member){ &site[i], of_site[i], i };
+    qsort(member, members, sizeof *member, by_piece);
+    for (size_t i = 0, next; i < members; i = next) {
+        const struct xb_stall_site *first = member[i].site;
+        for (next = i + 1; next < members && first->stall.piece.end &&
+                           member[next].site->pid == first->pid &&
+                           member[next].site->stall.piece.end == first->stall.piece.end;)
+            next++;
+        struct weighed piece = weigh(&member[i], next - i);
+        if (piece.touches + piece.others >= ENOUGH) {
+            if (!piece.code.is_loop || piece.code.accesses < piece.code.others)
+                hide_each(&member[i], next - i, piece.expected, hides);
+            else
+                *streamed += piece.touches;
+            continue;
+        }
+        touches += piece.touches;
+        expected += piece.expected * piece.code.accesses;
+        for (size_t k = i; k < next; k++)
+            is_sparse[member[k].index] = xb_may_hide(&member[k].site->stall);
+    }
+    for (size_t i = 0; i < n && touches; i++)
+        if (is_sparse[i])
+            hides[i] = expected < (double)touches ? expected / (double)touches : 1;
+    free(is_sparse);
+    free(member);
+    return 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * Splits touches into sets: by the density of their collisions, by pages, and hot lines from the rest. */
+ * Splits touches into sets: by the density of their collisions, dense pages and hot lines from the rest. */
 #include "working_set.h"
 
 #include <errno.h>
@@ -10,7 +10,14 @@
 enum {
     SITE_ENOUGH = 20, /* touches, for a density of its own */
     PEELINGS = 12,
+    PAGE = 4096,
+    SPLIT_LEAST = 60, /* touches of a pool for it to be looked at whether it is two */
 };
+
+/* Pages are a set of their own if they are touched so much more densely than the rest, and so are sites. */
+static const double DENSER = 4;
+/* Of all touches, that either of two sets has at least. */
+static const double SPLIT_SHARE = 0.1;
 
 /* Of the touches of each of two pools: they are different lines of one set, waited for unequally, as in
  * an unrolled loop whose first load takes the miss. */
@@ -40,9 +47,11 @@ static double too_heavy(double mean, double lines)
  * front, sorted as well; `lines` grows by the lines that went. */
 static size_t peel(uint64_t *sorted, size_t n, uint64_t *spare, size_t *lines)
 {
-    double number = xb_size_of_lines(sorted, n).bytes / XB_LINE_BYTES, mean = (double)n / number;
+    double number = xb_size_of_lines(sorted, n).bytes / XB_LINE_BYTES;
     if (!isfinite(number))
         return n;
+    number *= xb_touching_processes(sorted, n); /* of all of them */
+    double mean = (double)n / number;
     double heavy = fmax(too_heavy(mean, number), 4 * mean);
     size_t kept = 0, gone = 0;
     for (size_t i = 0, next; i < n; i = next) {
@@ -68,7 +77,15 @@ struct site {
     size_t pool;
 };
 
+/* A page, and how often it was touched in each half of the samples. */
+struct page {
+    uint64_t number;
+    uint32_t ranks, tells;
+    bool is_dense;
+};
+
 struct work {
+    struct page *page;
     struct site *site;
     size_t n_sites;
     uint64_t *line;    /* of all touches, sorted */
@@ -148,7 +165,7 @@ static size_t pool_sites(struct work *work, struct site **order)
     qsort(order, work->n_sites, sizeof *order, by_density);
     for (size_t i = 0; i < work->n_sites; i++) {
         struct site *site = order[i];
-        bool opens = !pools || (site->n >= SITE_ENOUGH && site->density < top / 4);
+        bool opens = !pools || (site->n >= SITE_ENOUGH && site->density < top / DENSER);
         /* Below a tenth of a pair for each touch densities are noise. */
         if (opens && (!pools || top > 0.1) && pools < XB_POOLS_MAX / 2) {
             top = site->density;
@@ -249,6 +266,106 @@ static size_t peel_all(uint64_t *sorted, size_t n, uint64_t *spare, size_t *line
     return bulk;
 }
 
+static int by_rank(const void *a, const void *b)
+{
+    const struct page *x = a, *y = b;
+    return x->ranks != y->ranks ? (x->ranks < y->ranks) - (x->ranks > y->ranks)
+                                : (x->number > y->number) - (x->number < y->number);
+}
+
+static int by_number(const void *a, const void *b)
+{
+    uint64_t x = ((const struct page *)a)->number, y = ((const struct page *)b)->number;
+    return (x > y) - (x < y);
+}
+
+/* Lists the pages of n sorted addresses, of which each half, drawn by chance, is counted for itself. */
+static size_t list_pages(const uint64_t *sorted, size_t n, struct page *page)
+{
+    size_t pages = 0;
+    uint64_t state = 1;
+    for (size_t i = 0; i < n; i++) {
+        if (!i || sorted[i] / PAGE != page[pages - 1].number)
+            page[pages++] = (struct page){ .number = sorted[i] / PAGE };
+        state ^= state << 13; /* Marsaglia's xorshift64 */
+        state ^= state >> 7;
+        state ^= state << 17;
+        if (state >> 40 & 1)
+            page[pages - 1].ranks++;
+        else
+            page[pages - 1].tells++;
+    }
+    return pages;
+}
+
+/* Marks the pages of a dense set within a larger one. Pages are ranked by one half of the samples, and the
+ * other half tells how dense the first k of them are and the rest: so what is dense by chance in one half is
+ * not in the other. Of all k that is the best which makes the samples most likely, if each of the
+ * two sets is touched evenly. False: it is one set. */
+static bool find_dense(const uint64_t *sorted, size_t n, struct page *page, size_t *pages)
+{
+    *pages = n < SPLIT_LEAST ? 0 : list_pages(sorted, n, page);
+    double all = 0, once = 0, twice = 0, inside = 0, best = -INFINITY;
+    size_t dense = 0;
+    qsort(page, *pages, sizeof *page, by_rank);
+    for (size_t i = 0; i < *pages; i++) {
+        all += page[i].tells;
+        once += page[i].ranks + page[i].tells == 1;
+        twice += page[i].ranks + page[i].tells == 2;
+    }
+    /* With those that no sample met (Chao, Scandinavian Journal of Statistics 11, 1984). */
+    double number = (double)*pages + once * once / (2 * fmax(twice, 1));
+    /* Pages that only the other half met were not ranked by chance, but met because they were. */
+    for (size_t k = 1; k < *pages && page[k - 1].ranks; k++) {
+        inside += page[k - 1].tells;
+        double outside = all - inside, rest = number - (double)k;
+        if (fmin(inside, outside) < SPLIT_SHARE * all ||
+            inside / (double)k < DENSER * outside / rest)
+            continue;
+        double likely = inside * log(inside / (double)k) + outside * log(outside / rest);
+        if (likely > best) {
+            best = likely;
+            dense = k;
+        }
+    }
+    for (size_t i = 0; i < dense; i++)
+        page[i].is_dense = true;
+    qsort(page, *pages, sizeof *page, by_number);
+    return dense > 0;
+}
+
+/* Appends `rest`, of n sorted addresses, or what is dense in it and what is not, if it is two sets and there
+ * is room for those, `spared` for others. */
+static void append_sets(struct work *work, size_t n, const struct xb_size *lines, size_t spared,
+                        struct xb_pool rest, struct xb_pool *out, size_t *n_out)
+{
+    size_t pages, sparse = 0, dense = 0;
+    uint64_t *sorted = work->address;
+    if (*n_out + 2 + spared > XB_POOLS_MAX || !find_dense(sorted, n, work->page, &pages)) {
+        rest.size = xb_size_of_set(sorted, n, lines);
+        out[(*n_out)++] = rest;
+        return;
+    }
+    for (size_t i = 0, at = 0; i < n; i++) {
+        while (work->page[at].number != sorted[i] / PAGE)
+            at++;
+        if (work->page[at].is_dense)
+            work->spare[dense++] = sorted[i];
+        else
+            sorted[sparse++] = sorted[i];
+    }
+    double touches = (double)rest.touches / (double)n;
+    struct xb_size size = xb_size_of_lines(work->spare, dense);
+    struct xb_pool part = { .touches = (size_t)(touches * (double)dense + 0.5),
+                            .sites = rest.sites,
+                            .size = xb_size_of_set(work->spare, dense, &size) };
+    out[(*n_out)++] = part;
+    size = xb_size_of_lines(sorted, sparse);
+    part.touches = rest.touches - part.touches;
+    part.size = xb_size_of_set(sorted, sparse, &size);
+    out[(*n_out)++] = part;
+}
+
 /* Measures the pools of one group, and appends their hot lines, if they have any, and then the rest. Of
  * lines they share none, or they would be one pool: so their lines add up. */
 static void measure_group(const struct xb_touch *touch, size_t n, struct work *work,
@@ -287,7 +404,6 @@ static void measure_group(const struct xb_touch *touch, size_t n, struct work *w
         return;
     lines.error = isfinite(lines.bytes) ? sqrt(variance) / lines.bytes : INFINITY;
     qsort(work->address, filled, sizeof *work->address, by_value);
-    rest.size = xb_size_of_set(work->address, filled, &lines);
     rest.touches = (size_t)(touches_rest + 0.5);
     if (hot_lines) {
         hot.sites = rest.sites;
@@ -296,7 +412,7 @@ static void measure_group(const struct xb_touch *touch, size_t n, struct work *w
         out[(*n_out)++] = hot;
     }
     if (rest.touches)
-        out[(*n_out)++] = rest;
+        append_sets(work, filled, &lines, 2 * (pools - which - 1), rest, out, n_out);
 }
 
 int xb_working_sets(const struct xb_touch *touch, size_t n, struct xb_pool *pool, size_t *n_pools)
@@ -305,6 +421,7 @@ int xb_working_sets(const struct xb_touch *touch, size_t n, struct xb_pool *pool
     if (!n)
         return 0;
     struct work work = {
+        .page = calloc(n, sizeof *work.page),
         .site = calloc(n, sizeof *work.site),
         .line = calloc(n, sizeof *work.line),
         .site_of = calloc(n, sizeof *work.site_of),
@@ -314,8 +431,8 @@ int xb_working_sets(const struct xb_touch *touch, size_t n, struct xb_pool *pool
     };
     struct site **order = calloc(n, sizeof(struct site *));
     int err = -ENOMEM;
-    if (work.site && work.line && work.site_of && work.address && work.spare && work.last &&
-        order) {
+    if (work.page && work.site && work.line && work.site_of && work.address && work.spare &&
+        work.last && order) {
         list_sites(touch, n, &work);
         size_t pools = pool_sites(&work, order);
         size_t group[XB_POOLS_MAX / 2];
@@ -326,6 +443,7 @@ int xb_working_sets(const struct xb_touch *touch, size_t n, struct xb_pool *pool
         err = 0;
     }
     free(order);
+    free(work.page);
     free(work.last);
     free(work.spare);
     free(work.address);

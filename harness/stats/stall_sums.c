@@ -84,7 +84,7 @@ static bool are_several(const struct xb_stalled *sample, size_t n)
 }
 
 int xb_stall_sum(const struct xb_stalled *sample, size_t n, const struct xb_stall_site *site,
-                 size_t n_sites, const bool *hides, struct xb_stall_sums *out)
+                 size_t n_sites, const double *hides, struct xb_stall_sums *out)
 {
     *out = (struct xb_stall_sums){
         .n = n,
@@ -96,6 +96,7 @@ int xb_stall_sum(const struct xb_stalled *sample, size_t n, const struct xb_stal
                     *fought = calloc(n + 1, sizeof *fought),
                     *offset = calloc(n + 1, sizeof *offset);
     size_t n_touches = 0, n_atomics = 0, n_fought = 0, n_offsets = 0;
+    double due = 0; /* samples to be left out: of many sites there are less than one of each */
     int err = -ENOMEM;
     if (!out->of_site || !out->within_bytes || !touch || !atomic || !fought || !offset)
         goto end;
@@ -114,7 +115,9 @@ int xb_stall_sum(const struct xb_stalled *sample, size_t n, const struct xb_stal
         out->yields += several && kind == XB_STALL_SYSCALL &&
                        site[sample[i].site].stall.syscall == SYS_sched_yield;
         out->of_site[sample[i].site]++;
-        if (hides && hides[sample[i].site] && sample[i].fate != XB_FATE_NONE) {
+        if (hides && sample[i].fate != XB_FATE_NONE && (due += hides[sample[i].site]) >= 1 - 1e-9 &&
+            hides[sample[i].site] > 0) {
+            due -= 1;
             out->hidden++;
             continue;
         }

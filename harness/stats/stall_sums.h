@@ -9,9 +9,10 @@ struct xb_stall_sums {
     size_t
         n; /* samples: those below, and those with a known address or offset, which are in pools */
     size_t kind[XB_STALL_KIND_COUNT]; /* of all samples, whatever became of their address */
-    size_t lost;   /* addresses that are lost, and nothing is known of where they lie */
-    size_t yields; /* of those at system calls: gave the CPU to other threads, and there are */
-    size_t hidden; /* at sites where nothing is waited for, see below */
+    size_t lost;     /* addresses that are lost, and nothing is known of where they lie */
+    size_t yields;   /* of those at system calls: gave the CPU to other threads, and there are */
+    size_t hidden;   /* at accesses, and not because these are waited for: see below */
+    size_t streamed; /* at accesses of loops that do little else; the caller's to fill in, or 0 */
     /* On lines that threads take from each other: atomics, and stores and loads. */
     size_t contended;
     size_t n_within;      /* addresses that are lost, but for the mapping that they lie in: */
@@ -27,10 +28,11 @@ struct xb_stall_sums {
 };
 
 /* Sums up `sample` (n of them, each thread's in order of time) whose sites are `site` (n_sites).
- * `hides`: of each site, that its accesses are not waited for (loop_wait.h); NULL: of none.
+ * `hides`: of each site, the share of its samples that do not wait for its access (loop_wait.h); NULL: of
+ * none. So many are left out, one here and one there.
  * `out`: what it holds is the caller's, back with xb_stall_sums_free() in any case. 0 or -ENOMEM. Pure. */
 int xb_stall_sum(const struct xb_stalled *sample, size_t n, const struct xb_stall_site *site,
-                 size_t n_sites, const bool *hides, struct xb_stall_sums *out)
+                 size_t n_sites, const double *hides, struct xb_stall_sums *out)
     __attribute__((warn_unused_result));
 
 /* Accepts what is all zero. */

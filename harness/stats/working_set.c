@@ -15,15 +15,25 @@ enum {
 static const uint32_t granules[] = { XB_LINE_BYTES, 4096, 65536, 2u << 20 };
 enum { GRANULES = sizeof granules / sizeof granules[0], COUNTED = GRANULES - 1 };
 
-/* What a set looks like in granules of one size. */
+/* What a set looks like in granules of one size. Those of several processes have several such sets, each in
+ * the caches while its process runs: only touches of one process can meet, of which there are so many
+ * couples and trios. */
 struct census {
-    double n, pairs, triples, distinct;
+    double n, pairs, triples, distinct, couples, trios;
 };
 
 /* `sorted`: n addresses. */
 static struct census count(const uint64_t *sorted, size_t n, uint32_t granule)
 {
     struct census census = { .n = (double)n };
+    for (size_t i = 0, next; i < n; i = next) {
+        for (next = i + 1;
+             next < n && xb_touch_process(sorted[next]) == xb_touch_process(sorted[i]);)
+            next++;
+        double own = (double)(next - i);
+        census.couples += own * (own - 1) / 2;
+        census.trios += own * (own - 1) * (own - 2) / 6;
+    }
     for (size_t i = 0, next; i < n; i = next) {
         for (next = i + 1; next < n && sorted[next] / granule == sorted[i] / granule;)
             next++;
@@ -39,11 +49,10 @@ static struct census count(const uint64_t *sorted, size_t n, uint32_t granule)
  * distribution, with so large a coefficient of variation as pairs and triples show. At least 1. */
 static double rate_bias(const struct census *census)
 {
-    double n = census->n;
     if (census->triples < TRIPLES_ENOUGH)
         return 1;
-    double second = 2 * census->pairs / (n * (n - 1));
-    double third = 6 * census->triples / (n * (n - 1) * (n - 2));
+    double second = census->pairs / census->couples;
+    double third = census->triples / census->trios;
     double ratio =
         third / (second * second); /* (1 + 2 spread) / (1 + spread), spread: that squared */
     /* Rates that differ by more than that are two sets, which peeling has told apart or nothing can. */
@@ -53,7 +62,7 @@ static double rate_bias(const struct census *census)
 /* The number of granules, were all equal. */
 static double number_of(const struct census *census)
 {
-    return census->pairs > 0 ? census->n * (census->n - 1) / (2 * census->pairs) : INFINITY;
+    return census->pairs > 0 ? census->couples / census->pairs : INFINITY;
 }
 
 /* By how much pairs of lines are too many because some lines of all pages are waited for longer. */
@@ -71,6 +80,12 @@ static double page_bias(const uint64_t *address, size_t n)
     }
     double bias = used * together / ((double)n * (double)(n - 1));
     return bias < 1 ? 1 : bias;
+}
+
+double xb_touching_processes(const uint64_t *sorted, size_t n)
+{
+    struct census census = count(sorted, n, XB_LINE_BYTES);
+    return census.couples > 0 ? (double)n * (double)(n - 1) / 2 / census.couples : 1;
 }
 
 struct xb_size xb_size_of_lines(const uint64_t *sorted, size_t n)

@@ -30,7 +30,7 @@
 enum { XB_POOLS_MAX = 16, XB_LINE_BYTES = 64 };
 
 struct xb_size {
-    double bytes;     /* INFINITY: not one pair, the set is large */
+    double bytes;     /* of one process; INFINITY: not one pair, the set is large */
     double error;     /* relative, one standard deviation: 1/sqrt(pairs) */
     uint64_t pairs;   /* that it rests on */
     uint32_t granule; /* bytes within which two samples are a pair: 64, or larger */
@@ -49,6 +49,9 @@ struct xb_pool {
  * thread. */
 int xb_working_sets(const struct xb_touch *touch, size_t n, struct xb_pool *pool, size_t *n_pools)
     __attribute__((warn_unused_result));
+
+/* How many processes touch it, were all to touch it equally often. `sorted`: n addresses, ascending. Pure. */
+double xb_touching_processes(const uint64_t *sorted, size_t n);
 
 /* The size of one set from pairs of lines, nothing pooled and nothing peeled. `sorted`: n addresses,
  * ascending. Pure. */

@@ -154,6 +154,46 @@ XB_TEST(Bound, SpinningInUserModeIsSync)
     expect(judge_two(time_of(1, 0), user), XB_BOUND_SYNC, XB_LEVEL_LOCK);
 }
 
+/* Two threads and a lock that is always held: one of them always spins, which is no more than half. */
+XB_TEST(Bound, ThreadsThatTakeTurnsAreSyncHoweverFewTheyAre)
+{
+    struct xb_findings user = weighing(XB_WHOLE_USER, 1);
+    part(&user, XB_WHOLE_USER, XB_BOUND_SYNC, XB_LEVEL_LOCK, 0.48);
+    part(&user, XB_WHOLE_USER, XB_BOUND_CPU, XB_LEVEL_L1, 0.52);
+    expect(judge_two(time_of(1, 0), user), XB_BOUND_MIXED, XB_LEVEL_NONE);
+    user.turns = 1;
+    struct xb_judgement judged = judge_two(time_of(1, 0), user), all;
+    expect(judged, XB_BOUND_SYNC, XB_LEVEL_LOCK);
+    const double seconds[] = { 1, 1 };
+    xb_bound_judge_phases((struct xb_judgement[]){ judged, judged }, seconds, 2, 0, &all);
+    expect(all, XB_BOUND_SYNC, XB_LEVEL_LOCK);
+}
+
+/* A process that follows a list beside one that is half in the kernel. */
+XB_TEST(Bound, WaitingThatTheKernelEqualsIsMixed)
+{
+    struct xb_judgement judged = judge_two(time_of(0.69, 0.31), stalls(0.43, 0, 0, 0.57, 0));
+    expect(judged, XB_BOUND_MIXED, XB_LEVEL_NONE);
+    XB_EXPECT_HAS(judged.reason, "39 % of the time waits for caches or DRAM, 31 % is the kernel");
+    expect(judge_two(time_of(0.9, 0.1), stalls(0.43, 0, 0, 0.57, 0)), XB_BOUND_MEMORY,
+           XB_LEVEL_DRAM);
+}
+
+XB_TEST(Bound, OfThreadsThatAreUnlikeAClassNeedsMostOfAllTime)
+{
+    struct xb_findings user = stalls(0.45, 0, 0, 0.55, 0);
+    expect(judge_two(time_of(1, 0), user), XB_BOUND_MEMORY, XB_LEVEL_DRAM);
+    user.unlike = 1;
+    struct xb_judgement judged = judge_two(time_of(1, 0), user), all;
+    expect(judged, XB_BOUND_MIXED, XB_LEVEL_NONE);
+    XB_EXPECT_HAS(judged.reason, "55 % of all time, and another does not");
+    xb_bound_judge_phases(&judged, (double[]){ 1 }, 1, 0, &all);
+    expect(all, XB_BOUND_MIXED, XB_LEVEL_NONE);
+    user = stalls(0.35, 0, 0, 0.65, 0);
+    user.unlike = 1;
+    expect(judge_two(time_of(1, 0), user), XB_BOUND_MEMORY, XB_LEVEL_DRAM);
+}
+
 XB_TEST(Bound, TheKernelsWorkForDisksIsIo)
 {
     struct xb_findings kernel = weighing(XB_WHOLE_KERNEL, 0.8);

@@ -80,6 +80,57 @@ XB_TEST(LoopFind, ThatCallsOrHasAnotherInsideIsNone)
         XB_EXPECT_EQ(loop.n, 2);
 }
 
+XB_TEST(PieceFind, CountsFromOneJumpToTheNextAndAStorePlaceForWhatIsAheadOfIt)
+{
+    struct xb_decoder *decoder = NULL;
+    struct xb_reason why;
+    if (xb_decoder_open(XB_CODE_X86_64, &decoder, &why) != 0) {
+        XB_SKIP("%s", why.text);
+        return;
+    }
+    static const uint8_t code[] = {
+        0x48, 0x8b, 0x0e,       /* mov (%rsi),%rcx: of the piece before */
+        0x74, 0x02,             /* je */
+        0x48, 0x8b, 0x06,       /* mov (%rsi),%rax */
+        0x48, 0x01, 0xc3,       /* add %rax,%rbx */
+        0x53,                   /* push %rbx */
+        0x48, 0xff, 0xc7,       /* inc %rdi */
+        0x48, 0x89, 0x1f,       /* mov %rbx,(%rdi) */
+        0x48, 0xf7, 0xf1,       /* div %rcx */
+        0x48, 0x83, 0xef, 0x01, /* sub $1,%rdi */
+        0x75, 0x01,             /* jne ahead */
+        0x90,                   /* nop */
+    };
+    struct xb_window window = { .code = code, .first = AT, .n = sizeof code };
+    struct xb_piece piece;
+    /* From any of its instructions it is the same. */
+    static const uint64_t starts[] = { 5, 8, 11, 12, 15, 18, 21, 25 };
+    for (size_t i = 0; i < sizeof starts / sizeof starts[0]; i++) {
+        XB_EXPECT(xb_piece_find(decoder, &window, AT + starts[i], true, &piece));
+        XB_EXPECT_EQ(piece.end, AT + 27);
+        XB_EXPECT_EQ(piece.accesses, 3);
+        XB_EXPECT_EQ(piece.others, 3); /* add, push and sub; a division is neither */
+        XB_EXPECT(!piece.is_loop);
+    }
+    XB_EXPECT(xb_piece_find(decoder, &window, AT + 8, false, &piece));
+    XB_EXPECT_EQ(piece.accesses, 2);
+    XB_EXPECT_EQ(piece.others, 4);
+    /* Jumps back to the add: what lies ahead of that is not of the loop. */
+    uint8_t loop[sizeof code];
+    memcpy(loop, code, sizeof code);
+    loop[26] = (uint8_t)(8 - 27);
+    window.code = loop;
+    for (size_t i = 1; i < sizeof starts / sizeof starts[0]; i++) {
+        XB_EXPECT(xb_piece_find(decoder, &window, AT + starts[i], true, &piece));
+        XB_EXPECT(piece.is_loop);
+        XB_EXPECT_EQ(piece.accesses, 2);
+        XB_EXPECT_EQ(piece.others, 3);
+    }
+    XB_EXPECT(!xb_piece_find(decoder, &window, AT + 27, true, &piece)); /* no end within it */
+    XB_EXPECT_EQ(piece.end, 0);
+    xb_decoder_close(decoder);
+}
+
 /* A loop of `n` instructions of a byte, each of which has a site. */
 struct counted {
     struct xb_loop loop;
@@ -156,4 +207,78 @@ XB_TEST(LoopWait, LoopsThatMostlyLoadAndThoseOfFewSamplesAreTakenAsTheyAre)
     for (uint32_t i = 0; i < 16; i++)
         counted.samples[i] = 1;
     XB_EXPECT(waits(&counted));
+}
+
+/* `n` places of a piece of code that ends at `end`, of which the first `accesses` touch memory. */
+static void lay(struct xb_stall_site *site, size_t n, size_t accesses, uint64_t end)
+{
+    for (size_t i = 0; i < n; i++)
+        site[i] = (struct xb_stall_site){
+            .pid = 7,
+            .ip = end - n + i + 1,
+            .stall = { .kind = i < accesses ? XB_STALL_LOAD : XB_STALL_ALU,
+                       .at = end - n + i,
+                       .piece = { .end = end,
+                                  .accesses = (uint16_t)accesses,
+                                  .others = (uint16_t)(n - accesses) } },
+        };
+}
+
+XB_TEST(PiecesHide, WhatAnAccessHasLikeItsNeighboursAndNotWhatItHasBeyond)
+{
+    struct xb_stall_site site[12];
+    size_t samples[12];
+    double hides[12] = { 0 };
+    size_t streamed;
+    lay(site, 12, 4, AT);
+    for (size_t i = 0; i < 12; i++)
+        samples[i] = 10;
+    samples[0] = 100; /* is waited for */
+    samples[1] = 5;
+    XB_EXPECT_EQ(xb_pieces_hide(site, samples, 12, hides, &streamed), 0);
+    XB_EXPECT_NEAR(hides[0], 0.1, 1e-9);
+    XB_EXPECT_NEAR(hides[1], 1, 1e-9);
+    XB_EXPECT_NEAR(hides[2], 1, 1e-9);
+    XB_EXPECT_NEAR(hides[4], 0, 1e-9);
+    /* A store waits after it has retired, and others stand still for it. */
+    double stores[12] = { 0 };
+    for (size_t i = 0; i < 4; i++)
+        site[i].stall.kind = XB_STALL_STORE;
+    XB_EXPECT_EQ(xb_pieces_hide(site, samples, 12, stores, &streamed), 0);
+    for (size_t i = 0; i < 12; i++)
+        XB_EXPECT_NEAR(stores[i], 0, 1e-9);
+    /* A loop, half of it loads and stores: that is what the bandwidth of a cache looks like. */
+    double none[12] = { 0 };
+    lay(site, 12, 6, AT);
+    for (size_t i = 0; i < 12; i++)
+        site[i].stall.piece.is_loop = true;
+    XB_EXPECT_EQ(xb_pieces_hide(site, samples, 12, none, &streamed), 0);
+    XB_EXPECT_EQ(streamed, 145);
+    for (size_t i = 0; i < 12; i++)
+        XB_EXPECT_NEAR(none[i], 0, 1e-9);
+}
+
+/* 40 pieces of 2 accesses and 4 others, and a sample or two of each: none of them can tell. */
+XB_TEST(PiecesHide, OfCodeWithoutAHotSpotAllTogetherTell)
+{
+    enum { PIECES = 40, LONG = 6 };
+    static struct xb_stall_site site[PIECES * LONG];
+    static size_t samples[PIECES * LONG];
+    static double hides[PIECES * LONG];
+    size_t streamed;
+    for (size_t i = 0; i < PIECES; i++) {
+        lay(&site[LONG * i], LONG, 2, AT + 100 * i);
+        samples[LONG * i] = 2;                 /* 80 at accesses */
+        samples[LONG * i + 2 + i % 4] = i % 2; /* 20 beside them: 10 would be at accesses as well */
+    }
+    XB_EXPECT_EQ(xb_pieces_hide(site, samples, PIECES * LONG, hides, &streamed), 0);
+    for (size_t i = 0; i < PIECES * LONG; i++)
+        XB_EXPECT_NEAR(hides[i], i % LONG == 0 ? 0.125 : 0, 1e-9);
+    /* Nobody waits. */
+    for (size_t i = 0; i < PIECES; i++)
+        samples[LONG * i] = i % 4 == 0;
+    memset(hides, 0, sizeof hides);
+    XB_EXPECT_EQ(xb_pieces_hide(site, samples, PIECES * LONG, hides, &streamed), 0);
+    XB_EXPECT_NEAR(hides[0], 1, 1e-9);
+    XB_EXPECT_EQ(xb_pieces_hide(NULL, NULL, 0, NULL, &streamed), 0);
 }

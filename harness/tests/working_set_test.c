@@ -148,6 +148,48 @@ XB_TEST(WorkingSet, InstructionsWithSetsOfTheirOwnAreToldApart)
 }
 
 /* A quarter of all stalls on the first line of a page, as stores into 1 GiB had them. */
+/* A hundred instructions that use an array of 32 KiB, and each of them now and then another of 1 MiB: no site
+ * has touches enough to be told from the others. */
+XB_TEST(WorkingSet, ADenseSetWithinAnotherIsToldApartByItsPages)
+{
+    static struct xb_touch touch[1000];
+    struct xb_pool pool[XB_POOLS_MAX];
+    size_t n_pools;
+    uint64_t state = 4;
+    for (uint32_t i = 0; i < 1000; i++) {
+        bool dense = draw(&state) % 100 < 65;
+        touch[i] = (struct xb_touch){ .address = dense ? anywhere(&state, 32 << 10)
+                                                       : anywhere(&state, 1 << 20) + (8u << 20),
+                                      .site = i % 100 };
+    }
+    XB_EXPECT_EQ(xb_working_sets(touch, 1000, pool, &n_pools), 0);
+    XB_EXPECT(n_pools >= 2); /* a line may be hot by chance */
+    XB_EXPECT(pool[0].touches > 600 && pool[0].touches < 700);
+    XB_EXPECT_NEAR(pool[0].size.bytes / (32 << 10), 1, 0.15);
+    XB_EXPECT(pool[1].touches > 300 && pool[1].touches < 400);
+    XB_EXPECT_NEAR(pool[1].size.bytes / (1 << 20), 1, 0.25);
+    /* One set stays one, however few its touches are. */
+    for (size_t n = 60; n <= 1000; n += 47) {
+        for (uint32_t i = 0; i < n; i++)
+            touch[i] = (struct xb_touch){ .address = anywhere(&state, 512 << 10), .site = i % 100 };
+        XB_EXPECT_EQ(xb_working_sets(touch, n, pool, &n_pools), 0);
+        XB_EXPECT(10 * pool[0].touches >= 9 * n);
+    }
+}
+
+/* As those of a make: each has its set in the caches while it runs. */
+XB_TEST(WorkingSet, OfSeveralProcessesIsThatOfOne)
+{
+    static struct xb_touch touch[N];
+    uint64_t state = 6;
+    for (uint32_t i = 0; i < N; i++)
+        touch[i] = (struct xb_touch){ .address = anywhere(&state, 256 << 10) |
+                                                 (uint64_t)(i % 10 + 1) << 56,
+                                      .site = i % 10,
+                                      .thread = i % 10 };
+    expect_size("ten times", largest(touch, N).size.bytes, 256 << 10);
+}
+
 XB_TEST(WorkingSet, TheFirstLineOfAPageDoesNotShrinkIt)
 {
     static struct xb_touch touch[N];
@@ -332,6 +374,26 @@ XB_TEST(StallSums, YieldsCountWhereSeveralThreadsRun)
         XB_EXPECT_EQ(sums.yields, threads == 2 ? 20 : 0);
         xb_stall_sums_free(&sums);
     }
+}
+
+XB_TEST(StallSums, LeaveOutTheShareOfASiteThatDoesNotWait)
+{
+    struct xb_stall_site site[2] = { { .stall.kind = XB_STALL_LOAD },
+                                     { .stall.kind = XB_STALL_LOAD } };
+    static struct xb_stalled sample[400];
+    struct xb_stall_sums sums;
+    for (uint32_t i = 0; i < 400; i++)
+        sample[i] = (struct xb_stalled){
+            .address = BASE + 64 * (i % 40), .site = i % 2, .tid = 1, .fate = XB_FATE_KNOWN
+        };
+    XB_EXPECT_EQ(xb_stall_sum(sample, 400, site, 2, (double[]){ 0.25, 1 }, &sums), 0);
+    XB_EXPECT_EQ(sums.hidden, 250);
+    XB_EXPECT_EQ(sums.of_site[0], 200);
+    size_t touches = 0;
+    for (size_t i = 0; i < sums.n_pools; i++)
+        touches += sums.pool[i].touches;
+    XB_EXPECT_EQ(touches, 150);
+    xb_stall_sums_free(&sums);
 }
 
 XB_TEST(StallSums, OfNoSampleIsZero)
