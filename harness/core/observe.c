@@ -39,7 +39,7 @@ static void nap(uint64_t ns)
     nanosleep(&time, NULL);
 }
 
-static void look(struct xb_observer *observer, pid_t pid)
+static void look(struct xb_observer *observer, pid_t pid, const void *meeting)
 {
     struct xb_observation *observation = (struct xb_observation *)observer;
     const struct xb_registry *registry = observation->registry;
@@ -51,7 +51,9 @@ static void look(struct xb_observer *observer, pid_t pid)
         xb_family_close(&family);
         return;
     }
-    struct xb_scene scene = { .root = pid, .capacity = observation->capacity };
+    struct xb_scene scene = {
+        .root = pid, .capacity = observation->capacity, .meeting = meeting, .free_to_look = true
+    };
     see(&family, &scene);
     size_t n = registry->n_probes < XB_OBSERVE_PROBES ? registry->n_probes : XB_OBSERVE_PROBES;
     for (size_t i = 0; i < n; i++)

@@ -194,6 +194,10 @@ static enum phase after_all(struct cell *cell)
     if (!cell->plan->observer)
         return DONE;
     cell->deadline_ns = xb_now_ns() + OBSERVED_NS_MOST;
+    if (cell->team.meeting) {
+        xb_barrier_sleep(cell->team.meeting);
+        cell->result->meeting = &cell->team.meeting->gate;
+    }
     atomic_store(&cell->result->observed, XB_OBSERVED_NOW);
     return OBSERVED;
 }

@@ -136,6 +136,10 @@ struct xb_scene {
     const struct xb_task *tasks; /* threads of the whole tree, found before each poll */
     size_t n_tasks;
     const struct xb_capacity *capacity;
+    /* A futex word of the program's, in each of its processes, that is no part of what it does: who has it
+     * watched has its threads meet there between two pieces of work. NULL: there is none. */
+    const void *meeting;
+    bool free_to_look; /* nobody measures it now: what probes take of its time does not matter */
     /* Tells the user one line on what takes a while, such as "stall: ..."; NULL: nobody listens. */
     void (*tell)(const char *line);
 };

@@ -16,7 +16,10 @@
  *   triples (Chao and Lee, JASA 87, 1992, estimate from the same coefficient of variation); and the rates
  *   of the 64 lines of a page are known from all pages together. The larger correction counts.
  * - Too few pairs. A set that uses its pages as a whole has fewer pages than lines, so pairs of pages
- *   are counted instead, if both answers agree; a sparse one keeps its lines and its wide interval.
+ *   are counted instead, if both answers agree; a sparse one keeps its lines and its wide interval. With
+ *   fewer than 16 pairs of lines pages are taken on trust. Where even these are more than chance makes of pages
+ *   that are used as a whole, both answers stand: a sparse set looks like a large one beside a few lines
+ *   that are touched often.
  * - A program that stands still, or reads a line byte by byte: the same line twice in a row is one. */
 #ifndef XB_STATS_WORKING_SET_H
 #define XB_STATS_WORKING_SET_H
@@ -30,10 +33,11 @@
 enum { XB_POOLS_MAX = 16, XB_LINE_BYTES = 64 };
 
 struct xb_size {
-    double bytes;     /* INFINITY: not one pair, the set is large */
-    double error;     /* relative, one standard deviation: 1/sqrt(pairs) */
-    uint64_t pairs;   /* that it rests on */
-    uint32_t granule; /* bytes within which two samples are a pair: 64, or larger */
+    double bytes;       /* INFINITY: not one pair, the set is large */
+    double error;       /* relative, one standard deviation: 1/sqrt(pairs) */
+    uint64_t pairs;     /* that it rests on */
+    uint32_t granule;   /* bytes within which two samples are a pair: 64, or larger */
+    double bytes_least; /* 0, or what it may be as well: see above, too few pairs */
 };
 
 /* A set, and who touches it. */

@@ -126,13 +126,22 @@ XB_TEST(Observe, AKernelOfTheClassSyncThatIsAloneClaimsToCompute)
     XB_EXPECT_EQ(xb_kernel_bound(&xb_kernel_sync_frame_clock, &two), XB_CLASS_CPU);
 }
 
+static enum xb_class bound_by_faults(const struct xb_crowd *crowd)
+{
+    (void)crowd;
+    return XB_CLASS_KERNEL;
+}
+
 /* Whatever the kernel: of two threads that compute under one interpreter lock one waits. */
 XB_TEST(Observe, LanesThatTakeTurnsToComputeAreHeldToWaiting)
 {
-    const struct xb_kernel computes = { .bound = XB_CLASS_CPU }, io = { .bound = XB_CLASS_IO };
+    const struct xb_kernel computes = { .bound = XB_CLASS_CPU }, io = { .bound = XB_CLASS_IO },
+                           faults = { .bound = XB_CLASS_MEMORY, .bound_of = bound_by_faults };
     const struct xb_model turns = { .one_at_a_time = true };
     struct xb_cell cell = { .kernel = &computes, .model = &turns, .workers = 2, .lanes = 2 };
     const struct xb_identity identity = { .cell = &cell, .pus = 2 };
+    XB_EXPECT_EQ(xb_identity_bound(&identity), XB_CLASS_SYNC);
+    cell.kernel = &faults; /* which no lock is dropped for */
     XB_EXPECT_EQ(xb_identity_bound(&identity), XB_CLASS_SYNC);
     cell.kernel = &io;
     XB_EXPECT_EQ(xb_identity_bound(&identity), XB_CLASS_IO);
@@ -156,6 +165,7 @@ XB_TEST(Observe, FiguresOfABusyMachineContradictNothing)
 struct spy {
     int opened, begun, polled, ended, closed;
     size_t tasks;
+    const void *meeting;
     bool fails;
 };
 
@@ -171,6 +181,8 @@ static int spy_open(const struct xb_scene *scene, void **out, struct xb_reason *
 {
     (void)why;
     spy.opened++;
+    spy.meeting = scene->meeting;
+    XB_EXPECT(scene->free_to_look);
     *out = (void *)(uintptr_t)scene;
     return 0;
 }
@@ -255,6 +267,7 @@ static void sees_workers(const void *model)
     XB_EXPECT_EQ(spy.ended, 1);
     XB_EXPECT_EQ(spy.closed, 1);
     XB_EXPECT(spy.tasks >= 1);
+    XB_EXPECT_EQ(spy.meeting != NULL, xb_model_lanes(model, 2) > 1);
     XB_EXPECT_EQ(observation.judgement.bound, XB_BOUND_SYNC);
     xb_cell_run_close(&run);
 }

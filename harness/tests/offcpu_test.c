@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * The off-CPU probe on children of known behaviour. What is asserted is which share is the largest,
  * never how long anything takes. */
+#include "../base/barrier.h"
 #include "../base/blocked.h"
 #include "../base/child.h"
 #include "../base/clock.h"
@@ -17,6 +18,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -65,12 +67,15 @@ static void find_tasks(struct drive *drive)
     add_process(drive, drive->scene.root);
 }
 
+/* What the scene says of where threads meet, from here on. */
+static const void *meeting;
+
 /* Looks at `pid` for `phases` of `polls` polls; `out` is what it says of the last. */
 static void watch(pid_t pid, int phases, int polls, struct xb_findings *out)
 {
     static struct drive drive;
     struct xb_reason why = { 0 };
-    drive = (struct drive){ .scene = { .root = pid } };
+    drive = (struct drive){ .scene = { .root = pid, .meeting = meeting } };
     *out = (struct xb_findings){ 0 };
     find_tasks(&drive);
     if (xb_probe_offcpu.open(&drive.scene, &drive.probe, &why) != 0) {
@@ -263,6 +268,44 @@ XB_TEST(Offcpu, FourThreadsOnOneMutexWaitForALockThoughOneAlwaysRuns)
 {
     struct xb_findings findings = findings_of(four_on_one_mutex);
     expect_largest(&findings, XB_WHOLE_TIME, XB_BOUND_SYNC, XB_LEVEL_LOCK);
+}
+
+static struct xb_barrier window;
+
+/* One has a fourth of the other's work to do before they meet again. */
+static void *meet(void *rounds)
+{
+    for (;;) {
+        work(*(const uint64_t *)rounds);
+        xb_barrier_wait(&window);
+    }
+    return NULL;
+}
+
+static void meet_in_twos(void)
+{
+    static uint64_t little = 500000, much = 2000000;
+    pthread_t thread;
+    xb_barrier_init(&window, 2);
+    xb_barrier_sleep(&window);
+    pthread_create(&thread, NULL, meet, &little);
+    meet(&much);
+}
+
+/* Where who has it watched lets its threads meet is no lock of the program's. */
+XB_TEST(Offcpu, WhoMeetsTheOthersByOrderIsIdle)
+{
+    meeting = &window.gate;
+    struct xb_findings findings = findings_of(meet_in_twos);
+    meeting = NULL;
+    expect_largest(&findings, XB_WHOLE_USER, 0, 0);
+    XB_EXPECT_NEAR(share_of(&findings, XB_WHOLE_TIME, XB_WHOLE_TIME, XB_BOUND_SYNC, XB_LEVEL_LOCK),
+                   0, 0.01);
+    double met = 0;
+    for (size_t i = 0; i < findings.n_clues; i++)
+        if (strcmp(findings.clue[i].name, "meeting_share") == 0)
+            met = findings.clue[i].value;
+    XB_EXPECT(met > 0.05);
 }
 
 static void *idle(void *argument)
