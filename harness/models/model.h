@@ -59,6 +59,7 @@ struct xb_model {
     const char *summary;
     int rank;          /* calibration is done under the lowest that does not park */
     bool parks;        /* workers are coroutines: engines get a parker */
+    bool isolates;     /* workers are processes, each with memory of its own */
     bool shares_lanes; /* a lane hosts many workers: obeys --lanes, and has one without it.
                         * Otherwise each worker is a lane of its own. */
     /* Only one worker computes at a time, however many lanes and CPUs there are: that the others
