@@ -10,7 +10,11 @@
 enum {
     SITE_ENOUGH = 20, /* touches, for a density of its own */
     PEELINGS = 12,
+    PAGE_BYTES = 4096,
 };
+
+/* Of a set's samples: pages that hold no more than these are left out where the others have far fewer. */
+static const double EXCEPTIONS = 0.2;
 
 /* Of the touches of each of two pools: they are different lines of one set, waited for unequally, as in
  * an unrolled loop whose first load takes the miss. */
@@ -36,17 +40,29 @@ static double too_heavy(double mean, double lines)
     return k < 3 ? 3 : k;
 }
 
-/* Moves the addresses of heavy lines to the end. `sorted`: n of them. Returns how many are left in
- * front, sorted as well; `lines` grows by the lines that went. */
-static size_t peel(uint64_t *sorted, size_t n, uint64_t *spare, size_t *lines)
+/* How many pages there are, were all equal, by pairs of samples. */
+static double number_of_pages(const uint64_t *sorted, size_t n)
 {
-    double number = xb_size_of_lines(sorted, n).bytes / XB_LINE_BYTES, mean = (double)n / number;
+    double pairs = 0;
+    for (size_t i = 0, first = 0; i < n; i++) {
+        first = sorted[i] / PAGE_BYTES == sorted[first] / PAGE_BYTES ? first : i;
+        pairs += (double)(i - first);
+    }
+    return pairs > 0 ? (double)n * (double)(n - 1) / 2 / pairs : INFINITY;
+}
+
+/* Moves the addresses of heavy granules, lines or pages, to the end. `sorted`: n of them; `number`: of granules, were
+ * all equal. Returns how many are left in front, sorted as well; `gone_granules` grows by those that went. */
+static size_t peel(uint64_t *sorted, size_t n, uint64_t granule, double number, uint64_t *spare,
+                   size_t *gone_granules)
+{
+    double mean = (double)n / number;
     if (!isfinite(number))
         return n;
     double heavy = fmax(too_heavy(mean, number), 4 * mean);
     size_t kept = 0, gone = 0;
     for (size_t i = 0, next; i < n; i = next) {
-        for (next = i + 1; next < n && sorted[next] / XB_LINE_BYTES == sorted[i] / XB_LINE_BYTES;)
+        for (next = i + 1; next < n && sorted[next] / granule == sorted[i] / granule;)
             next++;
         bool goes = (double)(next - i) >= heavy;
         for (size_t j = i; j < next; j++)
@@ -54,7 +70,7 @@ static size_t peel(uint64_t *sorted, size_t n, uint64_t *spare, size_t *lines)
                 spare[gone++] = sorted[j];
             else
                 sorted[kept++] = sorted[j];
-        *lines += goes;
+        *gone_granules += goes;
     }
     memcpy(sorted + kept, spare, gone * sizeof *spare);
     return kept;
@@ -236,7 +252,8 @@ static size_t peel_all(uint64_t *sorted, size_t n, uint64_t *spare, size_t *line
     size_t bulk = n;
     for (int i = 0; i < PEELINGS && bulk > 1; i++) {
         size_t before = bulk, more = *lines;
-        bulk = peel(sorted, before, spare, &more);
+        bulk = peel(sorted, before, XB_LINE_BYTES,
+                    xb_size_of_lines(sorted, before).bytes / XB_LINE_BYTES, spare, &more);
         if (bulk == before)
             break;
         /* A bulk of next to nothing is no bulk, and a peel of that is none either. */
@@ -247,6 +264,25 @@ static size_t peel_all(uint64_t *sorted, size_t n, uint64_t *spare, size_t *line
         *lines = more;
     }
     return bulk;
+}
+
+/* Leaves out the addresses in pages too heavy to be some of many equal ones, if those are few. Where a sequence
+ * comes to pages that the host has to bring first, dozens of samples stand on lines of two of them, and their pairs
+ * made 1 GiB look like 3 MiB. If they are many they are no exception. Returns how many stay, sorted. */
+static size_t leave_pages_out(uint64_t *sorted, size_t n, uint64_t *spare)
+{
+    size_t stay = n, pages = 0;
+    for (int i = 0; i < PEELINGS && stay > 1; i++) {
+        size_t before = stay;
+        stay = peel(sorted, before, PAGE_BYTES, number_of_pages(sorted, before), spare, &pages);
+        if (stay == before)
+            break;
+        if ((double)stay < (1 - EXCEPTIONS) * (double)n) {
+            qsort(sorted, n, sizeof *sorted, by_value);
+            return n;
+        }
+    }
+    return stay;
 }
 
 /* Measures the pools of one group, and appends their hot lines, if they have any, and then the rest. Of
@@ -273,7 +309,8 @@ static void measure_group(const struct xb_touch *touch, size_t n, struct work *w
         size_t kept = collect(touch, n, work, pool, address, &variables);
         hot_lines += variables;
         size_t bulk = peel_all(address, kept, work->spare, &hot_lines);
-        struct xb_size size = xb_size_of_lines(address, bulk);
+        size_t equal = leave_pages_out(address, bulk, work->spare);
+        struct xb_size size = xb_size_of_lines(address, equal);
         double weight = /* touches that one that was kept stands for */
             variables || !kept ? 1 : (double)touches / (double)kept;
         touches_hot += (double)touches - weight * (double)bulk;
@@ -281,7 +318,7 @@ static void measure_group(const struct xb_touch *touch, size_t n, struct work *w
         lines.bytes += size.bytes;
         lines.pairs += size.pairs;
         variance += size.error * size.bytes * size.error * size.bytes;
-        filled += bulk;
+        filled += equal;
     }
     if (rest.sites == 0)
         return;

@@ -111,12 +111,13 @@ XB_TEST(Observe, WhatAKernelClaimsOfACellCountsNotItsClass)
     XB_EXPECT_STREQ(row.verdict, "contradicted");
 }
 
-extern const struct xb_kernel xb_kernel_sync_frame_clock;
+extern const struct xb_kernel xb_kernel_sync_frame_clock, xb_kernel_sync_create_join;
 
 /* Nobody waits for another worker alone. What waits for clocks and children does. */
 XB_TEST(Observe, AKernelOfTheClassSyncThatIsAloneClaimsToCompute)
 {
-    static const struct xb_crowd one = { 1, 1, 1 }, two = { 2, 2, 2 };
+    static const struct xb_crowd one = { .workers = 1, .lanes = 1, .cpus = 1 },
+                                 two = { .workers = 2, .lanes = 2, .cpus = 2 };
     struct xb_kernel kernel = { .bound = XB_CLASS_SYNC };
     XB_EXPECT_EQ(xb_kernel_bound(&kernel, &one), XB_CLASS_CPU);
     XB_EXPECT_EQ(xb_kernel_bound(&kernel, &two), XB_CLASS_SYNC);
@@ -124,6 +125,11 @@ XB_TEST(Observe, AKernelOfTheClassSyncThatIsAloneClaimsToCompute)
     XB_EXPECT_EQ(xb_kernel_bound(&kernel, &one), XB_CLASS_IO);
     XB_EXPECT_EQ(xb_kernel_bound(&xb_kernel_sync_frame_clock, &one), XB_CLASS_SYNC);
     XB_EXPECT_EQ(xb_kernel_bound(&xb_kernel_sync_frame_clock, &two), XB_CLASS_CPU);
+    static const struct xb_crowd forked = {
+        .workers = 2, .lanes = 2, .cpus = 2, .processes = true
+    };
+    XB_EXPECT_EQ(xb_kernel_bound(&xb_kernel_sync_create_join, &two), XB_CLASS_SYNC);
+    XB_EXPECT_EQ(xb_kernel_bound(&xb_kernel_sync_create_join, &forked), XB_CLASS_KERNEL);
 }
 
 static enum xb_class bound_by_faults(const struct xb_crowd *crowd)

@@ -301,6 +301,21 @@ XB_TEST(StallSums, HotLinesThatOneWritesAndOthersUseAreContended)
     xb_stall_sums_free(&sums);
 }
 
+/* Where reading on takes long for once, many samples stand in one page, on other lines each. */
+XB_TEST(WorkingSet, TwoPagesThatTakeLongDoNotHideTheRest)
+{
+    enum { BULK = 600, SLOW = 50 };
+    struct xb_touch touch[BULK + SLOW];
+    uint64_t state = 11, bytes = 1 << 30;
+    for (uint32_t i = 0; i < BULK + SLOW; i++)
+        touch[i] = (struct xb_touch){ .address = i < SLOW ? BASE + bytes + i * 160
+                                                          : anywhere(&state, bytes),
+                                      .site = i % 4 };
+    struct xb_pool pool = largest(touch, BULK + SLOW);
+    XB_EXPECT(pool.touches >= BULK);
+    XB_EXPECT(pool.size.bytes > (double)bytes / 4);
+}
+
 /* With few samples a line in each page of its own looks like a set that uses those pages: so does not what
  * truly uses them. */
 XB_TEST(WorkingSet, ThinlySpreadLinesLeaveInDoubtWhatFewPairsSay)
