@@ -10,7 +10,8 @@
  *   eighth of the lines. Sets that use the same pages are added: they are other lines of one.
  * - A few lines that are touched all the time, which would hide the rest: 40 samples on one line make
  *   340 MiB look like 1 MiB. Lines with more samples than the Poisson distribution allows, and at least
- *   four times the mean, are peeled off, and are a set of their own.
+ *   four times the mean, are peeled off, and are a set of their own. Pages
+ *   like that, on other lines each time, are left out if they hold less than a fifth of the samples.
  * - Lines that are not waited for equally long, as the first of a page is after a miss in the TLB and
  *   before the prefetcher starts. Rates that follow a gamma distribution have a closed form in pairs and
  *   triples (Chao and Lee, JASA 87, 1992, estimate from the same coefficient of variation); and the rates
