@@ -7,6 +7,7 @@
 
 #include "io.h"
 
+#include <stdbool.h>
 #include <stdio.h> /* IWYU pragma: export - xb_explain needs snprintf */
 
 /* The class a kernel claims to be bound by; names in xb_class_name(). */
@@ -117,6 +118,8 @@ struct xb_crowd {
     uint32_t workers; /* >= 1 */
     uint32_t lanes;   /* threads or processes that they live on, 1 .. workers */
     uint32_t cpus;    /* that the lanes can use at once, 1 .. lanes */
+    /* What workers are, and one more of them would be; threads if neither. */
+    bool processes, coroutines;
 };
 
 /* Handed to run(): all that a body may reach. */

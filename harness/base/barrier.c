@@ -24,10 +24,16 @@ void xb_barrier_wait(struct xb_barrier *barrier)
 {
     uint32_t seen = xb_gate_seen(&barrier->gate);
     if (atomic_fetch_add(&barrier->arrived, 1) + 1 < barrier->parties) {
-        xb_gate_wait(&barrier->gate, seen, barrier->spins, false);
+        uint32_t looks = atomic_load_explicit(&barrier->spins, memory_order_relaxed);
+        xb_gate_wait(&barrier->gate, seen, looks, false);
         return;
     }
     /* Nobody of the next round can arrive before the gate opens, so this reset is safe. */
     atomic_store_explicit(&barrier->arrived, 0, memory_order_relaxed);
     xb_gate_open(&barrier->gate, seen, false);
+}
+
+void xb_barrier_sleep(struct xb_barrier *barrier)
+{
+    atomic_store_explicit(&barrier->spins, 0, memory_order_relaxed);
 }

@@ -120,8 +120,14 @@ const char *xb_wait_name(enum xb_wait wait)
         [XB_WAIT_SIGNAL] = "signal",
         [XB_WAIT_CHILD] = "child",
         [XB_WAIT_STOPPED] = "stopped",
+        [XB_WAIT_MEETING] = "the end of a window",
     };
     return names[wait];
+}
+
+bool xb_blocked_at_futex(const struct xb_blocked *blocked, const void *address)
+{
+    return blocked->call == SYS_futex && blocked->argument[0] == (uintptr_t)address;
 }
 
 enum xb_wait xb_wait_of_channel(const char *channel)

@@ -16,6 +16,7 @@ enum xb_wait {
     XB_WAIT_SIGNAL,
     XB_WAIT_CHILD,
     XB_WAIT_STOPPED, /* by a signal or a debugger */
+    XB_WAIT_MEETING, /* for the others, where who watches has them meet: no part of the program's work */
     XB_WAITS
 };
 
@@ -41,6 +42,9 @@ struct xb_blocked_files {
  * Returns false if it runs. Source: proc_pid_syscall(5), proc_pid_wchan(5), fs/proc/base.c. */
 bool xb_blocked_look(pid_t pid, char state, const struct xb_blocked_files *files,
                      struct xb_blocked *inout);
+
+/* Whether it sleeps at the futex word at `address`. */
+bool xb_blocked_at_futex(const struct xb_blocked *blocked, const void *address);
 
 /* By the name of the kernel's function alone; XB_WAIT_UNKNOWN for one that is not known. */
 enum xb_wait xb_wait_of_channel(const char *channel);

@@ -15,11 +15,24 @@
 /* A judgement less sure than this contradicts nobody. */
 static const double SURE = 0.5;
 
-static void see(struct xb_family *family, struct xb_scene *scene)
+/* A server that the kernel has for its workers to talk to is the world that they wait for: what it waits for
+ * itself is the next request, and that is no bound of theirs. */
+static bool is_far_end(const struct xb_aside *aside, pid_t pid)
+{
+    for (size_t i = 0; i < aside->n_far_ends; i++)
+        if (aside->far_end[i] == pid)
+            return true;
+    return false;
+}
+
+static void see(struct xb_family *family, const struct xb_aside *aside, struct xb_scene *scene)
 {
     xb_family_look(family);
     scene->tasks = family->tasks;
-    scene->n_tasks = family->n_tasks;
+    scene->n_tasks = 0;
+    for (size_t i = 0; i < family->n_tasks; i++)
+        if (!is_far_end(aside, family->tasks[i].pid))
+            family->tasks[scene->n_tasks++] = family->tasks[i];
 }
 
 /* Why a probe fails is in no row: its findings are missing. */
@@ -39,7 +52,7 @@ static void nap(uint64_t ns)
     nanosleep(&time, NULL);
 }
 
-static void look(struct xb_observer *observer, pid_t pid)
+static void look(struct xb_observer *observer, pid_t pid, const struct xb_aside *aside)
 {
     struct xb_observation *observation = (struct xb_observation *)observer;
     const struct xb_registry *registry = observation->registry;
@@ -51,8 +64,11 @@ static void look(struct xb_observer *observer, pid_t pid)
         xb_family_close(&family);
         return;
     }
-    struct xb_scene scene = { .root = pid, .unhurried = true, .capacity = observation->capacity };
-    see(&family, &scene);
+    struct xb_scene scene = { .root = pid,
+                              .capacity = observation->capacity,
+                              .meeting = aside->meeting,
+                              .free_to_look = true };
+    see(&family, aside, &scene);
     size_t n = registry->n_probes < XB_OBSERVE_PROBES ? registry->n_probes : XB_OBSERVE_PROBES;
     for (size_t i = 0; i < n; i++)
         if (!registry->probes[i]->on_request)
@@ -61,7 +77,7 @@ static void look(struct xb_observer *observer, pid_t pid)
     call(observation, eyes, n, XB_EYE_BEGIN);
     while (xb_now_ns() < end_ns && scene.n_tasks) {
         nap(LOOK_NS / 2 + xb_prng_below(&prng, LOOK_NS));
-        see(&family, &scene);
+        see(&family, aside, &scene);
         call(observation, eyes, n, XB_EYE_POLL);
     }
     call(observation, eyes, n, XB_EYE_END);

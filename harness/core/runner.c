@@ -81,7 +81,7 @@ static bool wait_for(pid_t pid, const struct xb_plan *plan, uint64_t limit_ns,
             deadline_ns = earlier(deadline_ns, now_ns + AFTER_FAILURE_NS);
         }
         if (atomic_load(&result->observed) == XB_OBSERVED_NOW) {
-            plan->observer->look(plan->observer, pid);
+            plan->observer->look(plan->observer, pid, &result->aside);
             atomic_store(&result->observed, XB_OBSERVED_ENOUGH);
         }
         uint64_t nap_ns = earlier(LOOK_NS, deadline_ns - now_ns);

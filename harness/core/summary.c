@@ -34,12 +34,15 @@ enum xb_class xb_identity_bound(const struct xb_identity *identity)
     const struct xb_cell *cell = identity->cell;
     struct xb_crowd crowd = { .workers = cell->workers,
                               .lanes = cell->lanes,
-                              .cpus = (uint32_t)cpus_of(identity) };
+                              .cpus = (uint32_t)cpus_of(identity),
+                              .processes = cell->model->isolates,
+                              .coroutines = cell->model->parks };
     enum xb_class claimed = xb_kernel_bound(cell->kernel, &crowd);
     /* Of lanes that compute under one lock all but one wait for it. One beside a lane that sleeps
      * (sync/frame_clock) does not. */
-    bool queues = cell->model->one_at_a_time && cell->lanes > 1 && claimed <= XB_CLASS_MEMORY &&
-                  !xb_kernel_waits(cell->kernel);
+    bool computes = claimed <= XB_CLASS_MEMORY || claimed == XB_CLASS_KERNEL;
+    bool queues =
+        cell->model->one_at_a_time && cell->lanes > 1 && computes && !xb_kernel_waits(cell->kernel);
     return queues ? XB_CLASS_SYNC : claimed;
 }
 

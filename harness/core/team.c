@@ -194,6 +194,10 @@ static enum phase after_all(struct cell *cell)
     if (!cell->plan->observer)
         return DONE;
     cell->deadline_ns = xb_now_ns() + OBSERVED_NS_MOST;
+    if (cell->team.meeting) {
+        xb_barrier_sleep(cell->team.meeting);
+        cell->result->aside.meeting = &cell->team.meeting->gate;
+    }
     atomic_store(&cell->result->observed, XB_OBSERVED_NOW);
     return OBSERVED;
 }
@@ -532,6 +536,17 @@ static struct cell *lay_out(const struct xb_plan *plan, struct xb_arena *arena,
     return cell;
 }
 
+/* The children that this thread has, before there are workers. */
+static void find_far_ends(struct xb_aside *aside)
+{
+    FILE *file = fopen("/proc/thread-self/children", "re");
+    while (file && aside->n_far_ends < XB_FAR_ENDS_MOST &&
+           fscanf(file, "%d", &aside->far_end[aside->n_far_ends]) == 1)
+        aside->n_far_ends++;
+    if (file)
+        fclose(file);
+}
+
 /* What the lanes gathered becomes the team's. */
 static void collect(struct cell *cell)
 {
@@ -567,6 +582,8 @@ int xb_team_run(const struct xb_plan *plan, struct xb_arena *arena, struct xb_re
             weigh(cell, false, &result->empty);
             cell->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
         }
+        if (plan->observer)
+            find_far_ends(&result->aside);
         err = plan->model->run_team(&cell->team, shared);
     }
     if (kernel->team_teardown)

@@ -36,11 +36,23 @@ struct xb_pacer {
     double stretch;
 };
 
+enum { XB_FAR_ENDS_MOST = 8 };
+
+/* What of a cell is no part of its workers' work: set before it is looked at. */
+struct xb_aside {
+    /* The futex word at which lanes sleep until all are at a window's edge, at the same address in each of the
+     * cell's processes; NULL: they do not. */
+    const void *meeting;
+    /* The processes that the kernel's team_setup() has made: servers that its workers talk to. */
+    pid_t far_end[XB_FAR_ENDS_MOST];
+    size_t n_far_ends;
+};
+
 /* Looks at a cell from outside once all else is measured, while its workers go on with their work. */
 struct xb_observer {
     /* In the process that waits for the cell, whose first process is `pid`; the windows last until
      * this returns. */
-    void (*look)(struct xb_observer *observer, pid_t pid);
+    void (*look)(struct xb_observer *observer, pid_t pid, const struct xb_aside *aside);
 };
 
 enum xb_observed { XB_OBSERVED_NOT_YET, XB_OBSERVED_NOW, XB_OBSERVED_ENOUGH };
@@ -86,6 +98,7 @@ struct xb_result {
     struct xb_sync_slot *_Atomic slots;
     _Atomic bool interrupted; /* set from outside: finish the sample under way and stop */
     _Atomic int observed;     /* enum xb_observed: the team says NOW, its observer ENOUGH */
+    struct xb_aside aside;    /* set before NOW */
     bool ended;               /* xb_team_run() got to its end, well or not */
     struct xb_sample samples[XB_SAMPLES_MAX];
     double scratch[XB_SAMPLES_MAX];

@@ -422,6 +422,7 @@ static int run_team(struct xb_team *team, void *memory)
         goto done;
     }
     xb_barrier_init(&shared->barrier, team->n_lanes);
+    team->meeting = team->n_lanes > 1 ? &shared->barrier : NULL;
     team->model_state = shared;
     for (uint32_t i = 0; i < team->n_lanes; i++) {
         struct loop *loop = &shared->loops[i];

@@ -2,6 +2,7 @@
 #ifndef XB_MODELS_MODEL_H
 #define XB_MODELS_MODEL_H
 
+#include "../base/barrier.h"
 #include "../base/permit.h"
 #include "../base/reason.h"
 #include "../engines/engine.h"
@@ -36,6 +37,9 @@ struct xb_team {
     struct xb_lane *lanes;
     uint32_t n_workers, n_lanes;
     void *model_state; /* the model's, while run_team() is on */
+    /* Where its lanes wait for each other at a rendezvous, in `shared` of run_team(): the model's. NULL: it has
+     * one lane, which waits for nobody. */
+    struct xb_barrier *meeting;
 
     /* Supplied by the harness, called by the model. enter() and leave() on the lane itself,
      * around all bodies of that lane; when enter() fails the team fails and no body runs there.
@@ -55,6 +59,7 @@ struct xb_model {
     const char *summary;
     int rank;          /* calibration is done under the lowest that does not park */
     bool parks;        /* workers are coroutines: engines get a parker */
+    bool isolates;     /* workers are processes, each with memory of its own */
     bool shares_lanes; /* a lane hosts many workers: obeys --lanes, and has one without it.
                         * Otherwise each worker is a lane of its own. */
     /* Only one worker computes at a time, however many lanes and CPUs there are: that the others

@@ -24,6 +24,7 @@ static inline void xb_preemptive_begin(struct xb_team *team, struct xb_preemptiv
     uint32_t rivals = team->model->one_at_a_time ? UINT32_MAX : team->n_workers;
     team->model_state = shared;
     xb_barrier_init(&shared->meeting, team->n_workers);
+    team->meeting = &shared->meeting;
     for (uint32_t i = 0; i < team->n_workers; i++) {
         team->workers[i].lane = &team->lanes[i];
         xb_permit_init(&team->workers[i].permit, rivals, one_process);

@@ -130,6 +130,7 @@ const struct xb_model xb_model_processes = {
     .summary = "one forked process per worker: preemptive, isolated",
     .rank = 1,
     .parks = false,
+    .isolates = true,
     .worker_bytes = 256 << 10,
     .state_bytes = sizeof(struct xb_preemptive),
     .probe = probe,

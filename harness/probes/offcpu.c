@@ -271,6 +271,8 @@ static void look(struct offcpu *offcpu, struct thread *thread)
         files.wchan = xb_proc_open(thread->pid, thread->tid, "wchan");
     if (xb_blocked_look(thread->pid, stat.state, &files, &thread->blocked))
         thread->state = BLOCKED;
+    if (offcpu->scene->meeting && xb_blocked_at_futex(&thread->blocked, offcpu->scene->meeting))
+        thread->blocked.wait = XB_WAIT_MEETING;
     if (keep) {
         offcpu->n_files += (thread->file[CALL] < 0 && files.syscall >= 0) +
                            (thread->file[CHANNEL] < 0 && files.wchan >= 0);
@@ -486,6 +488,7 @@ static struct xb_part part_of_wait(enum xb_whole of, enum xb_wait wait, double s
         [XB_WAIT_SIGNAL] = { XB_BOUND_SYNC, XB_LEVEL_NONE },
         [XB_WAIT_CHILD] = { XB_BOUND_SYNC, XB_LEVEL_NONE },
         [XB_WAIT_STOPPED] = { XB_BOUND_UNKNOWN, XB_LEVEL_NONE },
+        [XB_WAIT_MEETING] = { XB_BOUND_UNKNOWN, XB_LEVEL_NONE },
     };
     return (struct xb_part){ .of = of,
                              .is = XB_WHOLE_TIME,
@@ -617,12 +620,14 @@ static struct account add_up(const struct offcpu *offcpu, uint64_t now_ns)
         account.own = busy > run ? run / busy : 1;
     }
 
-    double children = account.wait[XB_WAIT_CHILD] + account.wait[XB_WAIT_STOPPED];
+    double children =
+        account.wait[XB_WAIT_CHILD] + account.wait[XB_WAIT_STOPPED] + account.wait[XB_WAIT_MEETING];
     account.time = account.run + account.own * account.delay - children;
     for (int w = 0; w < XB_WAITS; w++)
         account.time += account.wait[w];
     if (account.time > 0)
-        account.wait[XB_WAIT_CHILD] = account.wait[XB_WAIT_STOPPED] = 0;
+        account.wait[XB_WAIT_CHILD] = account.wait[XB_WAIT_STOPPED] =
+            account.wait[XB_WAIT_MEETING] = 0;
     else
         account.time = children;
     return account;
@@ -744,7 +749,7 @@ static void say(const struct offcpu *offcpu, const struct account *account, uint
     for (int w = 0; w < XB_WAITS; w++) {
         static const char *const names[XB_WAITS] = {
             "unknown_wait_share", "disk_share",   "network_share", "pipe_share",    "lock_share",
-            "timer_share",        "signal_share", "child_share",   "stopped_share",
+            "timer_share",        "signal_share", "child_share",   "stopped_share", "meeting_share",
         };
         if (account->wait[w] >= 0.01 * all)
             xb_add_clue(out, names[w], account->wait[w] / all,

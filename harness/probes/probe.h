@@ -136,13 +136,16 @@ struct xb_task {
 
 /* What a probe may know. Owned by who calls it; as it is at the time of each call. */
 struct xb_scene {
-    pid_t root;     /* the first process */
-    bool started;   /* ours, and has not called exec yet when probes are opened */
-    bool unhurried; /* nobody minds how much looking slows it down: it is not being timed */
+    pid_t root;                  /* the first process */
+    bool started;                /* ours, and has not called exec yet when probes are opened */
     const char *const *argv;     /* the command, or NULL where a running process is watched */
     const struct xb_task *tasks; /* threads of the whole tree, found before each poll */
     size_t n_tasks;
     const struct xb_capacity *capacity;
+    /* A futex word of the program's, in each of its processes, that is no part of what it does: who has it
+     * watched has its threads meet there between two pieces of work. NULL: there is none. */
+    const void *meeting;
+    bool free_to_look; /* nobody measures it now: what probes take of its time does not matter */
     /* Tells the user one line on what takes a while, such as "stall: ..."; NULL: nobody listens. */
     void (*tell)(const char *line);
 };

@@ -108,8 +108,9 @@ static int open_on(const struct xb_scene *scene, void **out, struct xb_reason *w
     }
     /* What else runs meanwhile makes it seem more, not less. */
     stall->cost_ns = fmax(cost_ns, cost_min_ns);
-    stall->duty =
-        scene->unhurried ? 1 : fmax(duty_min, fmin(budget * PERIOD_NS / stall->cost_ns, duty_max));
+    stall->duty = scene->free_to_look
+                      ? 1
+                      : fmax(duty_min, fmin(budget * PERIOD_NS / stall->cost_ns, duty_max));
     if (!err)
         err = xb_stalls_open(skid, &stall->stalls, why);
     if (!err)
@@ -313,6 +314,20 @@ static bool is_scattered(const struct xb_pool *pool)
     return !isfinite(pool->size.bytes) && pool->touches < FEW_TO_MEET;
 }
 
+/* Samples of sets of which two sizes are as likely, and bound differently. */
+static size_t count_doubtful(const struct stall *stall, const struct xb_stall_sums *sums)
+{
+    const struct xb_capacity *capacity = stall->scene->capacity;
+    size_t doubtful = 0;
+    for (size_t i = 0; i < sums->n_pools; i++) {
+        const struct xb_size *size = &sums->pool[i].size;
+        if (size->bytes_least > 0 && bound_of(level_of(capacity, size->bytes_least)) !=
+                                         bound_of(level_of(capacity, size->bytes)))
+            doubtful += sums->pool[i].touches;
+    }
+    return doubtful;
+}
+
 /* Divides user time. */
 static void divide(const struct stall *stall, const struct xb_stall_sums *sums,
                    struct xb_findings *out)
@@ -364,8 +379,10 @@ static void divide(const struct stall *stall, const struct xb_stall_sums *sums,
     double spins = (double)(kind[XB_STALL_PAUSE] + sums->contended + sums->yields) / n;
     double cpus = stall->on_ns > 0 ? n * PERIOD_NS / stall->on_ns : 0; /* in user mode */
     out->turns = cpus >= TURNS_OF && (1 - spins) * cpus <= TURNS_DONE;
+    /* Of two answers the one that is given is half as sure. */
+    double sure = 1 - (double)count_doubtful(stall, sums) / n / 2;
     out->weight[XB_WHOLE_USER] =
-        fmin(1, n / ENOUGH) * (1 - unknown / n) * (sums->n < FEW ? 0.3 : 1);
+        fmin(1, n / ENOUGH) * (1 - unknown / n) * (sums->n < FEW ? 0.3 : 1) * sure;
 }
 
 static int by_thread(const void *a, const void *b)
@@ -507,6 +524,13 @@ static void tell_pools(const struct stall *stall, const struct xb_stall_sums *su
                         "(+-%.0f %%: %llu pairs of samples within %u bytes)",
                         100 * share, bytes, unit, level, 100 * size.error,
                         (unsigned long long)size.pairs, size.granule);
+        if (pool->size.bytes_least > 0 && !pool->is_hot && told == 1) {
+            bytes = scale(pool->size.bytes_least, &unit);
+            xb_add_clue(out, "working_set_or_bytes", pool->size.bytes_least,
+                        "that set may as well be %.3g %s, spread thinly over its pages: too few "
+                        "pairs of samples to tell",
+                        bytes, unit);
+        }
     }
 }
 

@@ -16,7 +16,7 @@ enum {
 
 /* Pages are a set of their own if they are touched so much more densely than the rest, and so are sites. */
 static const double DENSER = 4;
-/* Of all touches, that either of two sets has at least. */
+/* Of all touches, that either of two sets has at least; pages that hold less are left out. */
 static const double SPLIT_SHARE = 0.1;
 
 /* Of the touches of each of two pools: they are different lines of one set, waited for unequally, as in
@@ -43,19 +43,35 @@ static double too_heavy(double mean, double lines)
     return k < 3 ? 3 : k;
 }
 
-/* Moves the addresses of heavy lines to the end. `sorted`: n of them. Returns how many are left in
- * front, sorted as well; `lines` grows by the lines that went. */
-static size_t peel(uint64_t *sorted, size_t n, uint64_t *spare, size_t *lines)
+/* How many lines there are in all processes, were all equal. */
+static double number_of_lines(const uint64_t *sorted, size_t n)
 {
-    double number = xb_size_of_lines(sorted, n).bytes / XB_LINE_BYTES;
+    return xb_size_of_lines(sorted, n).bytes / XB_LINE_BYTES * xb_touching_processes(sorted, n);
+}
+
+/* And pages, by pairs of samples. */
+static double number_of_pages(const uint64_t *sorted, size_t n)
+{
+    double pairs = 0;
+    for (size_t i = 0, first = 0; i < n; i++) {
+        first = sorted[i] / PAGE == sorted[first] / PAGE ? first : i;
+        pairs += (double)(i - first);
+    }
+    return pairs > 0 ? (double)n * (double)(n - 1) / 2 / pairs : INFINITY;
+}
+
+/* Moves the addresses of heavy granules, lines or pages, to the end. `sorted`: n of them; `number`: of granules, were
+ * all equal. Returns how many are left in front, sorted as well; `gone_granules` grows by those that went. */
+static size_t peel(uint64_t *sorted, size_t n, uint64_t granule, double number, uint64_t *spare,
+                   size_t *gone_granules)
+{
     if (!isfinite(number))
         return n;
-    number *= xb_touching_processes(sorted, n); /* of all of them */
     double mean = (double)n / number;
     double heavy = fmax(too_heavy(mean, number), 4 * mean);
     size_t kept = 0, gone = 0;
     for (size_t i = 0, next; i < n; i = next) {
-        for (next = i + 1; next < n && sorted[next] / XB_LINE_BYTES == sorted[i] / XB_LINE_BYTES;)
+        for (next = i + 1; next < n && sorted[next] / granule == sorted[i] / granule;)
             next++;
         bool goes = (double)(next - i) >= heavy;
         for (size_t j = i; j < next; j++)
@@ -63,7 +79,7 @@ static size_t peel(uint64_t *sorted, size_t n, uint64_t *spare, size_t *lines)
                 spare[gone++] = sorted[j];
             else
                 sorted[kept++] = sorted[j];
-        *lines += goes;
+        *gone_granules += goes;
     }
     memcpy(sorted + kept, spare, gone * sizeof *spare);
     return kept;
@@ -253,7 +269,7 @@ static size_t peel_all(uint64_t *sorted, size_t n, uint64_t *spare, size_t *line
     size_t bulk = n;
     for (int i = 0; i < PEELINGS && bulk > 1; i++) {
         size_t before = bulk, more = *lines;
-        bulk = peel(sorted, before, spare, &more);
+        bulk = peel(sorted, before, XB_LINE_BYTES, number_of_lines(sorted, before), spare, &more);
         if (bulk == before)
             break;
         /* A bulk of next to nothing is no bulk, and a peel of that is none either. */
@@ -366,6 +382,25 @@ static void append_sets(struct work *work, size_t n, const struct xb_size *lines
     out[(*n_out)++] = part;
 }
 
+/* Leaves out the addresses in pages too heavy to be some of many equal ones, if those are few. Where a sequence
+ * comes to pages that the host has to bring first, dozens of samples stand on lines of two of them, and their pairs
+ * made 1 GiB look like 3 MiB. If they are many they are no exception. Returns how many stay, sorted. */
+static size_t leave_pages_out(uint64_t *sorted, size_t n, uint64_t *spare)
+{
+    size_t stay = n, pages = 0;
+    for (int i = 0; i < PEELINGS && stay > 1; i++) {
+        size_t before = stay;
+        stay = peel(sorted, before, PAGE, number_of_pages(sorted, before), spare, &pages);
+        if (stay == before)
+            break;
+        if ((double)stay < (1 - SPLIT_SHARE) * (double)n) {
+            qsort(sorted, n, sizeof *sorted, by_value);
+            return n;
+        }
+    }
+    return stay;
+}
+
 /* Measures the pools of one group, and appends their hot lines, if they have any, and then the rest. Of
  * lines they share none, or they would be one pool: so their lines add up. */
 static void measure_group(const struct xb_touch *touch, size_t n, struct work *work,
@@ -390,7 +425,8 @@ static void measure_group(const struct xb_touch *touch, size_t n, struct work *w
         size_t kept = collect(touch, n, work, pool, address, &variables);
         hot_lines += variables;
         size_t bulk = peel_all(address, kept, work->spare, &hot_lines);
-        struct xb_size size = xb_size_of_lines(address, bulk);
+        size_t equal = leave_pages_out(address, bulk, work->spare);
+        struct xb_size size = xb_size_of_lines(address, equal);
         double weight = /* touches that one that was kept stands for */
             variables || !kept ? 1 : (double)touches / (double)kept;
         touches_hot += (double)touches - weight * (double)bulk;
@@ -398,7 +434,7 @@ static void measure_group(const struct xb_touch *touch, size_t n, struct work *w
         lines.bytes += size.bytes;
         lines.pairs += size.pairs;
         variance += size.error * size.bytes * size.error * size.bytes;
-        filled += bulk;
+        filled += equal;
     }
     if (rest.sites == 0)
         return;

@@ -11,6 +11,9 @@ enum {
     PAIRS_TO_JUDGE = 16,  /* with fewer, whether a coarser answer agrees cannot be told */
 };
 
+/* By chance once in a thousand sets, as are the three standard deviations that answers may be apart. */
+static const double AGAINST = 0.001;
+
 /* From lines to pages, to what a huge page is made of; the last only bounds. */
 static const uint32_t granules[] = { XB_LINE_BYTES, 4096, 65536, 2u << 20 };
 enum { GRANULES = sizeof granules / sizeof granules[0], COUNTED = GRANULES - 1 };
@@ -88,6 +91,19 @@ double xb_touching_processes(const uint64_t *sorted, size_t n)
     return census.couples > 0 ? (double)n * (double)(n - 1) / 2 / census.couples : 1;
 }
 
+/* Whether of `coarse` pairs of granules so many, `fine`, are pairs of the `ratio` times smaller ones within
+ * that it is hardly chance in a set that uses its granules as a whole. There one in `ratio` is, or twice as
+ * many where they are waited for unequally; rare, and nearly independent: Poisson's distribution. */
+static bool speaks_against(double fine, double coarse, double ratio)
+{
+    double mean = 2 * coarse / ratio, term = exp(-mean), fewer = 0;
+    for (int k = 0; k < fine; k++) {
+        fewer += term;
+        term *= mean / (k + 1);
+    }
+    return 1 - fewer < AGAINST;
+}
+
 struct xb_size xb_size_of_lines(const uint64_t *sorted, size_t n)
 {
     struct xb_size size = { .bytes = (double)n * XB_LINE_BYTES, .granule = XB_LINE_BYTES };
@@ -118,13 +134,19 @@ struct xb_size xb_size_of_set(const uint64_t *sorted, size_t n, const struct xb_
         /* Far more pages than these lines would fill: not all of their lines are used. Up to twice as
          * many are what lines that are waited for unequally make of a set that is used as a whole: a
          * sum of 16 MiB had 8 MiB of lines. A set of half its lines is taken for a whole one. */
-        goes_on = size.pairs < PAIRS_TO_JUDGE || bytes < size.bytes * (2 + 3 * size.error);
+        bool few = size.pairs < PAIRS_TO_JUDGE;
+        goes_on = few || bytes < size.bytes * (2 + 3 * size.error);
+        double least = size.bytes_least;
+        if (few && least == 0 &&
+            speaks_against((double)size.pairs, census.pairs, (double)granules[g] / size.granule))
+            least = size.bytes;
         if (goes_on)
             size = (struct xb_size){
                 .bytes = bytes,
                 .error = census.pairs > 0 ? 1 / sqrt(census.pairs) : INFINITY,
                 .pairs = (uint64_t)census.pairs,
                 .granule = granules[g],
+                .bytes_least = least,
             };
     }
     if (size.bytes > most)

@@ -10,13 +10,18 @@
  *   eighth of the lines. Sets that use the same pages are added: they are other lines of one.
  * - A few lines that are touched all the time, which would hide the rest: 40 samples on one line make
  *   340 MiB look like 1 MiB. Lines with more samples than the Poisson distribution allows, and at least
- *   four times the mean, are peeled off, and are a set of their own.
+ *   four times the mean, are peeled off, and are a set of their own. Pages
+ *   like that, on other lines each time, are left out if they hold less than a tenth of the samples, and else
+ *   are a set of their own.
  * - Lines that are not waited for equally long, as the first of a page is after a miss in the TLB and
  *   before the prefetcher starts. Rates that follow a gamma distribution have a closed form in pairs and
  *   triples (Chao and Lee, JASA 87, 1992, estimate from the same coefficient of variation); and the rates
  *   of the 64 lines of a page are known from all pages together. The larger correction counts.
  * - Too few pairs. A set that uses its pages as a whole has fewer pages than lines, so pairs of pages
- *   are counted instead, if both answers agree; a sparse one keeps its lines and its wide interval.
+ *   are counted instead, if both answers agree; a sparse one keeps its lines and its wide interval. With
+ *   fewer than 16 pairs of lines pages are taken on trust. Where even these are more than chance makes of pages
+ *   that are used as a whole, both answers stand: a sparse set looks like a large one beside a few lines
+ *   that are touched often.
  * - A program that stands still, or reads a line byte by byte: the same line twice in a row is one. */
 #ifndef XB_STATS_WORKING_SET_H
 #define XB_STATS_WORKING_SET_H
@@ -30,10 +35,11 @@
 enum { XB_POOLS_MAX = 16, XB_LINE_BYTES = 64 };
 
 struct xb_size {
-    double bytes;     /* of one process; INFINITY: not one pair, the set is large */
-    double error;     /* relative, one standard deviation: 1/sqrt(pairs) */
-    uint64_t pairs;   /* that it rests on */
-    uint32_t granule; /* bytes within which two samples are a pair: 64, or larger */
+    double bytes;       /* of one process; INFINITY: not one pair, the set is large */
+    double error;       /* relative, one standard deviation: 1/sqrt(pairs) */
+    uint64_t pairs;     /* that it rests on */
+    uint32_t granule;   /* bytes within which two samples are a pair: 64, or larger */
+    double bytes_least; /* 0, or what it may be as well: see above, too few pairs */
 };
 
 /* A set, and who touches it. */

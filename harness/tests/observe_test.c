@@ -111,12 +111,13 @@ XB_TEST(Observe, WhatAKernelClaimsOfACellCountsNotItsClass)
     XB_EXPECT_STREQ(row.verdict, "contradicted");
 }
 
-extern const struct xb_kernel xb_kernel_sync_frame_clock;
+extern const struct xb_kernel xb_kernel_sync_frame_clock, xb_kernel_sync_create_join;
 
 /* Nobody waits for another worker alone. What waits for clocks and children does. */
 XB_TEST(Observe, AKernelOfTheClassSyncThatIsAloneClaimsToCompute)
 {
-    static const struct xb_crowd one = { 1, 1, 1 }, two = { 2, 2, 2 };
+    static const struct xb_crowd one = { .workers = 1, .lanes = 1, .cpus = 1 },
+                                 two = { .workers = 2, .lanes = 2, .cpus = 2 };
     struct xb_kernel kernel = { .bound = XB_CLASS_SYNC };
     XB_EXPECT_EQ(xb_kernel_bound(&kernel, &one), XB_CLASS_CPU);
     XB_EXPECT_EQ(xb_kernel_bound(&kernel, &two), XB_CLASS_SYNC);
@@ -124,15 +125,29 @@ XB_TEST(Observe, AKernelOfTheClassSyncThatIsAloneClaimsToCompute)
     XB_EXPECT_EQ(xb_kernel_bound(&kernel, &one), XB_CLASS_IO);
     XB_EXPECT_EQ(xb_kernel_bound(&xb_kernel_sync_frame_clock, &one), XB_CLASS_SYNC);
     XB_EXPECT_EQ(xb_kernel_bound(&xb_kernel_sync_frame_clock, &two), XB_CLASS_CPU);
+    static const struct xb_crowd forked = {
+        .workers = 2, .lanes = 2, .cpus = 2, .processes = true
+    };
+    XB_EXPECT_EQ(xb_kernel_bound(&xb_kernel_sync_create_join, &two), XB_CLASS_SYNC);
+    XB_EXPECT_EQ(xb_kernel_bound(&xb_kernel_sync_create_join, &forked), XB_CLASS_KERNEL);
+}
+
+static enum xb_class bound_by_faults(const struct xb_crowd *crowd)
+{
+    (void)crowd;
+    return XB_CLASS_KERNEL;
 }
 
 /* Whatever the kernel: of two threads that compute under one interpreter lock one waits. */
 XB_TEST(Observe, LanesThatTakeTurnsToComputeAreHeldToWaiting)
 {
-    const struct xb_kernel computes = { .bound = XB_CLASS_CPU }, io = { .bound = XB_CLASS_IO };
+    const struct xb_kernel computes = { .bound = XB_CLASS_CPU }, io = { .bound = XB_CLASS_IO },
+                           faults = { .bound = XB_CLASS_MEMORY, .bound_of = bound_by_faults };
     const struct xb_model turns = { .one_at_a_time = true };
     struct xb_cell cell = { .kernel = &computes, .model = &turns, .workers = 2, .lanes = 2 };
     const struct xb_identity identity = { .cell = &cell, .pus = 2 };
+    XB_EXPECT_EQ(xb_identity_bound(&identity), XB_CLASS_SYNC);
+    cell.kernel = &faults; /* which no lock is dropped for */
     XB_EXPECT_EQ(xb_identity_bound(&identity), XB_CLASS_SYNC);
     cell.kernel = &io;
     XB_EXPECT_EQ(xb_identity_bound(&identity), XB_CLASS_IO);
@@ -156,6 +171,7 @@ XB_TEST(Observe, FiguresOfABusyMachineContradictNothing)
 struct spy {
     int opened, begun, polled, ended, closed;
     size_t tasks;
+    const void *meeting;
     bool fails;
 };
 
@@ -171,6 +187,8 @@ static int spy_open(const struct xb_scene *scene, void **out, struct xb_reason *
 {
     (void)why;
     spy.opened++;
+    spy.meeting = scene->meeting;
+    XB_EXPECT(scene->free_to_look);
     *out = (void *)(uintptr_t)scene;
     return 0;
 }
@@ -255,6 +273,7 @@ static void sees_workers(const void *model)
     XB_EXPECT_EQ(spy.ended, 1);
     XB_EXPECT_EQ(spy.closed, 1);
     XB_EXPECT(spy.tasks >= 1);
+    XB_EXPECT_EQ(spy.meeting != NULL, xb_model_lanes(model, 2) > 1);
     XB_EXPECT_EQ(observation.judgement.bound, XB_BOUND_SYNC);
     xb_cell_run_close(&run);
 }

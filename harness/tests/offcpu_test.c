@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * The off-CPU probe on children of known behaviour. What is asserted is which share is the largest,
  * never how long anything takes. */
+#include "../base/barrier.h"
 #include "../base/blocked.h"
 #include "../base/child.h"
 #include "../base/clock.h"
@@ -17,6 +18,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -65,12 +67,15 @@ static void find_tasks(struct drive *drive)
     add_process(drive, drive->scene.root);
 }
 
-/* Looks at `pid` for `phases` of `polls` polls; `out` is what it says of the last. */
-static void watch(pid_t pid, int phases, int polls, struct xb_findings *out)
+/* What the scene says of where threads meet, from here on. */
+static const void *meeting;
+
+/* Looks at `pid` for `phases` of `n_polls` polls; `out` is what it says of the last. */
+static void watch(pid_t pid, int phases, int n_polls, struct xb_findings *out)
 {
     static struct drive drive;
     struct xb_reason why = { 0 };
-    drive = (struct drive){ .scene = { .root = pid } };
+    drive = (struct drive){ .scene = { .root = pid, .meeting = meeting } };
     *out = (struct xb_findings){ 0 };
     find_tasks(&drive);
     if (xb_probe_offcpu.open(&drive.scene, &drive.probe, &why) != 0) {
@@ -81,7 +86,7 @@ static void watch(pid_t pid, int phases, int polls, struct xb_findings *out)
         *out = (struct xb_findings){ 0 };
         find_tasks(&drive);
         XB_EXPECT_EQ(xb_probe_offcpu.begin(drive.probe, xb_now_ns()), 0);
-        for (int poll = 0; poll < polls; poll++) {
+        for (int poll = 0; poll < n_polls; poll++) {
             /* Uneven, so that nothing periodic is in step with it. */
             nanosleep(&(struct timespec){ 0, 3000000 + poll * 37 % 11 * 400000 }, NULL);
             find_tasks(&drive);
@@ -92,6 +97,8 @@ static void watch(pid_t pid, int phases, int polls, struct xb_findings *out)
     }
     xb_probe_offcpu.close(drive.probe);
 }
+
+static int polls = 50; /* of a phase */
 
 /* What a child writes to when it is set up. */
 static int ready_end = -1;
@@ -123,7 +130,7 @@ static struct xb_findings findings_when_ready(void (*body)(void))
     XB_EXPECT_EQ(read(ready[0], &byte, 1), 1);
     close(ready[0]);
     /* The second phase counts: threads that were just made, under sanitizers above all, still set up. */
-    watch(pid, 2, 50, &findings);
+    watch(pid, 2, polls, &findings);
     kill(-pid, SIGKILL);
     kill(pid, SIGKILL);
     while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
@@ -263,6 +270,47 @@ XB_TEST(Offcpu, FourThreadsOnOneMutexWaitForALockThoughOneAlwaysRuns)
 {
     struct xb_findings findings = findings_of(four_on_one_mutex);
     expect_largest(&findings, XB_WHOLE_TIME, XB_BOUND_SYNC, XB_LEVEL_LOCK);
+}
+
+static struct xb_barrier window;
+
+/* One has a seventh of the other's work to do before they meet again. */
+static void *meet(void *rounds)
+{
+    for (;;) {
+        work(*(const uint64_t *)rounds);
+        xb_barrier_wait(&window);
+    }
+    return NULL;
+}
+
+static void meet_in_twos(void)
+{
+    static uint64_t little = 300000, much = 2000000;
+    pthread_t thread;
+    xb_barrier_init(&window, 2);
+    xb_barrier_sleep(&window);
+    pthread_create(&thread, NULL, meet, &little);
+    meet(&much);
+}
+
+/* Where who has it watched lets its threads meet is no lock of the program's; any other place is. */
+XB_TEST(Offcpu, WhoMeetsTheOthersByOrderIsIdle)
+{
+    double lock[2];
+    polls = 20;
+    for (int told = 0; told < 2; told++) {
+        meeting = told ? &window.gate : NULL;
+        struct xb_findings findings = findings_of(meet_in_twos);
+        lock[told] =
+            share_of(&findings, XB_WHOLE_TIME, XB_WHOLE_TIME, XB_BOUND_SYNC, XB_LEVEL_LOCK);
+        if (told)
+            expect_largest(&findings, XB_WHOLE_USER, 0, 0);
+    }
+    meeting = NULL;
+    polls = 50;
+    XB_EXPECT(lock[0] > 0.02);
+    XB_EXPECT_NEAR(lock[1], 0, 1e-9);
 }
 
 static void *idle(void *argument)

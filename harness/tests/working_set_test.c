@@ -343,6 +343,48 @@ XB_TEST(StallSums, HotLinesThatOneWritesAndOthersUseAreContended)
     xb_stall_sums_free(&sums);
 }
 
+/* Where reading on takes long for once, many samples stand in one page, on other lines each. */
+XB_TEST(WorkingSet, TwoPagesThatTakeLongDoNotHideTheRest)
+{
+    enum { BULK = 600, SLOW = 50 };
+    struct xb_touch touch[BULK + SLOW];
+    uint64_t state = 11, bytes = 1 << 30;
+    for (uint32_t i = 0; i < BULK + SLOW; i++)
+        touch[i] = (struct xb_touch){ .address = i < SLOW ? BASE + bytes + i * 160
+                                                          : anywhere(&state, bytes),
+                                      .site = i % 4 };
+    struct xb_pool pool = largest(touch, BULK + SLOW);
+    XB_EXPECT(pool.touches >= BULK);
+    XB_EXPECT(pool.size.bytes > (double)bytes / 4);
+}
+
+/* With few samples a line in each page of its own looks like a set that uses those pages: so does not what
+ * truly uses them. */
+XB_TEST(WorkingSet, ThinlySpreadLinesLeaveInDoubtWhatFewPairsSay)
+{
+    enum { FEW = 450, SETS = 50, LINES = 8192 };
+    struct xb_touch touch[FEW];
+    uint64_t state = 10;
+    int doubted = 0, whole_doubted = 0;
+    for (int set = 0; set < SETS; set++) {
+        for (int i = 0; i < FEW; i++) {
+            uint64_t line = draw(&state) % LINES;
+            touch[i] = (struct xb_touch){ .address = BASE + line * 4096 + line % 64 * 64 };
+        }
+        struct xb_size thin = largest(touch, FEW).size;
+        if (thin.granule > XB_LINE_BYTES && thin.bytes > 4 * LINES * XB_LINE_BYTES) {
+            doubted++;
+            XB_EXPECT(thin.bytes_least > LINES * XB_LINE_BYTES / 4 &&
+                      thin.bytes_least < 4 * LINES * XB_LINE_BYTES);
+        }
+        for (int i = 0; i < FEW; i++)
+            touch[i] = (struct xb_touch){ .address = anywhere(&state, 64 << 20) };
+        whole_doubted += largest(touch, FEW).size.bytes_least > 0;
+    }
+    XB_EXPECT(doubted > SETS / 2); /* in the others there are 16 pairs */
+    XB_EXPECT(whole_doubted <= 1);
+}
+
 /* As counters of two processes are: hardly a touch is of another line than the one before. */
 XB_TEST(WorkingSet, WhoStandsStillOnAFewLinesHasNoLargeSet)
 {

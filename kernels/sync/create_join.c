@@ -97,6 +97,14 @@ static int verify(const struct xb_params *params, void *team, void *state, uint6
     return memcmp(did, &due, sizeof due) != 0 ? -EBADMSG : 0;
 }
 
+/* It waits for the one that it has made, alone too. To make a process is more than the child then does: page
+ * tables are copied, and pages as soon as either of the two writes to them, which is the kernel's work.
+ * A coroutine is made and switched to by computing. */
+static enum xb_class bound_of(const struct xb_crowd *crowd)
+{
+    return crowd->processes ? XB_CLASS_KERNEL : crowd->coroutines ? XB_CLASS_CPU : XB_CLASS_SYNC;
+}
+
 static void teardown(void *state)
 {
     free(state);
@@ -108,6 +116,7 @@ const struct xb_kernel xb_kernel_sync_create_join = {
     .source = "lmbench lat_proc fork (McVoy, Staelin, USENIX 1996); pthread_create(3)",
     .item = "worker",
     .bound = XB_CLASS_SYNC,
+    .bound_of = bound_of,
     .fit = XB_FIT_OWN,
     .own_bytes = sizeof(struct errand),
     .needs = XB_NEED_TEAM,
