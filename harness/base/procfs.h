@@ -7,6 +7,11 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* One thread of a program. */
+struct xb_task {
+    pid_t pid, tid;
+};
+
 /* Opens /proc/<pid>/<name>, or /proc/<pid>/task/<tid>/<name> where `tid` is not 0. What is read from
  * the descriptor stays that thread's: once it is dead, reads give ESRCH, whoever gets its number.
  * Returns the descriptor, or -errno. */

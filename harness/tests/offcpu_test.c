@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <math.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -20,6 +21,7 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -102,8 +104,9 @@ static void say_ready(void)
         _exit(1);
 }
 
-/* Runs `body`, which says when it is ready, in a child, looks at it, and ends it. */
-static struct xb_findings findings_when_ready(void (*body)(void))
+/* Runs `body`, which says when it is ready, in a child, looks at it so often in each of two phases, and
+ * ends it. */
+static struct xb_findings findings_after(int polls, void (*body)(void))
 {
     struct xb_findings findings = { 0 };
     int ready[2];
@@ -123,12 +126,17 @@ static struct xb_findings findings_when_ready(void (*body)(void))
     XB_EXPECT_EQ(read(ready[0], &byte, 1), 1);
     close(ready[0]);
     /* The second phase counts: threads that were just made, under sanitizers above all, still set up. */
-    watch(pid, 2, 50, &findings);
+    watch(pid, 2, polls, &findings);
     kill(-pid, SIGKILL);
     kill(pid, SIGKILL);
     while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
         ;
     return findings;
+}
+
+static struct xb_findings findings_when_ready(void (*body)(void))
+{
+    return findings_after(50, body);
 }
 
 static void (*unready)(void);
@@ -351,6 +359,48 @@ XB_TEST(Offcpu, APipePingPongIsIoInItsWaitsAndInTheKernel)
     XB_EXPECT(pipe_kernel > 0.5);
     if (xb_test_failed())
         describe(&findings);
+}
+
+/* Waits for a pipe that nobody writes to, or one that somebody writes to each 2 ms, with a time-out. */
+static int time_out_ms, n_readers;
+
+static void poll_with_a_timeout(void)
+{
+    int end[2];
+    char byte;
+    if (pipe(end) != 0)
+        return;
+    if (n_readers && fork() == 0) {
+        for (;; nanosleep(&(struct timespec){ 0, 2000000 }, NULL))
+            for (int i = 0; i < n_readers; i++)
+                if (write(end[1], "x", 1) != 1)
+                    _exit(0);
+    }
+    for (int i = 1; i < n_readers; i++)
+        if (fork() == 0)
+            break;
+    fcntl(end[0], F_SETFL, O_NONBLOCK);
+    say_ready();
+    for (;;)
+        if (poll(&(struct pollfd){ .fd = end[0], .events = POLLIN }, 1, time_out_ms) < 0 ||
+            (n_readers && read(end[0], &byte, 1) == 0))
+            return;
+}
+
+XB_TEST(Offcpu, WhoeverPollsUntilTheTimeOutWaitsForATimer)
+{
+    time_out_ms = 2;
+    n_readers = 0;
+    struct xb_findings findings = findings_after(20, poll_with_a_timeout);
+    expect_largest(&findings, XB_WHOLE_TIME, XB_BOUND_SYNC, XB_LEVEL_TIMER);
+}
+
+XB_TEST(Offcpu, WhoeverPollsWithATimeOutThatIsNotReachedWaitsForThePipe)
+{
+    time_out_ms = 1000;
+    n_readers = 3;
+    struct xb_findings findings = findings_after(20, poll_with_a_timeout);
+    expect_largest(&findings, XB_WHOLE_TIME, XB_BOUND_IO, XB_LEVEL_NONE);
 }
 
 static void fault(void)
@@ -658,6 +708,63 @@ XB_TEST(Offcpu, ChannelsAndLinksSayWhatIsWaitedFor)
     XB_EXPECT_EQ(xb_wait_of_link("anon_inode:[eventpoll]"), XB_WAIT_UNKNOWN);
     XB_EXPECT_EQ(xb_wait_of_link("/home/data"), XB_WAIT_DISK);
     XB_EXPECT_EQ(xb_wait_of_link("/dev/pts/3"), XB_WAIT_PIPE);
+    XB_EXPECT_EQ(xb_wait_of_link("/dev/urandom"), XB_WAIT_KERNEL);
+    XB_EXPECT_EQ(xb_wait_of_link("/proc/1/stat"), XB_WAIT_KERNEL);
+    XB_EXPECT_EQ(xb_wait_of_channel("rwsem_down_write_slowpath"), XB_WAIT_KERNEL);
+}
+
+static enum xb_wait work_of(long number, uint64_t first)
+{
+    const uint64_t argument[XB_CALL_ARGUMENTS] = { first };
+    return xb_work_of_call(getpid(), number, argument);
+}
+
+XB_TEST(Syscalls, ACallWorksForTheFileThatItIsAbout)
+{
+    int end[2], sockets[2];
+    int random = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
+    XB_EXPECT(random >= 0 && pipe(end) == 0 && socketpair(AF_UNIX, SOCK_STREAM, 0, sockets) == 0);
+    XB_EXPECT_EQ(work_of(SYS_read, (uint64_t)end[0]), XB_WAIT_PIPE);
+    XB_EXPECT_EQ(work_of(SYS_write, (uint64_t)sockets[0]), XB_WAIT_NETWORK);
+    XB_EXPECT_EQ(work_of(SYS_sendfile, (uint64_t)sockets[0]), XB_WAIT_NETWORK);
+    XB_EXPECT_EQ(work_of(SYS_read, (uint64_t)random), XB_WAIT_KERNEL);
+    close(end[0]);
+    close(end[1]);
+    close(sockets[0]);
+    close(sockets[1]);
+    close(random);
+    /* Bytes all the same, of whatever file that was. */
+    XB_EXPECT_EQ(work_of(SYS_read, (uint64_t)random), XB_WAIT_PIPE);
+    XB_EXPECT_EQ(work_of(SYS_read, UINT64_MAX), XB_WAIT_PIPE);
+    XB_EXPECT_EQ(work_of(SYS_recvfrom, UINT64_MAX), XB_WAIT_NETWORK);
+    XB_EXPECT_EQ(work_of(SYS_futex, 0), XB_WAIT_LOCK);
+    XB_EXPECT_EQ(work_of(SYS_getpid, 0), XB_WAIT_KERNEL);
+    XB_EXPECT_EQ(work_of(SYS_fcntl, 0), XB_WAIT_KERNEL);
+    XB_EXPECT_EQ(work_of(SYS_getdents64, 0), XB_WAIT_KERNEL);
+    XB_EXPECT_EQ(work_of(-1, 0), XB_WAIT_UNKNOWN);
+    XB_EXPECT_EQ(work_of(999999, 0), XB_WAIT_KERNEL);
+}
+
+static uint64_t timeout_of(long number, int at, uint64_t value)
+{
+    uint64_t argument[XB_CALL_ARGUMENTS] = { 0 };
+    argument[at] = value;
+    return xb_timeout_of_call(getpid(), number, argument);
+}
+
+XB_TEST(Syscalls, TimeOutsAreReadWhereverTheyAre)
+{
+    struct timespec half = { 0, 500000000 }, wrong = { 0, 2000000000 }, past = { -1, 0 };
+    XB_EXPECT_EQ(timeout_of(SYS_epoll_pwait, 3, 5), 5000000);
+    XB_EXPECT_EQ(timeout_of(SYS_epoll_pwait, 3, UINT64_MAX), 0);
+    XB_EXPECT_EQ(timeout_of(SYS_epoll_pwait, 3, 0xffffffff), 0); /* -1 in half a register */
+    XB_EXPECT_EQ(timeout_of(SYS_ppoll, 2, (uintptr_t)&half), 500000000);
+    XB_EXPECT_EQ(timeout_of(SYS_ppoll, 2, (uintptr_t)&wrong), 0);
+    XB_EXPECT_EQ(timeout_of(SYS_pselect6, 4, (uintptr_t)&past), 0);
+    XB_EXPECT_EQ(timeout_of(SYS_pselect6, 4, 0), 0);
+    XB_EXPECT_EQ(timeout_of(SYS_pselect6, 4, 4096), 0);
+    XB_EXPECT_EQ(timeout_of(SYS_read, 2, 5), 0);
+    XB_EXPECT_EQ(timeout_of(-1, 2, 5), 0);
 }
 
 XB_TEST(Procfs, StatIsTakenApartWhateverTheProgramsName)
