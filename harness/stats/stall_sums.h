@@ -11,7 +11,9 @@ struct xb_stall_sums {
     size_t kind[XB_STALL_KIND_COUNT]; /* of all samples, whatever became of their address */
     size_t lost;   /* addresses that are lost, and nothing is known of where they lie */
     size_t yields; /* of those at system calls: gave the CPU to other threads, and there are */
-    size_t hidden; /* at sites where nothing is waited for, see below */
+    size_t
+        work[XB_WAITS]; /* of those at system calls: what these work for; yields are XB_WAIT_LOCK */
+    size_t hidden;      /* at sites where nothing is waited for, see below */
     /* On lines that threads take from each other: atomics, and stores and loads. */
     size_t contended;
     size_t n_within;      /* addresses that are lost, but for the mapping that they lie in: */
