@@ -6,6 +6,7 @@
 
 #include <dirent.h>
 #include <limits.h>
+#include <linux/futex.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -19,7 +20,7 @@
 enum { FILES_MAX = 16 }; /* of those one call waits for: a link takes 5 us to read */
 
 /* What a call waits for, where that does not depend on its files. */
-enum kind { BY_WAIT, BY_FILE, BY_POLL, BY_SELECT, BY_EPOLL, BY_RING };
+enum kind { BY_WAIT, BY_FILE, BY_POLL, BY_SELECT, BY_EPOLL, BY_RING, BY_FUTEX };
 
 /* Where its time-out is: which argument, and as what. */
 enum timeout { NEVER, MS_2, MS_3, TIMESPEC_2, TIMESPEC_3, TIMESPEC_4, TIMEVAL_4 };
@@ -76,7 +77,7 @@ static const struct call {
     KERNEL_CALL(getdents64, DISK),
     WAIT_CALL(readahead, DISK),
     CALL(io_uring_enter, .kind = BY_RING),
-    WAIT_CALL(futex, LOCK),
+    CALL(futex, .kind = BY_FUTEX),
     WAIT_CALL(semop, LOCK),
     WAIT_CALL(semtimedop, LOCK),
     WAIT_CALL(msgrcv, LOCK),
@@ -271,6 +272,19 @@ static enum xb_wait wait_of_ring(pid_t pid)
     return wait == XB_WAIT_NETWORK || wait == XB_WAIT_PIPE ? wait : XB_WAIT_DISK;
 }
 
+/* Whoever joins a thread waits on a word that holds its number, until the kernel clears it at the thread's
+ * exit (CLONE_CHILD_CLEARTID) and wakes with a futex that is not private. Mutexes that hold their owner's
+ * number (robust ones) have FUTEX_WAITERS set beside it while somebody waits. */
+static enum xb_wait wait_of_futex(pid_t pid, const uint64_t argument[static XB_CALL_ARGUMENTS])
+{
+    int operation = (int)argument[1] & ~FUTEX_CLOCK_REALTIME;
+    char path[64];
+    if (operation != FUTEX_WAIT && operation != FUTEX_WAIT_BITSET)
+        return XB_WAIT_LOCK;
+    snprintf(path, sizeof path, "/proc/%d/task/%u", (int)pid, (unsigned)argument[2]);
+    return access(path, F_OK) == 0 ? XB_WAIT_CHILD : XB_WAIT_LOCK;
+}
+
 static const struct call *find_call(long number)
 {
     for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++)
@@ -304,6 +318,8 @@ enum xb_wait xb_wait_of_call(pid_t pid, long number,
         return wait_of_epoll(pid, (int)argument[0]);
     case BY_RING:
         return wait_of_ring(pid);
+    case BY_FUTEX:
+        return wait_of_futex(pid, argument);
     }
     return XB_WAIT_UNKNOWN;
 }

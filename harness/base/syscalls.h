@@ -15,7 +15,7 @@ enum xb_wait {
     XB_WAIT_TIMER,
     XB_WAIT_KERNEL, /* its own work, and its own locks while it does such for another thread */
     XB_WAIT_SIGNAL,
-    XB_WAIT_CHILD,
+    XB_WAIT_CHILD,   /* for a process or thread to end */
     XB_WAIT_STOPPED, /* by a signal or a debugger */
     XB_WAITS
 };

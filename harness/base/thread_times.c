@@ -312,14 +312,23 @@ static void note_waits(struct xb_thread_times *times, struct xb_thread_time *con
  * all took, for how long each was allowed to, and how many they were. */
 static void find_timers(struct xb_thread_time *thread)
 {
+    char text[4096];
     int64_t timed = 0, seen = 0;
     for (int w = 0; w < XB_WAITS; w++) {
         timed += thread->timed_ns[w];
         seen += thread->wait_ns[w];
     }
+    bool had_waits = thread->has_waits;
+    uint64_t before = thread->waits;
+    thread->has_waits =
+        timed > 0 &&
+        xb_proc_text(thread->task.pid, thread->task.tid, "status", text, sizeof text) > 0 &&
+        xb_proc_parse_waits(text, &thread->waits);
     if (timed <= 0 || seen <= 0)
         return;
-    thread->timed_waits += (double)thread->wakes * fmin(1, (double)timed / (double)seen);
+    /* In the first such phase how often it got a CPU has to do, which is more where CPUs are fought for. */
+    uint64_t waits = had_waits && thread->has_waits ? thread->waits - before : thread->wakes;
+    thread->timed_waits += (double)waits * fmin(1, (double)timed / (double)seen);
     if (thread->timed_waits <= 0 || thread->timeouts < EXPIRE * thread->timed_waits)
         return;
     for (int w = 0; w < XB_WAITS; w++)

@@ -37,6 +37,8 @@ struct xb_thread_time {
     /* Of its waits for files with a time-out, this phase's and half of those before: how often that would
      * have been over in the time that they took, and how many they were. */
     double timeouts, timed_waits;
+    uint64_t waits; /* since it began, as it was when it was last asked */
+    bool has_waits; /* that was at the end of the phase before */
 };
 
 struct xb_thread_times;

@@ -27,6 +27,7 @@ enum {
     HOTTEST = 3,      /* instructions that are named */
     LONGEST = 20000,  /* samples that confirm the size of a set */
     RARE = 100,       /* a place in a loop with less than one sample in so many is not looked at */
+    CALLS_LEAST = 10, /* samples behind calls; fewer say nothing of how calls divide */
     CALLS_HALF = 10,  /* samples behind calls that say half of what many would: a share, to 15 % */
     FEW_TO_MEET = 60, /* touches, of which in a set of any size none need be near another */
 };
@@ -301,7 +302,7 @@ static void divide(const struct stall *stall, const struct xb_stall_sums *sums,
 static void divide_kernel(const struct xb_stall_sums *sums, struct xb_findings *out)
 {
     double calls = (double)sums->kind[XB_STALL_SYSCALL], share[XB_WAITS];
-    if (calls <= 0)
+    if (calls < CALLS_LEAST)
         return;
     for (int w = 0; w < XB_WAITS; w++) {
         share[w] = (double)sums->work[w] / calls;

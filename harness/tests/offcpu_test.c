@@ -11,6 +11,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <math.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -745,6 +746,23 @@ XB_TEST(Syscalls, ACallWorksForTheFileThatItIsAbout)
     XB_EXPECT_EQ(work_of(999999, 0), XB_WAIT_KERNEL);
 }
 
+static enum xb_wait wait_of_futex(uint64_t operation, uint64_t value)
+{
+    const uint64_t argument[XB_CALL_ARGUMENTS] = { 4096, operation, value };
+    return xb_wait_of_call(getpid(), SYS_futex, argument);
+}
+
+XB_TEST(Syscalls, WhoeverJoinsAThreadWaitsForItToEnd)
+{
+    uint64_t self = (uint64_t)getpid();
+    XB_EXPECT_EQ(wait_of_futex(FUTEX_WAIT_BITSET | FUTEX_CLOCK_REALTIME, self), XB_WAIT_CHILD);
+    XB_EXPECT_EQ(wait_of_futex(FUTEX_WAIT, self), XB_WAIT_CHILD);
+    XB_EXPECT_EQ(wait_of_futex(FUTEX_WAIT_PRIVATE, self), XB_WAIT_LOCK);
+    XB_EXPECT_EQ(wait_of_futex(FUTEX_WAIT, self | FUTEX_WAITERS), XB_WAIT_LOCK);
+    XB_EXPECT_EQ(wait_of_futex(FUTEX_WAIT, 1), XB_WAIT_LOCK); /* init is no thread of ours */
+    XB_EXPECT_EQ(wait_of_futex(FUTEX_LOCK_PI, self), XB_WAIT_LOCK);
+}
+
 static uint64_t timeout_of(long number, int at, uint64_t value)
 {
     uint64_t argument[XB_CALL_ARGUMENTS] = { 0 };
@@ -794,6 +812,12 @@ XB_TEST(Procfs, SchedstatAndIoAreTakenApart)
     XB_EXPECT_EQ(sched.run_ns, 10);
     XB_EXPECT_EQ(sched.runs, 3);
     XB_EXPECT(!xb_proc_parse_sched("10 20", &sched));
+    uint64_t waits = 0;
+    XB_EXPECT(xb_proc_parse_waits("Name:\tvoluntary_ctxt_switches: 9\nvoluntary_ctxt_switches:\t5\n"
+                                  "nonvoluntary_ctxt_switches:\t7\n",
+                                  &waits));
+    XB_EXPECT_EQ(waits, 5);
+    XB_EXPECT(!xb_proc_parse_waits("nonvoluntary_ctxt_switches:\t7\n", &waits));
     XB_EXPECT(xb_proc_parse_io("rchar: 5\nwchar: 6\nsyscr: 1\nsyscw: 2\nread_bytes: 512\n"
                                "write_bytes: 1024\ncancelled_write_bytes: 7\n",
                                &io));
