@@ -20,7 +20,7 @@
 enum { FILES_MAX = 16 }; /* of those one call waits for: a link takes 5 us to read */
 
 /* What a call waits for, where that does not depend on its files. */
-enum kind { BY_WAIT, BY_FILE, BY_POLL, BY_SELECT, BY_EPOLL, BY_RING, BY_FUTEX };
+enum kind { BY_WAIT, BY_FILE, BY_POLL, BY_SELECT, BY_EPOLL, BY_RING, BY_FUTEX, BY_THIRD };
 
 /* Where its time-out is: which argument, and as what. */
 enum timeout { NEVER, MS_2, MS_3, TIMESPEC_2, TIMESPEC_3, TIMESPEC_4, TIMEVAL_4 };
@@ -103,6 +103,7 @@ static const struct call {
     WAIT_CALL(setsockopt, NETWORK),
     WAIT_CALL(getsockopt, NETWORK),
     WAIT_CALL(io_submit, DISK),
+    CALL(epoll_ctl, .kind = BY_THIRD),
     /* For the lock on the address space, which the process's other threads hold meanwhile. */
     WAIT_CALL(mmap, KERNEL),
     WAIT_CALL(munmap, KERNEL),
@@ -318,6 +319,8 @@ enum xb_wait xb_wait_of_call(pid_t pid, long number,
         return wait_of_epoll(pid, (int)argument[0]);
     case BY_RING:
         return wait_of_ring(pid);
+    case BY_THIRD:
+        return wait_of_file(pid, (int)argument[2]);
     case BY_FUTEX:
         return wait_of_futex(pid, argument);
     }
@@ -369,9 +372,12 @@ enum xb_wait xb_work_of_call(pid_t pid, long number,
     const struct call *call = find_call(number);
     if (number < 0)
         return XB_WAIT_UNKNOWN;
-    if (!call || call->is_kernels)
+    if (!call || (call->is_kernels && call->kind != BY_FILE))
         return XB_WAIT_KERNEL;
     enum xb_wait wait = xb_wait_of_call(pid, number, argument);
+    /* How much there is to be read is asked for the bytes of a socket; of a device, anything. */
+    if (call->is_kernels && wait != XB_WAIT_NETWORK && wait != XB_WAIT_PIPE)
+        return XB_WAIT_KERNEL;
     return wait == XB_WAIT_UNKNOWN                           ? XB_WAIT_PIPE
            : wait == XB_WAIT_SIGNAL || wait == XB_WAIT_CHILD ? XB_WAIT_KERNEL
                                                              : wait;

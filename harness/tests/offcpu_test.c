@@ -728,6 +728,8 @@ XB_TEST(Syscalls, ACallWorksForTheFileThatItIsAbout)
     XB_EXPECT_EQ(work_of(SYS_read, (uint64_t)end[0]), XB_WAIT_PIPE);
     XB_EXPECT_EQ(work_of(SYS_write, (uint64_t)sockets[0]), XB_WAIT_NETWORK);
     XB_EXPECT_EQ(work_of(SYS_sendfile, (uint64_t)sockets[0]), XB_WAIT_NETWORK);
+    XB_EXPECT_EQ(work_of(SYS_ioctl, (uint64_t)sockets[0]), XB_WAIT_NETWORK);
+    XB_EXPECT_EQ(work_of(SYS_ioctl, (uint64_t)random), XB_WAIT_KERNEL);
     XB_EXPECT_EQ(work_of(SYS_read, (uint64_t)random), XB_WAIT_KERNEL);
     close(end[0]);
     close(end[1]);
