@@ -5,6 +5,7 @@
 #include "procfs.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <linux/futex.h>
 #include <poll.h>
@@ -13,11 +14,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/select.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { FILES_MAX = 16 }; /* of those one call waits for: a link takes 5 us to read */
+enum {
+    FILES_MAX = 16, /* of those one call waits for: a link takes 5 us to read */
+    ENDS_MAX = 64,  /* files among which the other end of a pipe is looked for */
+};
 
 /* What a call waits for, where that does not depend on its files. */
 enum kind { BY_WAIT, BY_FILE, BY_POLL, BY_SELECT, BY_EPOLL, BY_RING, BY_FUTEX, BY_THIRD };
@@ -202,6 +207,39 @@ static bool peek(pid_t pid, uint64_t address, void *out, size_t bytes)
     return address && process_vm_readv(pid, &here, 1, &there, 1, 0) == (ssize_t)bytes;
 }
 
+/* Whether the process holds the other end of a pipe as well. */
+static bool holds_both_ends(pid_t pid, int descriptor)
+{
+    char path[64], own[64], link[64], name[16];
+    struct stat end, other;
+    snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
+    DIR *folder = opendir(path);
+    if (!folder)
+        return false;
+    snprintf(name, sizeof name, "%d", descriptor);
+    ssize_t length = readlinkat(dirfd(folder), name, own, sizeof own);
+    bool found = false;
+    if (length > 0 && fstatat(dirfd(folder), name, &end, AT_SYMLINK_NOFOLLOW) == 0) {
+        const struct dirent *entry;
+        for (int n = 0; !found && n < ENDS_MAX && (entry = readdir(folder)); n++)
+            /* The link's own mode says what it is open for, proc_pid_fd(5). */
+            found = readlinkat(dirfd(folder), entry->d_name, link, sizeof link) == length &&
+                    memcmp(link, own, (size_t)length) == 0 &&
+                    fstatat(dirfd(folder), entry->d_name, &other, AT_SYMLINK_NOFOLLOW) == 0 &&
+                    (end.st_mode ^ other.st_mode) & S_IWUSR;
+    }
+    closedir(folder);
+    return found;
+}
+
+/* Of a file that is polled. A pipe from the process to itself is how its threads and signal handlers wake
+ * an event loop (the self-pipe trick; libuv has one in each loop), as an eventfd is. */
+static enum xb_wait wait_of_polled(pid_t pid, int descriptor)
+{
+    enum xb_wait wait = wait_of_file(pid, descriptor);
+    return wait == XB_WAIT_PIPE && holds_both_ends(pid, descriptor) ? XB_WAIT_LOCK : wait;
+}
+
 static enum xb_wait wait_of_poll(pid_t pid, uint64_t address, uint64_t n)
 {
     struct pollfd files[FILES_MAX];
@@ -214,7 +252,7 @@ static enum xb_wait wait_of_poll(pid_t pid, uint64_t address, uint64_t n)
         return XB_WAIT_UNKNOWN;
     for (uint64_t i = 0; i < n; i++)
         if (files[i].fd >= 0)
-            wait = weightier(wait, wait_of_file(pid, files[i].fd));
+            wait = weightier(wait, wait_of_polled(pid, files[i].fd));
     return wait;
 }
 
@@ -233,7 +271,7 @@ static enum xb_wait wait_of_select(pid_t pid, const uint64_t argument[static XB_
             continue;
         for (int file = 0; file < n && looked_at < FILES_MAX; file++)
             if (FD_ISSET(file, &set) && ++looked_at)
-                wait = weightier(wait, wait_of_file(pid, file));
+                wait = weightier(wait, wait_of_polled(pid, file));
     }
     return wait;
 }
@@ -248,7 +286,7 @@ static enum xb_wait wait_of_epoll(pid_t pid, int descriptor)
     int looked_at = 0;
     for (const char *at = strstr(text, "tfd:"); at && looked_at < FILES_MAX;
          at = strstr(at + 4, "tfd:"), looked_at++)
-        wait = weightier(wait, wait_of_file(pid, atoi(at + 4)));
+        wait = weightier(wait, wait_of_polled(pid, atoi(at + 4)));
     return looked_at ? wait : XB_WAIT_TIMER;
 }
 

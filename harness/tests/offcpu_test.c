@@ -380,6 +380,8 @@ static void poll_with_a_timeout(void)
     for (int i = 1; i < n_readers; i++)
         if (fork() == 0)
             break;
+    if (n_readers)
+        close(end[1]); /* or it were a pipe to itself */
     fcntl(end[0], F_SETFL, O_NONBLOCK);
     say_ready();
     for (;;)
@@ -731,8 +733,13 @@ XB_TEST(Syscalls, ACallWorksForTheFileThatItIsAbout)
     XB_EXPECT_EQ(work_of(SYS_ioctl, (uint64_t)sockets[0]), XB_WAIT_NETWORK);
     XB_EXPECT_EQ(work_of(SYS_ioctl, (uint64_t)random), XB_WAIT_KERNEL);
     XB_EXPECT_EQ(work_of(SYS_read, (uint64_t)random), XB_WAIT_KERNEL);
-    close(end[0]);
+    /* Polled, a pipe to itself is another thread's. */
+    struct pollfd polled = { .fd = end[0], .events = POLLIN };
+    uint64_t poll_call[XB_CALL_ARGUMENTS] = { (uintptr_t)&polled, 1 };
+    XB_EXPECT_EQ(xb_wait_of_call(getpid(), SYS_ppoll, poll_call), XB_WAIT_LOCK);
     close(end[1]);
+    XB_EXPECT_EQ(xb_wait_of_call(getpid(), SYS_ppoll, poll_call), XB_WAIT_PIPE);
+    close(end[0]);
     close(sockets[0]);
     close(sockets[1]);
     close(random);
