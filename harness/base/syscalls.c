@@ -233,14 +233,15 @@ static bool holds_both_ends(pid_t pid, int descriptor)
 }
 
 /* Of a file that is polled. A pipe from the process to itself is how its threads and signal handlers wake
- * an event loop (the self-pipe trick; libuv has one in each loop), as an eventfd is. */
-static enum xb_wait wait_of_polled(pid_t pid, int descriptor)
+ * an event loop that sleeps (the self-pipe trick; libuv has one in each loop), as an eventfd is. A loop that
+ * moves bytes to itself finds them ready, and works for them. */
+static enum xb_wait wait_of_polled(pid_t pid, int descriptor, bool asleep)
 {
     enum xb_wait wait = wait_of_file(pid, descriptor);
-    return wait == XB_WAIT_PIPE && holds_both_ends(pid, descriptor) ? XB_WAIT_LOCK : wait;
+    return asleep && wait == XB_WAIT_PIPE && holds_both_ends(pid, descriptor) ? XB_WAIT_LOCK : wait;
 }
 
-static enum xb_wait wait_of_poll(pid_t pid, uint64_t address, uint64_t n)
+static enum xb_wait wait_of_poll(pid_t pid, uint64_t address, uint64_t n, bool asleep)
 {
     struct pollfd files[FILES_MAX];
     enum xb_wait wait = XB_WAIT_UNKNOWN;
@@ -252,11 +253,12 @@ static enum xb_wait wait_of_poll(pid_t pid, uint64_t address, uint64_t n)
         return XB_WAIT_UNKNOWN;
     for (uint64_t i = 0; i < n; i++)
         if (files[i].fd >= 0)
-            wait = weightier(wait, wait_of_polled(pid, files[i].fd));
+            wait = weightier(wait, wait_of_polled(pid, files[i].fd, asleep));
     return wait;
 }
 
-static enum xb_wait wait_of_select(pid_t pid, const uint64_t argument[static XB_CALL_ARGUMENTS])
+static enum xb_wait wait_of_select(pid_t pid, const uint64_t argument[static XB_CALL_ARGUMENTS],
+                                   bool asleep)
 {
     int n = (int)argument[0], looked_at = 0;
     enum xb_wait wait = XB_WAIT_UNKNOWN;
@@ -271,12 +273,12 @@ static enum xb_wait wait_of_select(pid_t pid, const uint64_t argument[static XB_
             continue;
         for (int file = 0; file < n && looked_at < FILES_MAX; file++)
             if (FD_ISSET(file, &set) && ++looked_at)
-                wait = weightier(wait, wait_of_polled(pid, file));
+                wait = weightier(wait, wait_of_polled(pid, file, asleep));
     }
     return wait;
 }
 
-static enum xb_wait wait_of_epoll(pid_t pid, int descriptor)
+static enum xb_wait wait_of_epoll(pid_t pid, int descriptor, bool asleep)
 {
     char name[32], text[4096];
     enum xb_wait wait = XB_WAIT_UNKNOWN;
@@ -286,7 +288,7 @@ static enum xb_wait wait_of_epoll(pid_t pid, int descriptor)
     int looked_at = 0;
     for (const char *at = strstr(text, "tfd:"); at && looked_at < FILES_MAX;
          at = strstr(at + 4, "tfd:"), looked_at++)
-        wait = weightier(wait, wait_of_polled(pid, atoi(at + 4)));
+        wait = weightier(wait, wait_of_polled(pid, atoi(at + 4), asleep));
     return looked_at ? wait : XB_WAIT_TIMER;
 }
 
@@ -338,23 +340,21 @@ const char *xb_call_name(long number)
     return call ? call->name : "";
 }
 
-enum xb_wait xb_wait_of_call(pid_t pid, long number,
-                             const uint64_t argument[static XB_CALL_ARGUMENTS])
+/* `asleep`: in the call, and nothing is ready; else it is made, and may have something to move at once. */
+static enum xb_wait wait_of(pid_t pid, const struct call *call,
+                            const uint64_t argument[static XB_CALL_ARGUMENTS], bool asleep)
 {
-    const struct call *call = find_call(number);
-    if (!call)
-        return XB_WAIT_UNKNOWN;
     switch (call->kind) {
     case BY_WAIT:
         return call->wait;
     case BY_FILE:
         return wait_of_file(pid, (int)argument[0]);
     case BY_POLL:
-        return wait_of_poll(pid, argument[0], argument[1]);
+        return wait_of_poll(pid, argument[0], argument[1], asleep);
     case BY_SELECT:
-        return wait_of_select(pid, argument);
+        return wait_of_select(pid, argument, asleep);
     case BY_EPOLL:
-        return wait_of_epoll(pid, (int)argument[0]);
+        return wait_of_epoll(pid, (int)argument[0], asleep);
     case BY_RING:
         return wait_of_ring(pid);
     case BY_THIRD:
@@ -363,6 +363,13 @@ enum xb_wait xb_wait_of_call(pid_t pid, long number,
         return wait_of_futex(pid, argument);
     }
     return XB_WAIT_UNKNOWN;
+}
+
+enum xb_wait xb_wait_of_call(pid_t pid, long number,
+                             const uint64_t argument[static XB_CALL_ARGUMENTS])
+{
+    const struct call *call = find_call(number);
+    return call ? wait_of(pid, call, argument, true) : XB_WAIT_UNKNOWN;
 }
 
 static uint64_t timeout_of_ms(uint64_t argument)
@@ -412,7 +419,7 @@ enum xb_wait xb_work_of_call(pid_t pid, long number,
         return XB_WAIT_UNKNOWN;
     if (!call || (call->is_kernels && call->kind != BY_FILE))
         return XB_WAIT_KERNEL;
-    enum xb_wait wait = xb_wait_of_call(pid, number, argument);
+    enum xb_wait wait = wait_of(pid, call, argument, false);
     /* How much there is to be read is asked for the bytes of a socket; of a device, anything. */
     if (call->is_kernels && wait != XB_WAIT_NETWORK && wait != XB_WAIT_PIPE)
         return XB_WAIT_KERNEL;

@@ -737,6 +737,7 @@ XB_TEST(Syscalls, ACallWorksForTheFileThatItIsAbout)
     struct pollfd polled = { .fd = end[0], .events = POLLIN };
     uint64_t poll_call[XB_CALL_ARGUMENTS] = { (uintptr_t)&polled, 1 };
     XB_EXPECT_EQ(xb_wait_of_call(getpid(), SYS_ppoll, poll_call), XB_WAIT_LOCK);
+    XB_EXPECT_EQ(xb_work_of_call(getpid(), SYS_ppoll, poll_call), XB_WAIT_PIPE);
     close(end[1]);
     XB_EXPECT_EQ(xb_wait_of_call(getpid(), SYS_ppoll, poll_call), XB_WAIT_PIPE);
     close(end[0]);
