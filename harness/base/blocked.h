@@ -2,33 +2,22 @@
 #ifndef XB_BASE_BLOCKED_H
 #define XB_BASE_BLOCKED_H
 
+#include "syscalls.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
-
-enum xb_wait {
-    XB_WAIT_UNKNOWN,
-    XB_WAIT_DISK,
-    XB_WAIT_NETWORK,
-    XB_WAIT_PIPE, /* or a terminal: another process's bytes */
-    XB_WAIT_LOCK, /* futexes, semaphores, file locks, eventfds: other workers */
-    XB_WAIT_TIMER,
-    XB_WAIT_SIGNAL,
-    XB_WAIT_CHILD,
-    XB_WAIT_STOPPED, /* by a signal or a debugger */
-    XB_WAIT_MEETING, /* for the others, where who watches has them meet: no part of the program's work */
-    XB_WAITS
-};
 
 /* How it was found out. Starts zeroed; with what it held before, a thread that waits in the same call
  * on the same file again is not looked into again. */
 struct xb_blocked {
     enum xb_wait wait;
-    long call;            /* the system call's number; -1: a fault, or not to be read */
-    const char *name;     /* of the call, static; "" where the table has no such number */
-    uint64_t argument[3]; /* its first ones */
-    char channel[32];     /* the kernel's function; "" where it is not told */
-    unsigned age;         /* looks since its files were looked at */
+    long call;        /* the system call's number; -1: a fault, or not to be read */
+    const char *name; /* of the call, static; "" where the table has no such number */
+    uint64_t argument[XB_CALL_ARGUMENTS];
+    uint64_t timeout_ns; /* after which it comes back in any case; 0: none */
+    char channel[32];    /* the kernel's function; "" where it is not told */
+    unsigned age;        /* looks since its files were looked at */
 };
 
 /* A thread's files that tell it; -1 where they could not be opened. */
@@ -48,11 +37,5 @@ bool xb_blocked_at_futex(const struct xb_blocked *blocked, const void *address);
 
 /* By the name of the kernel's function alone; XB_WAIT_UNKNOWN for one that is not known. */
 enum xb_wait xb_wait_of_channel(const char *channel);
-
-/* By what a descriptor's link in /proc/<pid>/fd says; XB_WAIT_UNKNOWN for others, and for files that
- * lie behind others (epoll, io_uring). */
-enum xb_wait xb_wait_of_link(const char *link);
-
-const char *xb_wait_name(enum xb_wait wait);
 
 #endif

@@ -80,6 +80,17 @@ bool xb_proc_parse_stat(const char *text, struct xb_proc_stat *out)
     return true;
 }
 
+bool xb_proc_parse_waits(const char *text, uint64_t *out)
+{
+    static const char name[] = "\nvoluntary_ctxt_switches:"; /* there are nonvoluntary ones, too */
+    const char *at = strstr(text, name);
+    unsigned long long n;
+    if (!at || sscanf(at + sizeof name - 1, "%llu", &n) != 1)
+        return false;
+    *out = n;
+    return true;
+}
+
 bool xb_proc_parse_sched(const char *text, struct xb_proc_sched *out)
 {
     uint64_t *const field[] = { &out->run_ns, &out->delay_ns, &out->runs };

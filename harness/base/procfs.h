@@ -7,6 +7,11 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* One thread of a program. */
+struct xb_task {
+    pid_t pid, tid;
+};
+
 /* Opens /proc/<pid>/<name>, or /proc/<pid>/task/<tid>/<name> where `tid` is not 0. What is read from
  * the descriptor stays that thread's: once it is dead, reads give ESRCH, whoever gets its number.
  * Returns the descriptor, or -errno. */
@@ -34,6 +39,10 @@ struct xb_proc_stat {
 
 /* Takes the text apart; a name in it may hold blanks and brackets. False if it is not one. */
 bool xb_proc_parse_stat(const char *text, struct xb_proc_stat *out);
+
+/* Of a thread's status: how often it has left the CPU because it had to wait. schedstat counts how often it
+ * got one, also after others had taken it. False where the text does not say. */
+bool xb_proc_parse_waits(const char *text, uint64_t *out);
 
 /* Of schedstat: time on a CPU, time that it waited for one, and how often it got one. The first is
  * brought up to date at each tick of the CPU it runs on and when it leaves it, the second when it

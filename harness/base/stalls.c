@@ -8,9 +8,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SAMPLES_MAX = 2000000, SLOTS_MIN = 1024, HUGE_PAGE = 2 << 20 };
+enum {
+    SAMPLES_MAX = 2000000,
+    SLOTS_MIN = 1024,
+    HUGE_PAGE = 2 << 20,
+    WORKS = 256, /* calls whose file is known; looking one up takes 5 to 50 us */
+};
 
 _Static_assert(XB_STALL_BEHIND + XB_STALL_AHEAD <= 2 * XB_LOOP_BYTES, "what `room` has to hold");
+
+/* What a call on a file works for, as it was when it was looked up in this burst. */
+struct work {
+    pid_t pid;
+    int call;
+    uint64_t argument; /* the first */
+    uint32_t burst;    /* 0: none */
+    enum xb_wait wait;
+};
 
 struct xb_stalls {
     enum xb_skid skid;
@@ -27,6 +41,7 @@ struct xb_stalls {
     size_t n_samples, sample_room, forgotten;
     pid_t *pid; /* that were seen */
     size_t n_pids, pid_room;
+    struct work work[WORKS];
     uint8_t room[2 * XB_LOOP_BYTES];
 };
 
@@ -220,6 +235,32 @@ static void know_pid(struct xb_stalls *stalls, pid_t pid)
     xb_maps_read(&stalls->maps, pid);
 }
 
+/* What the call works for that the sample stands behind. Calls leave all registers alone but that of the
+ * result (x86-64: ax, cx and r11; aarch64: x0, the first argument, so that files stay unknown there). */
+static enum xb_wait work_of(struct xb_stalls *stalls, const struct xb_sample *sample, int call)
+{
+    uint64_t argument[XB_CALL_ARGUMENTS] = { UINT64_MAX };
+    if (!sample->has_registers)
+        return XB_WAIT_UNKNOWN;
+#if defined(__aarch64__)
+    for (int i = 1; i < XB_CALL_ARGUMENTS; i++)
+        argument[i] = sample->registers.value[i];
+#else
+    static const uint8_t order[XB_CALL_ARGUMENTS] = { XB_X86_DI, XB_X86_SI, XB_X86_DX,
+                                                      XB_X86_R8 + 2, XB_X86_R8 };
+    for (int i = 0; i < XB_CALL_ARGUMENTS; i++)
+        argument[i] = sample->registers.value[order[i]];
+#endif
+    uint64_t hash =
+        ((uint64_t)sample->pid << 32 ^ (uint64_t)call << 20 ^ argument[0]) * 0x9e3779b97f4a7c15ull;
+    struct work *work = &stalls->work[hash >> 56];
+    if (work->burst != stalls->burst || work->pid != sample->pid || work->call != call ||
+        work->argument != argument[0])
+        *work = (struct work){ sample->pid, call, argument[0], stalls->burst,
+                               xb_work_of_call(sample->pid, call, argument) };
+    return work->wait;
+}
+
 void xb_stalls_add(struct xb_stalls *stalls, const struct xb_sample *sample,
                    const struct xb_window *window)
 {
@@ -242,6 +283,8 @@ void xb_stalls_add(struct xb_stalls *stalls, const struct xb_sample *sample,
         .fate = XB_FATE_NONE,
     };
     const struct xb_stall *stall = &site->stall;
+    if (stall->kind == XB_STALL_SYSCALL)
+        stalled.work = work_of(stalls, sample, stall->syscall);
     if (stall->from != XB_ADDRESS_NONE) {
         bool known =
             sample->has_registers &&

@@ -7,6 +7,7 @@
 #include "reason.h"
 #include "sampler.h"
 #include "stall.h"
+#include "syscalls.h"
 #include "touch.h"
 
 struct xb_stalls;
@@ -37,6 +38,8 @@ struct xb_stalled {
     uint32_t burst; /* which xb_stalls_begin() it followed, from 1 on */
     enum xb_address_fate fate;
     bool is_shared; /* a known address is in memory that processes share */
+    /* Behind a system call: what that works for (xb_work_of_call()); else XB_WAIT_UNKNOWN. */
+    enum xb_wait work;
     /* XB_FATE_LOST: the size of what its base register points into, if that is memory that was mapped
      * for itself, as large arrays are: the set is no larger, and rarely much smaller. Else 0. */
     uint64_t within_bytes;

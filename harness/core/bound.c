@@ -165,6 +165,19 @@ static void place(struct division *one, const struct division *others)
     one->unplaced -= placed;
 }
 
+/* What a probe could not name of the kernel's time is as the others name it: counts of page faults and bytes
+ * leave a rest, and calls that are known by their number have no cost. Of user mode that would not do: what
+ * is lost there is lost to all, and stalls are lost more often than the rest. */
+static void name_unknown(struct division *one, const struct division *others)
+{
+    double unknown = 0;
+    for (int l = 0; l < XB_LEVELS; l++) {
+        unknown += one->share[XB_BOUND_UNKNOWN][l];
+        one->share[XB_BOUND_UNKNOWN][l] = 0;
+    }
+    add_division(one, others, unknown);
+}
+
 /* What the i-th probe says of a whole. False if it has nothing to say. */
 static bool divide_as(const struct xb_findings *findings, size_t n, size_t i, enum xb_whole whole,
                       struct division *out)
@@ -172,7 +185,7 @@ static bool divide_as(const struct xb_findings *findings, size_t n, size_t i, en
     struct division others = { 0 }, other;
     if (!divide_by(&findings[i], whole, out))
         return false;
-    for (size_t k = 0; k < n && out->unplaced > 0; k++)
+    for (size_t k = 0; k < n && (out->unplaced > 0 || whole == XB_WHOLE_KERNEL); k++)
         if (k != i && divide_by(&findings[k], whole, &other)) {
             double weight = others.weight + other.weight;
             add_division(&others, &others, others.weight / weight - 1);
@@ -180,6 +193,8 @@ static bool divide_as(const struct xb_findings *findings, size_t n, size_t i, en
             others.weight = weight;
         }
     place(out, &others);
+    if (whole == XB_WHOLE_KERNEL && others.weight > 0)
+        name_unknown(out, &others);
     return true;
 }
 

@@ -30,7 +30,8 @@ const char *xb_bound_name(enum xb_bound bound);
 const char *xb_level_word(enum xb_level level); /* "" for XB_LEVEL_NONE */
 
 /* Judges a phase by `n` probes' findings. Where several divide the same whole, they count by their
- * weight; what one of them cannot place (XB_BOUND_MIXED) lies where others place more than it does.
+ * weight; what one of them cannot place (XB_BOUND_MIXED) lies where others place more than it does, and
+ * what one cannot name of the kernel's time (XB_BOUND_UNKNOWN) divides as others have it.
  * Pure; cannot fail: without evidence the verdict is XB_BOUND_UNKNOWN. */
 void xb_bound_judge(const struct xb_findings *findings, size_t n, struct xb_judgement *out);
 

@@ -20,9 +20,9 @@
  * and is left out. */
 #include "probe.h"
 
-#include "../base/blocked.h"
 #include "../base/clock.h"
 #include "../base/procfs.h"
+#include "../base/thread_times.h"
 #include "../stats/median.h"
 
 #include <errno.h>
@@ -30,23 +30,12 @@
 #include <math.h>
 #include <sched.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 enum {
-    THREADS_MAX = 4096, /* that are remembered; the CPU time of more is seen as their process's */
-    FILES_MAX = 512,  /* held open at once, four for a thread: opening one costs four reads of it */
-    SCAN_NS = 200000, /* of CPU time that a poll may take, 2 %: whom it does not come to is next */
-    VISITS_MAX = 512, /* in a poll */
-    COOL = 16, /* looks of the same wait after which a thread is looked at with the idle ones */
     TOTALS_NS = 100000000, /* between looks at whole processes */
     PROCESSES_MAX = 1024,  /* that are looked at, 15 us each */
-    STALE_NS =
-        10000000, /* a running thread's time is brought up to date at ticks: 10 ms at HZ=100 */
-    LATE_NS =
-        20000000, /* blocked time below this, of a thread never seen blocked, is a late account */
 };
 
 /* A thread took part if it ran this share of what the busiest did. Tickers and idle pools stay below 1
@@ -82,28 +71,6 @@ enum {
 /* All of the program fits the second cache, so DRAM does not bound it; a cache still may. */
 #define WEIGHT_SMALL 0.1
 
-enum state { RUNNING, BLOCKED, GONE };
-
-enum { STAT, SCHED, CALL, CHANNEL, FILES };
-
-struct thread {
-    pid_t pid, tid;
-    int file[FILES]; /* -1: not open */
-    enum state state;
-    struct xb_blocked blocked;
-    struct xb_proc_sched last; /* `delay_ns` with what is not in the kernel's account yet */
-    uint64_t visited_ns;
-    uint64_t still_ns;  /* since when it is runnable and its accounts stand still */
-    int64_t blocked_ns; /* at the last visit: since the one before */
-    uint64_t poll;      /* of the last visit */
-    bool known;         /* visited more than once */
-    unsigned cool;      /* visits since it last ran; COOL or more: idle */
-    /* In this phase. */
-    int64_t time_ns, run_ns, delay_ns, wait_ns[XB_WAITS];
-    int64_t fsync_ns; /* of the looks' waiting for a disk */
-    uint64_t wakes, looks, running_looks;
-};
-
 /* Of all processes of the tree together, with the dead children that they have waited for: what a
  * child has used moves to its parent and is lost to neither. */
 struct totals {
@@ -128,238 +95,14 @@ struct machine {
 
 struct offcpu {
     const struct xb_scene *scene;
-    struct thread *thread;
-    size_t n_threads;
-    int *slot; /* of a hash table by tid: index + 1 */
-    size_t n_files, files_max;
-    bool exact;                /* schedstat is there */
-    size_t cursor, hot_cursor; /* in the scene's threads, in the table */
+    struct xb_thread_times *threads;
     struct costs costs;
     double tick_ns, page_bytes;
-    uint64_t begun_ns, totals_ns, cpu_ns, polls;
+    uint64_t begun_ns, totals_ns, cpu_ns;
     struct totals before, now;
     double waited[XB_WAITS]; /* of the time of the phases before, the later the more */
     struct machine machine;
 };
-
-enum { SLOTS = 2 * THREADS_MAX };
-
-/* ---- threads ---- */
-
-static size_t slot_of(const struct offcpu *offcpu, pid_t tid)
-{
-    size_t slot = (size_t)tid * 2654435761u % SLOTS;
-    while (offcpu->slot[slot] && offcpu->thread[offcpu->slot[slot] - 1].tid != tid)
-        slot = (slot + 1) % SLOTS;
-    return slot;
-}
-
-static void close_files(struct offcpu *offcpu, struct thread *thread)
-{
-    for (int i = 0; i < FILES; i++)
-        if (thread->file[i] >= 0) {
-            close(thread->file[i]);
-            thread->file[i] = -1;
-            offcpu->n_files--;
-        }
-}
-
-/* The thread's entry, made if need be; NULL when there are too many. `fresh`: it was not there. */
-static struct thread *find_thread(struct offcpu *offcpu, const struct xb_task *task, bool *fresh)
-{
-    size_t slot = slot_of(offcpu, task->tid);
-    *fresh = !offcpu->slot[slot];
-    if (!*fresh)
-        return &offcpu->thread[offcpu->slot[slot] - 1];
-    if (offcpu->n_threads == THREADS_MAX)
-        return NULL;
-    struct thread *thread = &offcpu->thread[offcpu->n_threads++];
-    offcpu->slot[slot] = (int)offcpu->n_threads;
-    *thread = (struct thread){ .pid = task->pid, .tid = task->tid };
-    for (int i = 0; i < FILES; i++)
-        thread->file[i] = -1;
-    return thread;
-}
-
-/* Forgets threads that are gone, and what is left was done in this phase. */
-static void begin_threads(struct offcpu *offcpu)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < offcpu->n_threads; i++) {
-        struct thread *thread = &offcpu->thread[i];
-        if (thread->state == GONE)
-            continue;
-        thread->time_ns = thread->run_ns = thread->delay_ns = 0;
-        memset(thread->wait_ns, 0, sizeof thread->wait_ns);
-        thread->fsync_ns = 0;
-        thread->wakes = thread->looks = thread->running_looks = 0;
-        offcpu->thread[n++] = *thread;
-    }
-    offcpu->n_threads = n;
-    memset(offcpu->slot, 0, SLOTS * sizeof *offcpu->slot);
-    for (size_t i = 0; i < n; i++)
-        offcpu->slot[slot_of(offcpu, offcpu->thread[i].tid)] = (int)i + 1;
-}
-
-/* Whether one more file may stay open: half of them are for threads that run now and then. */
-static bool may_keep(const struct offcpu *offcpu, const struct thread *thread)
-{
-    return offcpu->n_files + 2 <= offcpu->files_max / (thread->cool >= COOL ? 2 : 1);
-}
-
-/* Reads one of the thread's files. Returns its length or -errno. */
-static ssize_t read_file(struct offcpu *offcpu, struct thread *thread, int which, char *text,
-                         size_t room)
-{
-    static const char *const names[FILES] = { "stat", "schedstat", "syscall", "wchan" };
-    if (thread->file[which] >= 0)
-        return xb_proc_read(thread->file[which], text, room);
-    int file = xb_proc_open(thread->pid, thread->tid, names[which]);
-    if (file < 0)
-        return file;
-    ssize_t length = xb_proc_read(file, text, room);
-    if (may_keep(offcpu, thread)) {
-        thread->file[which] = file;
-        offcpu->n_files++;
-    } else {
-        close(file);
-    }
-    return length;
-}
-
-/* The thread's accounts as they are now; by ticks where there are none. */
-static int read_accounts(struct offcpu *offcpu, struct thread *thread, struct xb_proc_sched *out)
-{
-    char text[1024];
-    if (offcpu->exact) {
-        ssize_t length = read_file(offcpu, thread, SCHED, text, sizeof text);
-        if (length <= 0)
-            return length < 0 ? (int)length : -ESRCH;
-        return xb_proc_parse_sched(text, out) ? 0 : -EIO;
-    }
-    struct xb_proc_stat stat;
-    ssize_t length = read_file(offcpu, thread, STAT, text, sizeof text);
-    if (length <= 0)
-        return length < 0 ? (int)length : -ESRCH;
-    if (!xb_proc_parse_stat(text, &stat))
-        return -EIO;
-    *out = (struct xb_proc_sched){
-        .run_ns = (uint64_t)((double)(stat.user_ticks + stat.kernel_ticks) * offcpu->tick_ns)
-    };
-    return 0;
-}
-
-/* Looks at what the thread is doing: sets its state. */
-static void look(struct offcpu *offcpu, struct thread *thread)
-{
-    char text[1024];
-    struct xb_proc_stat stat;
-    thread->state = RUNNING;
-    if (read_file(offcpu, thread, STAT, text, sizeof text) <= 0 ||
-        !xb_proc_parse_stat(text, &stat) || stat.state == 'Z' || stat.state == 'X') {
-        thread->state = GONE;
-        return;
-    }
-    if (stat.state == 'R')
-        return;
-    /* The two files that take a look into the thread are opened for the look, or stay open. */
-    struct xb_blocked_files files = { thread->file[CALL], thread->file[CHANNEL] };
-    bool keep = may_keep(offcpu, thread);
-    if (files.syscall < 0)
-        files.syscall = xb_proc_open(thread->pid, thread->tid, "syscall");
-    if (files.wchan < 0)
-        files.wchan = xb_proc_open(thread->pid, thread->tid, "wchan");
-    if (xb_blocked_look(thread->pid, stat.state, &files, &thread->blocked))
-        thread->state = BLOCKED;
-    if (offcpu->scene->meeting && xb_blocked_at_futex(&thread->blocked, offcpu->scene->meeting))
-        thread->blocked.wait = XB_WAIT_MEETING;
-    if (keep) {
-        offcpu->n_files += (thread->file[CALL] < 0 && files.syscall >= 0) +
-                           (thread->file[CHANNEL] < 0 && files.wchan >= 0);
-        thread->file[CALL] = files.syscall >= 0 ? files.syscall : -1;
-        thread->file[CHANNEL] = files.wchan >= 0 ? files.wchan : -1;
-    } else {
-        if (thread->file[CALL] < 0 && files.syscall >= 0)
-            close(files.syscall);
-        if (thread->file[CHANNEL] < 0 && files.wchan >= 0)
-            close(files.wchan);
-    }
-}
-
-/* Brings the thread's account up to now. What it was blocked is left in `blocked_ns`, to be divided
- * once all threads of this poll have been looked at. */
-static void visit(struct offcpu *offcpu, struct thread *thread, bool fresh, uint64_t now_ns)
-{
-    struct xb_proc_sched now;
-    thread->blocked_ns = 0;
-    thread->poll = offcpu->polls;
-    if (read_accounts(offcpu, thread, &now) != 0) {
-        thread->state = GONE;
-        close_files(offcpu, thread);
-        return;
-    }
-    bool still = !fresh && now.run_ns == thread->last.run_ns && now.runs == thread->last.runs;
-    /* Blocked, and not run since: it is the same wait. Without accounts in ns that cannot be told. What a
-     * new one does is looked up when it has been there for a while. */
-    if (fresh) {
-        thread->state = RUNNING;
-        thread->cool = COOL; /* of a thousand, those that run come forward at their next visit */
-    } else if (still && !thread->known) {
-        thread->known =
-            true; /* looking costs five times as much as this visit: not in the first turn */
-    } else if (!(still && thread->state == BLOCKED && offcpu->exact)) {
-        look(offcpu, thread);
-    }
-    if (still && thread->state == BLOCKED)
-        thread->cool++;
-    else if (!still && !fresh)
-        thread->cool = 0;
-
-    /* Waiting for a CPU enters the account when it gets one. */
-    if (!still || thread->state != RUNNING)
-        thread->still_ns = now_ns;
-    else if (now_ns - thread->still_ns > STALE_NS)
-        now.delay_ns += now_ns - thread->still_ns;
-
-    if (!fresh) {
-        int64_t time = (int64_t)(now_ns - thread->visited_ns);
-        int64_t run = (int64_t)(now.run_ns - thread->last.run_ns);
-        int64_t delay = (int64_t)(now.delay_ns - thread->last.delay_ns);
-        thread->time_ns += time;
-        thread->run_ns += run;
-        thread->delay_ns += delay;
-        thread->wakes += now.runs - thread->last.runs;
-        thread->looks++;
-        thread->running_looks += thread->state == RUNNING;
-        if (thread->state == BLOCKED)
-            thread->blocked_ns = time - run - delay;
-    }
-    thread->last = now;
-    thread->visited_ns = now_ns;
-    if (thread->state == GONE)
-        close_files(offcpu, thread);
-}
-
-/* What the process waits for in which nobody runs, if somebody in it waits for I/O; else
- * XB_WAIT_UNKNOWN. Whoever waits for a lock in it waits for that I/O: for requests handed to helper
- * threads (POSIX AIO, libuv's pool), for jobs that an acceptor has not got yet. Whoever sleeps on a timer
- * while somebody waits for the disk looks from time to time whether that is done. */
-static enum xb_wait wait_behind(const struct offcpu *offcpu, pid_t pid)
-{
-    enum xb_wait behind = XB_WAIT_UNKNOWN;
-    for (size_t i = 0; i < offcpu->n_threads; i++) {
-        const struct thread *other = &offcpu->thread[i];
-        if (other->pid != pid || other->state == GONE)
-            continue;
-        if (other->state == RUNNING)
-            return XB_WAIT_UNKNOWN;
-        enum xb_wait wait = other->blocked.wait;
-        if (wait == XB_WAIT_DISK ||
-            (behind == XB_WAIT_UNKNOWN && (wait == XB_WAIT_NETWORK || wait == XB_WAIT_PIPE)))
-            behind = wait;
-    }
-    return behind;
-}
 
 /* ---- whole processes ---- */
 
@@ -473,30 +216,6 @@ static struct costs measure_costs(void)
 
 /* ---- findings ---- */
 
-static struct xb_part part_of_wait(enum xb_whole of, enum xb_wait wait, double share)
-{
-    static const struct {
-        enum xb_bound bound;
-        enum xb_level level;
-    } means[XB_WAITS] = {
-        [XB_WAIT_UNKNOWN] = { XB_BOUND_UNKNOWN, XB_LEVEL_NONE },
-        [XB_WAIT_DISK] = { XB_BOUND_IO, XB_LEVEL_DISK },
-        [XB_WAIT_NETWORK] = { XB_BOUND_IO, XB_LEVEL_NETWORK },
-        [XB_WAIT_PIPE] = { XB_BOUND_IO, XB_LEVEL_NONE },
-        [XB_WAIT_LOCK] = { XB_BOUND_SYNC, XB_LEVEL_LOCK },
-        [XB_WAIT_TIMER] = { XB_BOUND_SYNC, XB_LEVEL_TIMER },
-        [XB_WAIT_SIGNAL] = { XB_BOUND_SYNC, XB_LEVEL_NONE },
-        [XB_WAIT_CHILD] = { XB_BOUND_SYNC, XB_LEVEL_NONE },
-        [XB_WAIT_STOPPED] = { XB_BOUND_UNKNOWN, XB_LEVEL_NONE },
-        [XB_WAIT_MEETING] = { XB_BOUND_UNKNOWN, XB_LEVEL_NONE },
-    };
-    return (struct xb_part){ .of = of,
-                             .is = XB_WHOLE_TIME,
-                             .bound = means[wait].bound,
-                             .level = means[wait].level,
-                             .share = share };
-}
-
 /* Of the threads that took part, ns. */
 struct account {
     double run, delay, wait[XB_WAITS], kernel_share;
@@ -508,41 +227,6 @@ struct account {
     size_t took_part, threads;
     const char *call; /* the most frequent */
 };
-
-/* The blocked time of one thread, by what it waited for: what it has to have been blocked, divided
- * as the looks have it. */
-static void divide_waits(const struct offcpu *offcpu, struct thread *thread, uint64_t now_ns)
-{
-    int64_t seen = 0, phase_ns = (int64_t)(now_ns - offcpu->begun_ns);
-    /* One of many idle threads, last visited long before this phase. */
-    double part = thread->time_ns > phase_ns ? (double)phase_ns / (double)thread->time_ns : 1;
-    thread->time_ns = (int64_t)((double)thread->time_ns * part);
-    thread->run_ns = (int64_t)((double)thread->run_ns * part);
-    thread->delay_ns = (int64_t)((double)thread->delay_ns * part);
-    for (int w = 0; w < XB_WAITS; w++) {
-        if (thread->wait_ns[w] < 0)
-            thread->wait_ns[w] = 0;
-        seen += thread->wait_ns[w];
-    }
-    if (!offcpu->exact && thread->looks) {
-        /* No account says how long it waited for a CPU: looks found it runnable more often than it ran. */
-        int64_t runnable = (int64_t)((double)thread->time_ns * (double)thread->running_looks /
-                                     (double)thread->looks);
-        thread->delay_ns = runnable > thread->run_ns ? runnable - thread->run_ns : 0;
-    }
-    int64_t blocked = thread->time_ns - thread->run_ns - thread->delay_ns;
-    /* One that looks have not found blocked at all was so for less than the time between two. */
-    if (blocked < 0 || (seen == 0 && (blocked < LATE_NS || (double)blocked * (double)thread->looks <
-                                                               (double)thread->time_ns)))
-        blocked = 0;
-    if (seen == 0) {
-        /* What it was last seen to wait for, in an earlier phase; unknown if it never was. */
-        thread->wait_ns[thread->blocked.wait] = blocked;
-        return;
-    }
-    for (int w = 0; w < XB_WAITS; w++)
-        thread->wait_ns[w] = (int64_t)((double)thread->wait_ns[w] / (double)seen * (double)blocked);
-}
 
 static double count_faults(const struct offcpu *offcpu)
 {
@@ -561,14 +245,15 @@ static double least_kernel(const struct offcpu *offcpu)
 static struct account add_up(const struct offcpu *offcpu, uint64_t now_ns)
 {
     struct account account = { .own = 1 };
+    size_t n;
+    const struct xb_thread_time *threads = xb_thread_times_end(offcpu->threads, now_ns, &n);
     int64_t busiest = 0;
     bool any_woke = false;
     double run = 0;
-    for (size_t i = 0; i < offcpu->n_threads; i++) {
-        struct thread *thread = &offcpu->thread[i];
+    for (size_t i = 0; i < n; i++) {
+        const struct xb_thread_time *thread = &threads[i];
         account.fsync += (double)thread->fsync_ns;
-        account.fsync_of += (double)thread->wait_ns[XB_WAIT_DISK];
-        divide_waits(offcpu, thread, now_ns);
+        account.fsync_of += (double)thread->disk_ns;
         if (thread->run_ns > busiest)
             busiest = thread->run_ns;
         any_woke |= thread->wakes > 0 || thread->run_ns > 0;
@@ -584,8 +269,8 @@ static struct account add_up(const struct offcpu *offcpu, uint64_t now_ns)
     if (unseen < 2 * offcpu->tick_ns * (double)(offcpu->now.processes + 1))
         unseen = 0;
     any_woke |= unseen > 0;
-    for (size_t i = 0; i < offcpu->n_threads; i++) {
-        const struct thread *thread = &offcpu->thread[i];
+    for (size_t i = 0; i < n; i++) {
+        const struct xb_thread_time *thread = &threads[i];
         bool woke = thread->wakes > 0 || thread->run_ns > 0;
         double least =
             thread->wait_ns[XB_WAIT_TIMER] > thread->time_ns / 2 ? TICKER_TOOK_PART : TOOK_PART;
@@ -645,7 +330,7 @@ static void divide_time(const struct account *account, struct xb_findings *out)
                                        .share = cpu * account->kernel_share / account->time });
     for (int w = 0; w < XB_WAITS; w++)
         if (account->wait[w] > 0)
-            xb_add_part(out, part_of_wait(XB_WHOLE_TIME, w, account->wait[w] / account->time));
+            xb_add_part(out, xb_part_of_wait(XB_WHOLE_TIME, w, account->wait[w] / account->time));
     out->weight[XB_WHOLE_TIME] = (double)account->looks / ((double)account->looks + LOOKS_HALF);
 }
 
@@ -653,7 +338,7 @@ static void divide_time(const struct account *account, struct xb_findings *out)
 static double remember_waits(struct offcpu *offcpu, const struct account *account)
 {
     double sum = 0;
-    for (int w = XB_WAIT_DISK; w <= XB_WAIT_TIMER; w++) {
+    for (int w = XB_WAIT_DISK; w <= XB_WAIT_KERNEL; w++) {
         offcpu->waited[w] =
             REMEMBERED * offcpu->waited[w] + (1 - REMEMBERED) * account->wait[w] / account->time;
         sum += offcpu->waited[w];
@@ -700,11 +385,11 @@ static void divide_kernel(struct offcpu *offcpu, const struct account *account,
                                        .bound = XB_BOUND_IO,
                                        .level = level,
                                        .share = (1 - disk) * by_io * scale * more_of_it });
-    for (int w = XB_WAIT_DISK; w <= XB_WAIT_TIMER; w++)
+    for (int w = XB_WAIT_DISK; w <= XB_WAIT_KERNEL; w++)
         if (offcpu->waited[w] > 0)
-            xb_add_part(out, part_of_wait(XB_WHOLE_KERNEL, w,
-                                          offcpu->waited[w] / waits *
-                                              (by_switches * scale + (counts_tell ? 0 : rest))));
+            xb_add_part(out, xb_part_of_wait(XB_WHOLE_KERNEL, w,
+                                             offcpu->waited[w] / waits *
+                                                 (by_switches * scale + (counts_tell ? 0 : rest))));
     if (!counts_tell && !(waits > 0) && rest > 0)
         xb_add_part(out, (struct xb_part){
                              .of = XB_WHOLE_KERNEL, .bound = XB_BOUND_UNKNOWN, .share = rest });
@@ -748,8 +433,9 @@ static void say(const struct offcpu *offcpu, const struct account *account, uint
                     kept);
     for (int w = 0; w < XB_WAITS; w++) {
         static const char *const names[XB_WAITS] = {
-            "unknown_wait_share", "disk_share",   "network_share", "pipe_share",    "lock_share",
-            "timer_share",        "signal_share", "child_share",   "stopped_share", "meeting_share",
+            "unknown_wait_share", "disk_share",    "network_share",     "pipe_share",
+            "lock_share",         "timer_share",   "kernel_lock_share", "signal_share",
+            "child_share",        "stopped_share", "meeting_share",
         };
         if (account->wait[w] >= 0.01 * all)
             xb_add_clue(out, names[w], account->wait[w] / all,
@@ -803,23 +489,15 @@ static void close_probe(void *self)
     struct offcpu *offcpu = self;
     if (!offcpu)
         return;
-    for (size_t i = 0; offcpu->thread && i < offcpu->n_threads; i++)
-        close_files(offcpu, &offcpu->thread[i]);
-    free(offcpu->thread);
-    free(offcpu->slot);
+    xb_thread_times_close(offcpu->threads);
     free(offcpu);
 }
 
 static int open_probe(const struct xb_scene *scene, void **out, struct xb_reason *why)
 {
     char text[256];
-    struct xb_proc_sched sched;
     struct offcpu *offcpu = calloc(1, sizeof *offcpu);
-    if (offcpu) {
-        offcpu->thread = calloc(THREADS_MAX, sizeof *offcpu->thread);
-        offcpu->slot = calloc(SLOTS, sizeof *offcpu->slot);
-    }
-    if (!offcpu || !offcpu->thread || !offcpu->slot) {
+    if (!offcpu || xb_thread_times_open(scene->root, scene->meeting, &offcpu->threads) != 0) {
         close_probe(offcpu);
         return xb_because(why, -ENOMEM, "no memory for a table of threads");
     }
@@ -831,87 +509,18 @@ static int open_probe(const struct xb_scene *scene, void **out, struct xb_reason
                           (int)scene->root);
     }
     offcpu->scene = scene;
-    offcpu->exact = xb_proc_text(scene->root, scene->root, "schedstat", text, sizeof text) > 0 &&
-                    xb_proc_parse_sched(text, &sched);
     offcpu->tick_ns = 1e9 / (double)sysconf(_SC_CLK_TCK);
     offcpu->page_bytes = (double)sysconf(_SC_PAGESIZE);
     offcpu->costs = measure_costs();
-    struct rlimit limit;
-    offcpu->files_max = FILES_MAX;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur / 2 < FILES_MAX)
-        offcpu->files_max = limit.rlim_cur / 2;
     *out = offcpu;
     return 0;
-}
-
-/* Whether it waits for what it wrote, not for what it reads: a disk may take those one at a time. */
-static bool makes_durable(const struct xb_blocked *blocked)
-{
-    static const char *const calls[] = { "fsync",  "fdatasync", "sync",
-                                         "syncfs", "msync",     "sync_file_range" };
-    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
-        if (strcmp(blocked->name, calls[i]) == 0)
-            return true;
-    return false;
-}
-
-/* Divides what the visited threads were blocked, now that all of them have been looked at. Threads of a
- * process follow each other as a rule, and all in it wait behind the same. */
-static void note_waits(struct offcpu *offcpu, struct thread *const *visited, size_t n)
-{
-    pid_t asked = 0;
-    enum xb_wait behind = XB_WAIT_UNKNOWN;
-    for (size_t i = 0; i < n; i++) {
-        struct thread *thread = visited[i];
-        if (thread->state != BLOCKED || thread->blocked_ns == 0)
-            continue;
-        enum xb_wait wait = thread->blocked.wait;
-        if (wait == XB_WAIT_LOCK || wait == XB_WAIT_TIMER) {
-            if (thread->pid != asked)
-                behind = wait_behind(offcpu, thread->pid);
-            asked = thread->pid;
-            if (behind == XB_WAIT_DISK || (behind && wait == XB_WAIT_LOCK))
-                wait = behind;
-        }
-        thread->wait_ns[wait] += thread->blocked_ns;
-        if (wait == XB_WAIT_DISK && makes_durable(&thread->blocked))
-            thread->fsync_ns += thread->blocked_ns;
-    }
 }
 
 static int poll_threads(void *self, uint64_t now_ns)
 {
     struct offcpu *offcpu = self;
-    const struct xb_scene *scene = offcpu->scene;
-    struct thread *visited[VISITS_MAX];
-    size_t n = 0;
     uint64_t cpu_ns = xb_thread_cpu_ns();
-    bool spent = false;
-    offcpu->polls++;
-
-    /* First those that run now and then, then idle and new ones in turns. */
-    for (size_t i = 0; i < offcpu->n_threads && n < VISITS_MAX && !spent; i++) {
-        if (offcpu->hot_cursor >= offcpu->n_threads)
-            offcpu->hot_cursor = 0;
-        struct thread *thread = &offcpu->thread[offcpu->hot_cursor++];
-        if (thread->state == GONE || thread->cool >= COOL)
-            continue;
-        visit(offcpu, thread, false, xb_now_ns());
-        visited[n++] = thread;
-        spent = n % 4 == 0 && xb_thread_cpu_ns() - cpu_ns > SCAN_NS;
-    }
-    for (size_t i = 0; i < scene->n_tasks && n < VISITS_MAX && !spent; i++) {
-        if (offcpu->cursor >= scene->n_tasks)
-            offcpu->cursor = 0;
-        bool fresh;
-        struct thread *thread = find_thread(offcpu, &scene->tasks[offcpu->cursor++], &fresh);
-        if (!thread || (!fresh && (thread->state == GONE || thread->poll == offcpu->polls)))
-            continue;
-        visit(offcpu, thread, fresh, xb_now_ns());
-        visited[n++] = thread;
-        spent = n % 4 == 0 && xb_thread_cpu_ns() - cpu_ns > SCAN_NS;
-    }
-    note_waits(offcpu, visited, n);
+    xb_thread_times_poll(offcpu->threads, offcpu->scene->tasks, offcpu->scene->n_tasks);
     if (now_ns - offcpu->totals_ns > TOTALS_NS)
         read_totals(offcpu, now_ns);
     offcpu->cpu_ns += xb_thread_cpu_ns() - cpu_ns;
@@ -921,18 +530,9 @@ static int poll_threads(void *self, uint64_t now_ns)
 static int begin(void *self, uint64_t now_ns)
 {
     struct offcpu *offcpu = self;
-    begin_threads(offcpu);
     offcpu->begun_ns = now_ns;
     uint64_t cpu_ns = xb_thread_cpu_ns();
-    /* All that are there are known from the beginning, or the first phase would be over before it has
-     * come to the one of a thousand that runs. */
-    bool first = offcpu->polls == 0;
-    for (size_t i = 0; first && i < offcpu->scene->n_tasks; i++) {
-        bool fresh;
-        struct thread *thread = find_thread(offcpu, &offcpu->scene->tasks[i], &fresh);
-        if (thread && fresh)
-            visit(offcpu, thread, fresh, xb_now_ns());
-    }
+    xb_thread_times_begin(offcpu->threads, offcpu->scene->tasks, offcpu->scene->n_tasks, now_ns);
     read_totals(offcpu, now_ns);
     offcpu->before = offcpu->now;
     offcpu->machine = read_machine(offcpu);

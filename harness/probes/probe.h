@@ -5,7 +5,9 @@
 #ifndef XB_PROBES_PROBE_H
 #define XB_PROBES_PROBE_H
 
+#include "../base/procfs.h"
 #include "../base/reason.h"
+#include "../base/syscalls.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -64,7 +66,7 @@ struct xb_clue {
     char text[200];
 };
 
-enum { XB_PARTS_MAX = 32, XB_CLUES_MAX = 16 };
+enum { XB_PARTS_MAX = 48, XB_CLUES_MAX = 16 };
 
 /* What one probe says of one phase. */
 struct xb_findings {
@@ -88,6 +90,32 @@ static inline void xb_add_part(struct xb_findings *findings, struct xb_part part
 {
     if (findings->n_parts < XB_PARTS_MAX)
         findings->part[findings->n_parts++] = part;
+}
+
+/* What waiting for that is bound by, as a part of a whole. */
+static inline struct xb_part xb_part_of_wait(enum xb_whole of, enum xb_wait wait, double share)
+{
+    static const struct {
+        enum xb_bound bound;
+        enum xb_level level;
+    } means[XB_WAITS] = {
+        [XB_WAIT_UNKNOWN] = { XB_BOUND_UNKNOWN, XB_LEVEL_NONE },
+        [XB_WAIT_DISK] = { XB_BOUND_IO, XB_LEVEL_DISK },
+        [XB_WAIT_NETWORK] = { XB_BOUND_IO, XB_LEVEL_NETWORK },
+        [XB_WAIT_PIPE] = { XB_BOUND_IO, XB_LEVEL_NONE },
+        [XB_WAIT_LOCK] = { XB_BOUND_SYNC, XB_LEVEL_LOCK },
+        [XB_WAIT_TIMER] = { XB_BOUND_SYNC, XB_LEVEL_TIMER },
+        [XB_WAIT_KERNEL] = { XB_BOUND_KERNEL, XB_LEVEL_NONE },
+        [XB_WAIT_SIGNAL] = { XB_BOUND_SYNC, XB_LEVEL_NONE },
+        [XB_WAIT_CHILD] = { XB_BOUND_SYNC, XB_LEVEL_NONE },
+        [XB_WAIT_STOPPED] = { XB_BOUND_UNKNOWN, XB_LEVEL_NONE },
+        [XB_WAIT_MEETING] = { XB_BOUND_UNKNOWN, XB_LEVEL_NONE },
+    };
+    return (struct xb_part){ .of = of,
+                             .is = XB_WHOLE_TIME,
+                             .bound = means[wait].bound,
+                             .level = means[wait].level,
+                             .share = share };
 }
 
 __attribute__((format(printf, 4, 5))) static inline void
@@ -128,11 +156,6 @@ static inline double xb_cache_bytes(const struct xb_capacity *capacity, enum xb_
     long claimed = sysconf(caches[level].name);
     return claimed > 0 ? (double)claimed : caches[level].common;
 }
-
-/* One thread of the program. */
-struct xb_task {
-    pid_t pid, tid;
-};
 
 /* What a probe may know. Owned by who calls it; as it is at the time of each call. */
 struct xb_scene {

@@ -29,6 +29,8 @@ enum {
     HOTTEST = 3,      /* instructions that are named */
     LONGEST = 20000,  /* samples that confirm the size of a set */
     RARE = 100,       /* a place in a loop with less than one sample in so many is not looked at */
+    CALLS_LEAST = 10, /* samples behind calls; fewer say nothing of how calls divide */
+    CALLS_HALF = 10,  /* samples behind calls that say half of what many would: a share, to 15 % */
     FEW_TO_MEET = 60, /* touches, of which in a set of any size none need be near another */
     MANY = 64,        /* threads, which are not opened anew for each burst */
 };
@@ -39,8 +41,8 @@ static const double budget = 0.025, longest_ns = 0.6e9, first_ns = 0.05e9, short
 static const double duty_max = 0.2, duty_min = 0.05; /* whatever samples cost */
 static const double cost_min_ns = 5000;              /* less is noise */
 
-/* Calls are counted by it, and how long each takes is not told. */
-#define WEIGHT_YIELDS 0.6
+/* Calls are counted, and how long each takes is not told. */
+#define WEIGHT_CALLS 0.6
 
 /* Threads are unlike if of those with so much of the samples one waits so much for caches and DRAM, and another
  * so little. */
@@ -308,6 +310,18 @@ static enum xb_bound bound_of(enum xb_level level)
                                     : XB_BOUND_CACHE;
 }
 
+/* Whoever moves a file's bytes need not have waited for the disk; whose call is not known is in the kernel
+ * all the same. */
+static struct xb_part part_of_work(enum xb_whole of, enum xb_wait work, double share)
+{
+    struct xb_part part = xb_part_of_wait(of, work, share);
+    if (work == XB_WAIT_DISK)
+        part.level = XB_LEVEL_NONE;
+    if (work == XB_WAIT_UNKNOWN && of == XB_WHOLE_USER)
+        part.bound = XB_BOUND_KERNEL;
+    return part;
+}
+
 /* Some samples all over the place, without a pair: too few to be a set of any size. */
 static bool is_scattered(const struct xb_pool *pool)
 {
@@ -370,11 +384,12 @@ static void divide(const struct stall *stall, const struct xb_stall_sums *sums,
     xb_add_part(out, user_part(XB_BOUND_CPU, XB_LEVEL_NONE, (double)computing / n));
     for (enum xb_level level = XB_LEVEL_L1; level <= XB_LEVEL_DRAM; level++)
         xb_add_part(out, user_part(bound_of(level), level, level_share[level] / n));
-    xb_add_part(out,
-                user_part(XB_BOUND_SYNC, XB_LEVEL_LOCK,
-                          (double)(kind[XB_STALL_PAUSE] + sums->contended + sums->yields) / n));
-    xb_add_part(out, user_part(XB_BOUND_KERNEL, XB_LEVEL_NONE,
-                               (double)(kind[XB_STALL_SYSCALL] - sums->yields) / n));
+    xb_add_part(out, user_part(XB_BOUND_SYNC, XB_LEVEL_LOCK,
+                               (double)(kind[XB_STALL_PAUSE] + sums->contended) / n));
+    /* Entering the kernel and coming back, as far as that counts as user mode. */
+    for (int w = 0; w < XB_WAITS; w++)
+        if (sums->work[w])
+            xb_add_part(out, part_of_work(XB_WHOLE_USER, w, (double)sums->work[w] / n));
     xb_add_part(out, user_part(XB_BOUND_UNKNOWN, XB_LEVEL_NONE, unknown / n));
     double spins = (double)(kind[XB_STALL_PAUSE] + sums->contended + sums->yields) / n;
     double cpus = stall->on_ns > 0 ? n * PERIOD_NS / stall->on_ns : 0; /* in user mode */
@@ -432,25 +447,30 @@ static int compare_threads(const struct stall *stall, struct xb_findings *out)
     return err;
 }
 
-/* Divides the kernel's time as far as calls of sched_yield() go, which no account counts and in which no
- * look ever finds a thread, as it is runnable. Its samples stand behind the call, one for each return as
- * for those of any other call: so their part of these samples is their part of the calls. */
+/* Divides the kernel's time by what it is called for. In the kernel itself no sample is permitted without
+ * privilege; but the interrupts that are due when a call is about to return, which it does with interrupts
+ * off, are taken behind it. That is as likely for any call: so these samples count calls, also of those
+ * that no account counts (sockets, futexes, yields), and not how long each of them took. */
 static void divide_kernel(const struct xb_stall_sums *sums, struct xb_findings *out)
 {
-    double calls = (double)sums->kind[XB_STALL_SYSCALL];
-    if (!sums->yields)
+    double calls = (double)sums->kind[XB_STALL_SYSCALL], share[XB_WAITS];
+    if (calls < CALLS_LEAST)
         return;
-    double yields = (double)sums->yields / calls;
-    xb_add_part(out, (struct xb_part){ .of = XB_WHOLE_KERNEL,
-                                       .bound = XB_BOUND_SYNC,
-                                       .level = XB_LEVEL_LOCK,
-                                       .share = yields });
-    xb_add_part(out, (struct xb_part){
-                         .of = XB_WHOLE_KERNEL, .bound = XB_BOUND_UNKNOWN, .share = 1 - yields });
-    out->weight[XB_WHOLE_KERNEL] = WEIGHT_YIELDS * yields * fmin(1, calls / FEW);
-    xb_add_clue(out, "yield_share", yields,
-                "%.0f %% of the %.0f samples behind system calls had just yielded to other threads",
-                100 * yields, calls);
+    for (int w = 0; w < XB_WAITS; w++) {
+        share[w] = (double)sums->work[w] / calls;
+        if (sums->work[w])
+            xb_add_part(out, part_of_work(XB_WHOLE_KERNEL, w, share[w]));
+    }
+    out->weight[XB_WHOLE_KERNEL] =
+        WEIGHT_CALLS * (1 - share[XB_WAIT_UNKNOWN]) * calls / (calls + CALLS_HALF);
+    double io = share[XB_WAIT_DISK] + share[XB_WAIT_NETWORK] + share[XB_WAIT_PIPE];
+    xb_add_clue(out, "io_call_share", io,
+                "of %.0f system calls that samples met, %.0f %% were for I/O (%.0f %% sockets), "
+                "%.0f %% for locks "
+                "and timers (%.0f %% yields), %.0f %% for the kernel's other work",
+                calls, 100 * io, 100 * share[XB_WAIT_NETWORK],
+                100 * (share[XB_WAIT_LOCK] + share[XB_WAIT_TIMER]),
+                100 * (double)sums->yields / calls, 100 * share[XB_WAIT_KERNEL]);
 }
 
 /* Bytes as people write them: a number below 1024, and its unit. */

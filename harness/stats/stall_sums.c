@@ -112,8 +112,11 @@ int xb_stall_sum(const struct xb_stalled *sample, size_t n, const struct xb_stal
     for (size_t i = 0; i < n; i++) {
         enum xb_stall_kind kind = site[sample[i].site].stall.kind;
         out->kind[kind]++;
-        out->yields += several && kind == XB_STALL_SYSCALL &&
-                       site[sample[i].site].stall.syscall == SYS_sched_yield;
+        bool yields = several && kind == XB_STALL_SYSCALL &&
+                      site[sample[i].site].stall.syscall == SYS_sched_yield;
+        out->yields += yields;
+        if (kind == XB_STALL_SYSCALL)
+            out->work[yields ? XB_WAIT_LOCK : sample[i].work]++;
         out->of_site[sample[i].site]++;
         if (hides && sample[i].fate != XB_FATE_NONE && (due += hides[sample[i].site]) >= 1 - 1e-9 &&
             hides[sample[i].site] > 0) {

@@ -9,9 +9,11 @@ struct xb_stall_sums {
     size_t
         n; /* samples: those below, and those with a known address or offset, which are in pools */
     size_t kind[XB_STALL_KIND_COUNT]; /* of all samples, whatever became of their address */
-    size_t lost;     /* addresses that are lost, and nothing is known of where they lie */
-    size_t yields;   /* of those at system calls: gave the CPU to other threads, and there are */
-    size_t hidden;   /* at accesses, and not because these are waited for: see below */
+    size_t lost;   /* addresses that are lost, and nothing is known of where they lie */
+    size_t yields; /* of those at system calls: gave the CPU to other threads, and there are */
+    size_t
+        work[XB_WAITS]; /* of those at system calls: what these work for; yields are XB_WAIT_LOCK */
+    size_t hidden;      /* at accesses, and not because these are waited for: see below */
     size_t streamed; /* at accesses of loops that do little else; the caller's to fill in, or 0 */
     /* On lines that threads take from each other: atomics, and stores and loads. */
     size_t contended;

@@ -120,6 +120,20 @@ XB_TEST(Bound, BlockedTimeHasTheClassAndLevelOfWhatItWaitsFor)
     }
 }
 
+/* Counts explain a tenth of the kernel's time, and samples say what its calls are for. */
+XB_TEST(Bound, WhatOneProbeCannotNameOfTheKernelDividesAsTheOtherHasIt)
+{
+    struct xb_findings all[3] = { time_of(0.1, 0.9), weighing(XB_WHOLE_KERNEL, 0.05),
+                                  weighing(XB_WHOLE_KERNEL, 0.5) };
+    part(&all[1], XB_WHOLE_KERNEL, XB_BOUND_KERNEL, XB_LEVEL_NONE, 0.1);
+    part(&all[1], XB_WHOLE_KERNEL, XB_BOUND_UNKNOWN, XB_LEVEL_NONE, 0.9);
+    part(&all[2], XB_WHOLE_KERNEL, XB_BOUND_IO, XB_LEVEL_NETWORK, 1);
+    struct xb_judgement judged = judge(all, 3);
+    expect(judged, XB_BOUND_IO, XB_LEVEL_NETWORK);
+    XB_EXPECT_NEAR(judged.share[XB_BOUND_KERNEL], 0.9 * 0.1 * 0.05 / 0.55, 1e-9);
+    expect(judge(all, 2), XB_BOUND_KERNEL, XB_LEVEL_NONE);
+}
+
 /* The kernel's work for a disk is bound by the disk, and is no waiting. */
 XB_TEST(Bound, CpuTimeIsNoWaitingWhateverItIsSpentOn)
 {

@@ -12,8 +12,10 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <math.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -22,6 +24,7 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -98,8 +101,6 @@ static void watch(pid_t pid, int phases, int n_polls, struct xb_findings *out)
     xb_probe_offcpu.close(drive.probe);
 }
 
-static int polls = 50; /* of a phase */
-
 /* What a child writes to when it is set up. */
 static int ready_end = -1;
 
@@ -109,8 +110,9 @@ static void say_ready(void)
         _exit(1);
 }
 
-/* Runs `body`, which says when it is ready, in a child, looks at it, and ends it. */
-static struct xb_findings findings_when_ready(void (*body)(void))
+/* Runs `body`, which says when it is ready, in a child, looks at it so often in each of two phases, and
+ * ends it. */
+static struct xb_findings findings_after(int n_polls, void (*body)(void))
 {
     struct xb_findings findings = { 0 };
     int ready[2];
@@ -130,12 +132,17 @@ static struct xb_findings findings_when_ready(void (*body)(void))
     XB_EXPECT_EQ(read(ready[0], &byte, 1), 1);
     close(ready[0]);
     /* The second phase counts: threads that were just made, under sanitizers above all, still set up. */
-    watch(pid, 2, polls, &findings);
+    watch(pid, 2, n_polls, &findings);
     kill(-pid, SIGKILL);
     kill(pid, SIGKILL);
     while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
         ;
     return findings;
+}
+
+static struct xb_findings findings_when_ready(void (*body)(void))
+{
+    return findings_after(50, body);
 }
 
 static void (*unready)(void);
@@ -298,7 +305,6 @@ static void meet_in_twos(void)
 XB_TEST(Offcpu, WhoMeetsTheOthersByOrderIsIdle)
 {
     double lock[2];
-    polls = 20;
     for (int told = 0; told < 2; told++) {
         meeting = told ? &window.gate : NULL;
         struct xb_findings findings = findings_of(meet_in_twos);
@@ -308,7 +314,6 @@ XB_TEST(Offcpu, WhoMeetsTheOthersByOrderIsIdle)
             expect_largest(&findings, XB_WHOLE_USER, 0, 0);
     }
     meeting = NULL;
-    polls = 50;
     XB_EXPECT(lock[0] > 0.02);
     XB_EXPECT_NEAR(lock[1], 0, 1e-9);
 }
@@ -399,6 +404,50 @@ XB_TEST(Offcpu, APipePingPongIsIoInItsWaitsAndInTheKernel)
     XB_EXPECT(pipe_kernel > 0.5);
     if (xb_test_failed())
         describe(&findings);
+}
+
+/* Waits for a pipe that nobody writes to, or one that somebody writes to each 2 ms, with a time-out. */
+static int time_out_ms, n_readers;
+
+static void poll_with_a_timeout(void)
+{
+    int end[2];
+    char byte;
+    if (pipe(end) != 0)
+        return;
+    if (n_readers && fork() == 0) {
+        for (;; nanosleep(&(struct timespec){ 0, 2000000 }, NULL))
+            for (int i = 0; i < n_readers; i++)
+                if (write(end[1], "x", 1) != 1)
+                    _exit(0);
+    }
+    for (int i = 1; i < n_readers; i++)
+        if (fork() == 0)
+            break;
+    if (n_readers)
+        close(end[1]); /* or it were a pipe to itself */
+    fcntl(end[0], F_SETFL, O_NONBLOCK);
+    say_ready();
+    for (;;)
+        if (poll(&(struct pollfd){ .fd = end[0], .events = POLLIN }, 1, time_out_ms) < 0 ||
+            (n_readers && read(end[0], &byte, 1) == 0))
+            return;
+}
+
+XB_TEST(Offcpu, WhoeverPollsUntilTheTimeOutWaitsForATimer)
+{
+    time_out_ms = 2;
+    n_readers = 0;
+    struct xb_findings findings = findings_after(20, poll_with_a_timeout);
+    expect_largest(&findings, XB_WHOLE_TIME, XB_BOUND_SYNC, XB_LEVEL_TIMER);
+}
+
+XB_TEST(Offcpu, WhoeverPollsWithATimeOutThatIsNotReachedWaitsForThePipe)
+{
+    time_out_ms = 1000;
+    n_readers = 3;
+    struct xb_findings findings = findings_after(20, poll_with_a_timeout);
+    expect_largest(&findings, XB_WHOLE_TIME, XB_BOUND_IO, XB_LEVEL_NONE);
 }
 
 static void fault(void)
@@ -706,6 +755,88 @@ XB_TEST(Offcpu, ChannelsAndLinksSayWhatIsWaitedFor)
     XB_EXPECT_EQ(xb_wait_of_link("anon_inode:[eventpoll]"), XB_WAIT_UNKNOWN);
     XB_EXPECT_EQ(xb_wait_of_link("/home/data"), XB_WAIT_DISK);
     XB_EXPECT_EQ(xb_wait_of_link("/dev/pts/3"), XB_WAIT_PIPE);
+    XB_EXPECT_EQ(xb_wait_of_link("/dev/urandom"), XB_WAIT_KERNEL);
+    XB_EXPECT_EQ(xb_wait_of_link("/proc/1/stat"), XB_WAIT_KERNEL);
+    XB_EXPECT_EQ(xb_wait_of_channel("rwsem_down_write_slowpath"), XB_WAIT_KERNEL);
+}
+
+static enum xb_wait work_of(long number, uint64_t first)
+{
+    const uint64_t argument[XB_CALL_ARGUMENTS] = { first };
+    return xb_work_of_call(getpid(), number, argument);
+}
+
+XB_TEST(Syscalls, ACallWorksForTheFileThatItIsAbout)
+{
+    int end[2], sockets[2];
+    int random = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
+    XB_EXPECT(random >= 0 && pipe(end) == 0 && socketpair(AF_UNIX, SOCK_STREAM, 0, sockets) == 0);
+    XB_EXPECT_EQ(work_of(SYS_read, (uint64_t)end[0]), XB_WAIT_PIPE);
+    XB_EXPECT_EQ(work_of(SYS_write, (uint64_t)sockets[0]), XB_WAIT_NETWORK);
+    XB_EXPECT_EQ(work_of(SYS_sendfile, (uint64_t)sockets[0]), XB_WAIT_NETWORK);
+    XB_EXPECT_EQ(work_of(SYS_ioctl, (uint64_t)sockets[0]), XB_WAIT_NETWORK);
+    XB_EXPECT_EQ(work_of(SYS_ioctl, (uint64_t)random), XB_WAIT_KERNEL);
+    XB_EXPECT_EQ(work_of(SYS_read, (uint64_t)random), XB_WAIT_KERNEL);
+    /* Polled, a pipe to itself is another thread's. */
+    struct pollfd polled = { .fd = end[0], .events = POLLIN };
+    uint64_t poll_call[XB_CALL_ARGUMENTS] = { (uintptr_t)&polled, 1 };
+    XB_EXPECT_EQ(xb_wait_of_call(getpid(), SYS_ppoll, poll_call), XB_WAIT_LOCK);
+    XB_EXPECT_EQ(xb_work_of_call(getpid(), SYS_ppoll, poll_call), XB_WAIT_PIPE);
+    close(end[1]);
+    XB_EXPECT_EQ(xb_wait_of_call(getpid(), SYS_ppoll, poll_call), XB_WAIT_PIPE);
+    close(end[0]);
+    close(sockets[0]);
+    close(sockets[1]);
+    close(random);
+    /* Bytes all the same, of whatever file that was. */
+    XB_EXPECT_EQ(work_of(SYS_read, (uint64_t)random), XB_WAIT_PIPE);
+    XB_EXPECT_EQ(work_of(SYS_read, UINT64_MAX), XB_WAIT_PIPE);
+    XB_EXPECT_EQ(work_of(SYS_recvfrom, UINT64_MAX), XB_WAIT_NETWORK);
+    XB_EXPECT_EQ(work_of(SYS_futex, 0), XB_WAIT_LOCK);
+    XB_EXPECT_EQ(work_of(SYS_getpid, 0), XB_WAIT_KERNEL);
+    XB_EXPECT_EQ(work_of(SYS_fcntl, 0), XB_WAIT_KERNEL);
+    XB_EXPECT_EQ(work_of(SYS_getdents64, 0), XB_WAIT_KERNEL);
+    XB_EXPECT_EQ(work_of(-1, 0), XB_WAIT_UNKNOWN);
+    XB_EXPECT_EQ(work_of(999999, 0), XB_WAIT_KERNEL);
+}
+
+static enum xb_wait wait_of_futex(uint64_t operation, uint64_t value)
+{
+    const uint64_t argument[XB_CALL_ARGUMENTS] = { 4096, operation, value };
+    return xb_wait_of_call(getpid(), SYS_futex, argument);
+}
+
+XB_TEST(Syscalls, WhoeverJoinsAThreadWaitsForItToEnd)
+{
+    uint64_t self = (uint64_t)getpid();
+    XB_EXPECT_EQ(wait_of_futex(FUTEX_WAIT_BITSET | FUTEX_CLOCK_REALTIME, self), XB_WAIT_CHILD);
+    XB_EXPECT_EQ(wait_of_futex(FUTEX_WAIT, self), XB_WAIT_CHILD);
+    XB_EXPECT_EQ(wait_of_futex(FUTEX_WAIT_PRIVATE, self), XB_WAIT_LOCK);
+    XB_EXPECT_EQ(wait_of_futex(FUTEX_WAIT, self | FUTEX_WAITERS), XB_WAIT_LOCK);
+    XB_EXPECT_EQ(wait_of_futex(FUTEX_WAIT, 1), XB_WAIT_LOCK); /* init is no thread of ours */
+    XB_EXPECT_EQ(wait_of_futex(FUTEX_LOCK_PI, self), XB_WAIT_LOCK);
+}
+
+static uint64_t timeout_of(long number, int at, uint64_t value)
+{
+    uint64_t argument[XB_CALL_ARGUMENTS] = { 0 };
+    argument[at] = value;
+    return xb_timeout_of_call(getpid(), number, argument);
+}
+
+XB_TEST(Syscalls, TimeOutsAreReadWhereverTheyAre)
+{
+    struct timespec half = { 0, 500000000 }, wrong = { 0, 2000000000 }, past = { -1, 0 };
+    XB_EXPECT_EQ(timeout_of(SYS_epoll_pwait, 3, 5), 5000000);
+    XB_EXPECT_EQ(timeout_of(SYS_epoll_pwait, 3, UINT64_MAX), 0);
+    XB_EXPECT_EQ(timeout_of(SYS_epoll_pwait, 3, 0xffffffff), 0); /* -1 in half a register */
+    XB_EXPECT_EQ(timeout_of(SYS_ppoll, 2, (uintptr_t)&half), 500000000);
+    XB_EXPECT_EQ(timeout_of(SYS_ppoll, 2, (uintptr_t)&wrong), 0);
+    XB_EXPECT_EQ(timeout_of(SYS_pselect6, 4, (uintptr_t)&past), 0);
+    XB_EXPECT_EQ(timeout_of(SYS_pselect6, 4, 0), 0);
+    XB_EXPECT_EQ(timeout_of(SYS_pselect6, 4, 4096), 0);
+    XB_EXPECT_EQ(timeout_of(SYS_read, 2, 5), 0);
+    XB_EXPECT_EQ(timeout_of(-1, 2, 5), 0);
 }
 
 XB_TEST(Procfs, StatIsTakenApartWhateverTheProgramsName)
@@ -735,6 +866,12 @@ XB_TEST(Procfs, SchedstatAndIoAreTakenApart)
     XB_EXPECT_EQ(sched.run_ns, 10);
     XB_EXPECT_EQ(sched.runs, 3);
     XB_EXPECT(!xb_proc_parse_sched("10 20", &sched));
+    uint64_t waits = 0;
+    XB_EXPECT(xb_proc_parse_waits("Name:\tvoluntary_ctxt_switches: 9\nvoluntary_ctxt_switches:\t5\n"
+                                  "nonvoluntary_ctxt_switches:\t7\n",
+                                  &waits));
+    XB_EXPECT_EQ(waits, 5);
+    XB_EXPECT(!xb_proc_parse_waits("nonvoluntary_ctxt_switches:\t7\n", &waits));
     XB_EXPECT(xb_proc_parse_io("rchar: 5\nwchar: 6\nsyscr: 1\nsyscw: 2\nread_bytes: 512\n"
                                "write_bytes: 1024\ncancelled_write_bytes: 7\n",
                                &io));

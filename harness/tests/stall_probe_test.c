@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -149,6 +150,36 @@ XB_TEST(StallProbe, AChaseBeyondTheCachesIsBoundByMemoryAndItsSizeIsTold)
         XB_EXPECT(share_of(&findings, XB_BOUND_MEMORY) > 0.5);
         XB_EXPECT_NEAR(clue_of(&findings, "working_set_bytes") / (16 << 20), 1, 0.25);
         XB_EXPECT(clue_of(&findings, "hottest_share") > 0.2);
+    }
+    end(pid);
+}
+
+/* Sends to itself for ever. */
+static pid_t spawn_sender(void)
+{
+    pid_t pid = fork();
+    if (pid != 0)
+        return pid;
+    int end[2];
+    char byte = 0;
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, end) != 0)
+        _exit(1);
+    while (send(end[0], &byte, 1, 0) == 1 && recv(end[1], &byte, 1, 0) == 1)
+        ;
+    _exit(1);
+}
+
+XB_TEST(StallProbe, CallsOfSocketsAreIoThoughNoAccountCountsThem)
+{
+    struct xb_findings findings;
+    pid_t pid = spawn_sender();
+    if (watch(pid, 20, &findings) && findings.weight[XB_WHOLE_KERNEL] > 0.3) {
+        double io = 0;
+        for (size_t i = 0; i < findings.n_parts; i++)
+            if (findings.part[i].of == XB_WHOLE_KERNEL && findings.part[i].bound == XB_BOUND_IO &&
+                findings.part[i].level == XB_LEVEL_NETWORK)
+                io += findings.part[i].share;
+        XB_EXPECT(io > 0.8);
     }
     end(pid);
 }

@@ -410,10 +410,17 @@ XB_TEST(StallSums, YieldsCountWhereSeveralThreadsRun)
     struct xb_stall_sums sums;
     for (int threads = 1; threads <= 2; threads++) {
         for (uint32_t i = 0; i < 60; i++)
-            sample[i] = (struct xb_stalled){ .site = i / 20, .tid = 1 + (pid_t)i % threads };
+            sample[i] = (struct xb_stalled){
+                .site = i / 20,
+                .tid = 1 + (pid_t)i % threads,
+                .work = i < 40 ? XB_WAIT_KERNEL : XB_WAIT_UNKNOWN,
+            };
         XB_EXPECT_EQ(xb_stall_sum(sample, 60, site, 3, NULL, &sums), 0);
         XB_EXPECT_EQ(sums.kind[XB_STALL_SYSCALL], 60);
         XB_EXPECT_EQ(sums.yields, threads == 2 ? 20 : 0);
+        XB_EXPECT_EQ(sums.work[XB_WAIT_LOCK], sums.yields);
+        XB_EXPECT_EQ(sums.work[XB_WAIT_KERNEL], 40 - sums.yields);
+        XB_EXPECT_EQ(sums.work[XB_WAIT_UNKNOWN], 20);
         xb_stall_sums_free(&sums);
     }
 }
