@@ -165,6 +165,8 @@ enum xb_wait xb_wait_of_link(const char *link)
         { "anon_inode:[timerfd]", XB_WAIT_TIMER },
         { "anon_inode:[signalfd]", XB_WAIT_SIGNAL },
         { "anon_inode:[pidfd]", XB_WAIT_CHILD },
+        { "anon_inode:inotify", XB_WAIT_PIPE }, /* what others do to files */
+        { "anon_inode:[fanotify]", XB_WAIT_PIPE },
         { "anon_inode:", XB_WAIT_UNKNOWN },
         { "/dev/null", XB_WAIT_UNKNOWN },
         { "/dev/random", XB_WAIT_KERNEL },
