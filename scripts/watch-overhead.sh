@@ -108,7 +108,17 @@ while True:
     for k in range(200000): i = p[i]
     print()"'
     'pipe|dd|while dd if=/dev/zero bs=512 count=40000 status=none | cat >/dev/null; do echo; done'
-    'locks|stress-ng|while stress-ng --mutex 2 --mutex-ops 20000 --quiet; do echo; done'
+    'locks|python3|exec python3 -u -c "
+import threading
+a, b = threading.Lock(), threading.Lock()
+b.acquire()
+def other():
+    while True: a.acquire(); b.release()
+a.acquire()
+threading.Thread(target=other, daemon=True).start()
+while True:
+    for k in range(3000): a.release(); b.acquire()
+    print()"'
     'forks|sh|i=0; while :; do (:); i=$((i + 1)); [ $((i % 30)) -gt 0 ] || echo; done'
     'threads-500|python3|exec python3 -u -c "
 import threading, time
