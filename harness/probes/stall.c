@@ -23,8 +23,8 @@
 
 enum {
     PERIOD_NS = 200000,
-    ENOUGH =
-        400, /* samples of a phase that can be trusted in full: a share's standard error is 2.5 % */
+    /* Samples of a phase that can be trusted in full: the standard error of a share is 3 %. */
+    ENOUGH = 300,
     FEW = 100,        /* below which they say next to nothing: 5 % */
     HOTTEST = 3,      /* instructions that are named */
     LONGEST = 20000,  /* samples that confirm the size of a set */
@@ -37,7 +37,7 @@ enum {
 
 /* Sampling is paid from an account, into which goes so much of the program's time. It can save up for a
  * burst of 0.6 s. The first burst is on credit, lest the beginning be unseen. */
-static const double budget = 0.025, longest_ns = 0.6e9, first_ns = 0.05e9, shortest_ns = 0.1e9;
+static const double budget = 0.02, longest_ns = 0.6e9, first_ns = 0.05e9, shortest_ns = 0.1e9;
 static const double duty_max = 0.2, duty_min = 0.05; /* whatever samples cost */
 static const double cost_min_ns = 5000;              /* less is noise */
 
