@@ -43,12 +43,11 @@ static void close_channels(void *team)
     free(wires);
 }
 
-/* It waits for what comes through a pipe, and works to move it: io, by harness/README.md. That the other
- * end is held by a worker of the same team shows nowhere, and what would help is what helps any pipe. */
+/* It waits for what comes through a pipe, and works to move it: io, by harness/README.md. A loop polls it,
+ * and of a polled pipe whose both ends its process holds only another loop of it can be the writer: sync. */
 static enum xb_class bound_of(const struct xb_crowd *crowd)
 {
-    (void)crowd;
-    return XB_CLASS_IO;
+    return crowd->coroutines && crowd->lanes > 1 ? XB_CLASS_SYNC : XB_CLASS_IO;
 }
 
 /* A copy is system time, as is a wake-up. */

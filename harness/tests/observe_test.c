@@ -111,7 +111,8 @@ XB_TEST(Observe, WhatAKernelClaimsOfACellCountsNotItsClass)
     XB_EXPECT_STREQ(row.verdict, "contradicted");
 }
 
-extern const struct xb_kernel xb_kernel_sync_frame_clock, xb_kernel_sync_create_join;
+extern const struct xb_kernel xb_kernel_sync_frame_clock, xb_kernel_sync_create_join,
+    xb_kernel_sync_pass_pipe, xb_kernel_io_pipe_ring;
 
 /* Nobody waits for another worker alone. What waits for clocks and children does. */
 XB_TEST(Observe, AKernelOfTheClassSyncThatIsAloneClaimsToCompute)
@@ -130,6 +131,12 @@ XB_TEST(Observe, AKernelOfTheClassSyncThatIsAloneClaimsToCompute)
     };
     XB_EXPECT_EQ(xb_kernel_bound(&xb_kernel_sync_create_join, &two), XB_CLASS_SYNC);
     XB_EXPECT_EQ(xb_kernel_bound(&xb_kernel_sync_create_join, &forked), XB_CLASS_KERNEL);
+    static const struct xb_crowd loops = {
+        .workers = 2, .lanes = 2, .cpus = 2, .coroutines = true
+    };
+    XB_EXPECT_EQ(xb_kernel_bound(&xb_kernel_sync_pass_pipe, &forked), XB_CLASS_IO);
+    XB_EXPECT_EQ(xb_kernel_bound(&xb_kernel_sync_pass_pipe, &loops), XB_CLASS_SYNC);
+    XB_EXPECT_EQ(xb_kernel_bound(&xb_kernel_io_pipe_ring, &loops), XB_CLASS_SYNC);
 }
 
 static enum xb_class bound_by_faults(const struct xb_crowd *crowd)

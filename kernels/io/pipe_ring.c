@@ -187,12 +187,19 @@ static const struct xb_claim claims[] = {
     { .ratio = XB_RATIO_USER_SHARE, .at_least = 0, .at_most = 0.6 },
 };
 
+/* Loops that poll pipes wait for each other: see kernels/pass_pipe.h. */
+static enum xb_class bound_of(const struct xb_crowd *crowd)
+{
+    return crowd->coroutines && crowd->lanes > 1 ? XB_CLASS_SYNC : XB_CLASS_IO;
+}
+
 const struct xb_kernel xb_kernel_io_pipe_ring = {
     .name = "io/pipe_ring",
     .summary = "workers pass one token around a ring of pipes",
     .source = "lmbench lat_ctx (McVoy, Staelin, USENIX 1996)",
     .item = "hop",
     .bound = XB_CLASS_IO,
+    .bound_of = bound_of,
     .fit = XB_FIT_OWN,
     .own_bytes = 8,
     .needs = XB_NEED_BYTES,
