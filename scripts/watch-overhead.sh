@@ -41,10 +41,12 @@ function sorted(values, n,    i, j, held) {
         values[j + 1] = held
     }
 }
-function told(values, n,    k) {
+function told(values, n,    k, middle) {
     sorted(values, n)
     k = interval(n)
-    return sprintf("%6.3f [%.3f, %.3f]", n % 2 ? values[(n + 1) / 2] : (values[n / 2] + values[n / 2 + 1]) / 2, values[k], values[n + 1 - k])
+    middle = n % 2 ? values[(n + 1) / 2] : (values[n / 2] + values[n / 2 + 1]) / 2
+    if (k < 1) return sprintf("%6.3f, too few pairs for an interval", middle)
+    return sprintf("%6.3f [%.3f, %.3f]", middle, values[k], values[n + 1 - k])
 }
 function close_one(    i) {
     if (!last) return
