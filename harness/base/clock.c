@@ -21,6 +21,12 @@ uint64_t xb_thread_cpu_ns(void)
     return read_clock(CLOCK_THREAD_CPUTIME_ID);
 }
 
+uint64_t xb_usage_cpu_ns(const struct rusage *usage)
+{
+    return ((uint64_t)usage->ru_utime.tv_sec + (uint64_t)usage->ru_stime.tv_sec) * 1000000000u +
+           ((uint64_t)usage->ru_utime.tv_usec + (uint64_t)usage->ru_stime.tv_usec) * 1000u;
+}
+
 double xb_clock_cost_ns(void)
 {
     /* The fastest of several batches: an interrupted batch says nothing of the clock. */

@@ -2,6 +2,7 @@
  * Takes samples in: looks each place up in the code once, computes each address. */
 #include "stalls.h"
 
+#include "fnv.h"
 #include "pages.h"
 
 #include <errno.h>
@@ -148,16 +149,6 @@ static struct xb_stall_site *look_up(struct xb_stalls *stalls, pid_t pid, uint64
     return NULL;
 }
 
-/* FNV-1a, of the code that a site is found in: the same bytes say the same, and decoding them again would be
- * most of what watching costs us. */
-static uint64_t sum_of(const struct xb_window *window)
-{
-    uint64_t sum = UINT64_C(0xcbf29ce484222325) ^ window->first;
-    for (size_t i = 0; i < window->n; i++)
-        sum = (sum ^ window->code[i]) * UINT64_C(0x100000001b3);
-    return sum;
-}
-
 /* The site of a sample: known, or found in its code. `window`: NULL to read that. NULL: no memory. */
 static struct xb_stall_site *site_of(struct xb_stalls *stalls, const struct xb_sample *sample,
                                      const struct xb_window *window)
@@ -171,7 +162,8 @@ static struct xb_stall_site *site_of(struct xb_stalls *stalls, const struct xb_s
                         XB_STALL_AHEAD, stalls->room, &read);
         window = &read;
     }
-    uint64_t code = sum_of(window);
+    /* The same bytes say the same, and decoding them again would be most of what watching costs us. */
+    uint64_t code = xb_fnv(XB_FNV_BASIS ^ window->first, window->code, window->n);
     if (site && code == site->code) {
         site->burst = stalls->burst;
         return site;

@@ -131,12 +131,6 @@ static bool wait_for(pid_t pid, uint64_t limit_ns)
     return ended;
 }
 
-static uint64_t cpu_ns(const struct rusage *usage)
-{
-    return ((uint64_t)usage->ru_utime.tv_sec + (uint64_t)usage->ru_stime.tv_sec) * 1000000000 +
-           ((uint64_t)usage->ru_utime.tv_usec + (uint64_t)usage->ru_stime.tv_usec) * 1000;
-}
-
 static int judge_end(const struct xb_commands *commands, enum which which, int status, int said,
                      struct xb_reason *why)
 {
@@ -180,7 +174,7 @@ static int run_command(const struct xb_commands *commands, enum which which, uin
         while (wait4(pid, &status, 0, &usage) < 0 && errno == EINTR)
             continue;
         *slice = (struct xb_slice){ .wall_ns = end_ns - begin_ns,
-                                    .cpu_ns = cpu_ns(&usage),
+                                    .cpu_ns = xb_usage_cpu_ns(&usage),
                                     .switches = (uint64_t)usage.ru_nivcsw };
     }
     if (!err)

@@ -3,6 +3,7 @@
 #include "plugin.h"
 
 #include "../../kernels/plugin.h"
+#include "../base/fnv.h"
 #include "isa.h"
 #include "wire.h"
 
@@ -13,18 +14,16 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* FNV-1a (Fowler, Noll, Vo; RFC 9923) of the file's bytes, in 64 bits: two builds are not made to
- * collide. Not of the code alone: a constant is part of the work too. */
+/* Of the file's bytes, not of the code alone: a constant is part of the work too. */
 static int hash_file(const char *path, char out[20])
 {
     unsigned char bytes[1 << 14];
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    uint64_t hash = XB_FNV_BASIS;
     FILE *in = fopen(path, "re");
     if (!in)
         return -errno;
     for (size_t n; (n = fread(bytes, 1, sizeof bytes, in)) > 0;)
-        for (size_t i = 0; i < n; i++)
-            hash = (hash ^ bytes[i]) * UINT64_C(0x100000001b3);
+        hash = xb_fnv(hash, bytes, n);
     int err = ferror(in) ? -EIO : 0;
     fclose(in);
     snprintf(out, 20, "%016" PRIx64, hash);

@@ -3,6 +3,7 @@
 #include "profile.h"
 
 #include "../base/clock.h"
+#include "../base/fnv.h"
 #include "../base/parse.h"
 #include "../base/skid.h"
 #include "machine.h"
@@ -68,14 +69,6 @@ void xb_profile_clear(struct xb_profile *profile)
         *fields[i].value = NAN;
 }
 
-/* FNV-1a; a name that differs where the machine does, no more. */
-static uint64_t mix_text(uint64_t hash, const char *text)
-{
-    for (; *text; text++)
-        hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
-    return hash;
-}
-
 int xb_profile_path(const struct xb_topology *topology, char path[PATH_MAX], struct xb_reason *why)
 {
     const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
@@ -94,8 +87,9 @@ int xb_profile_path(const struct xb_topology *topology, char path[PATH_MAX], str
              xb_topology_cache_bytes(topology, XB_CACHE_L2),
              xb_topology_cache_bytes(topology, XB_CACHE_LLC), xb_topology_pus(topology),
              machine.microcode);
-    uint64_t hash = mix_text(UINT64_C(0xcbf29ce484222325), machine.cpu_model);
-    hash = mix_text(hash, claims);
+    /* A name that differs where the machine does, no more. */
+    uint64_t hash = xb_fnv(XB_FNV_BASIS, machine.cpu_model, strlen(machine.cpu_model));
+    hash = xb_fnv(hash, claims, strlen(claims));
     int n = snprintf(path, PATH_MAX, "%s%s/xbound/%s-%016llx.csv", own ? cache : home,
                      own ? "" : "/.cache", host[0] ? host : "machine", (unsigned long long)hash);
     return n < PATH_MAX ? 0 : xb_because(why, -ENAMETOOLONG, "the path of the cache is too long");
@@ -182,8 +176,7 @@ static uint64_t own_ns(void)
     for (int who = RUSAGE_CHILDREN; who <= RUSAGE_SELF; who++) {
         struct rusage used;
         if (getrusage(who, &used) == 0)
-            ns += (uint64_t)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1000000000u +
-                  (uint64_t)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) * 1000u;
+            ns += xb_usage_cpu_ns(&used);
     }
     return ns;
 }

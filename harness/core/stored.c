@@ -2,6 +2,8 @@
  * Reads a run back, and finds its cells by name. */
 #include "stored.h"
 
+#include "../base/fnv.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,12 +12,9 @@ const enum xb_metric xb_exact_metric[XB_EXACT_COUNTS] = { XB_METRIC_INSTRUCTIONS
                                                           XB_METRIC_L1D_MISSES,
                                                           XB_METRIC_LLC_MISSES };
 
-/* FNV-1a. */
 static uint64_t hash_text(const char *text)
 {
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
-    for (; *text; text++)
-        hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
+    uint64_t hash = xb_fnv(XB_FNV_BASIS, text, strlen(text));
     return hash ^ hash >> 32;
 }
 

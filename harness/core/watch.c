@@ -475,8 +475,7 @@ static double children_cpu_s(void)
     struct rusage used;
     if (getrusage(RUSAGE_CHILDREN, &used) != 0)
         return 0;
-    return (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
-           (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
+    return (double)xb_usage_cpu_ns(&used) / 1e9;
 }
 
 static void sum_up(struct xb_watch *watch, uint64_t own_cpu_ns, double children_s)

@@ -49,17 +49,6 @@ static double number_of_lines(const uint64_t *sorted, size_t n)
     return xb_size_of_lines(sorted, n).bytes / XB_LINE_BYTES * xb_touching_processes(sorted, n);
 }
 
-/* And pages, by pairs of samples. */
-static double number_of_pages(const uint64_t *sorted, size_t n)
-{
-    double pairs = 0;
-    for (size_t i = 0, first = 0; i < n; i++) {
-        first = sorted[i] / PAGE == sorted[first] / PAGE ? first : i;
-        pairs += (double)(i - first);
-    }
-    return pairs > 0 ? (double)n * (double)(n - 1) / 2 / pairs : INFINITY;
-}
-
 /* Moves the addresses of heavy granules, lines or pages, to the end. `sorted`: n of them; `number`: of granules, were
  * all equal. Returns how many are left in front, sorted as well; `gone_granules` grows by those that went. */
 static size_t peel(uint64_t *sorted, size_t n, uint64_t granule, double number, uint64_t *spare,
@@ -390,7 +379,7 @@ static size_t leave_pages_out(uint64_t *sorted, size_t n, uint64_t *spare)
     size_t stay = n, pages = 0;
     for (int i = 0; i < PEELINGS && stay > 1; i++) {
         size_t before = stay;
-        stay = peel(sorted, before, PAGE, number_of_pages(sorted, before), spare, &pages);
+        stay = peel(sorted, before, PAGE, xb_granules_touched(sorted, before, PAGE), spare, &pages);
         if (stay == before)
             break;
         if ((double)stay < (1 - SPLIT_SHARE) * (double)n) {

@@ -91,6 +91,12 @@ double xb_touching_processes(const uint64_t *sorted, size_t n)
     return census.couples > 0 ? (double)n * (double)(n - 1) / 2 / census.couples : 1;
 }
 
+double xb_granules_touched(const uint64_t *sorted, size_t n, uint32_t granule)
+{
+    struct census census = count(sorted, n, granule);
+    return census.pairs > 0 ? (double)n * (double)(n - 1) / 2 / census.pairs : INFINITY;
+}
+
 /* Whether of `coarse` pairs of granules so many, `fine`, are pairs of the `ratio` times smaller ones within
  * that it is hardly chance in a set that uses its granules as a whole. There one in `ratio` is, or twice as
  * many where they are waited for unequally; rare, and nearly independent: Poisson's distribution. */

@@ -59,6 +59,10 @@ int xb_working_sets(const struct xb_touch *touch, size_t n, struct xb_pool *pool
 /* How many processes touch it, were all to touch it equally often. `sorted`: n addresses, ascending. Pure. */
 double xb_touching_processes(const uint64_t *sorted, size_t n);
 
+/* How many granules of so many bytes, of all processes, were all touched equally often. INFINITY: no two touches
+ * met in one. `sorted`: n addresses, ascending. Pure. */
+double xb_granules_touched(const uint64_t *sorted, size_t n, uint32_t granule);
+
 /* The size of one set from pairs of lines, nothing pooled and nothing peeled. `sorted`: n addresses,
  * ascending. Pure. */
 struct xb_size xb_size_of_lines(const uint64_t *sorted, size_t n);
