@@ -143,8 +143,10 @@ static int open_sampler(struct stall *stall)
 static int switch_on(struct stall *stall)
 {
     int err = stall->sampler ? 0 : open_sampler(stall);
-    if (err) /* it has just ended, or become another user's: nothing can be sampled */
+    if (err) { /* it has just ended, or become another user's; and trying anew costs as much each time */
+        stall->credit_ns = 0;
         return 0;
+    }
     xb_stalls_begin(stall->stalls);
     err = xb_sampler_start(stall->sampler);
     stall->is_on = !err;
@@ -281,11 +283,11 @@ static void add_touches(const struct xb_capacity *capacity, double bytes, double
     for (enum xb_level level = XB_LEVEL_L1; level <= XB_LEVEL_DRAM; level++) {
         double held = level == XB_LEVEL_DRAM ? 1 : fmin(1, xb_cache_bytes(capacity, level) / bytes);
         double ends = fmax(0, held - before), takes_ns = capacity->latency_ns[level];
-        double beyond_ns = fmax(0, takes_ns - exposed * l1_ns);
-        if (level > XB_LEVEL_L1)
-            part[level] = ends * beyond_ns;
-        part[XB_LEVEL_L1] += ends * (level > XB_LEVEL_L1 ? exposed * l1_ns : l1_ns);
-        sum += ends * (level > XB_LEVEL_L1 ? beyond_ns + exposed * l1_ns : l1_ns);
+        double within_ns = level > XB_LEVEL_L1 ? exposed * l1_ns : l1_ns;
+        double beyond_ns = fmax(0, takes_ns - within_ns);
+        part[level] += ends * beyond_ns;
+        part[XB_LEVEL_L1] += ends * within_ns;
+        sum += ends * (beyond_ns + within_ns);
         before = fmax(held, before);
     }
     if (!isfinite(sum) || sum <= 0) /* latencies are not known */
