@@ -326,7 +326,7 @@ static void expect_plugin(const char *new, const char *text)
     expect(run("ab --plugin " XB_TEST_PLUGINS "/plain.so %s", new), 2, NULL, text);
 }
 
-/* The verdict is asserted and no time: one of them takes 30 % more steps on any machine. */
+/* The verdict is asserted and no time: one of them takes four times the steps on any machine. */
 XB_TEST(Ab, PluginThatTakesMoreStepsRegressesAndBackAgainImproves)
 {
     const char *quick = "ab --plugin --blocks 10 --slice 200us --quartets 2";

@@ -43,33 +43,53 @@ static void touch_pages(size_t n)
         *(volatile char *)(data + i * page) = 1;
 }
 
-static int go[2], told[2];
+static int go[2], told[2], go_on[2];
 
-static void *touch_when_told(void *count)
+static void say(const int *pipe_ends, const char *bytes)
 {
-    char word;
-    if (read(go[0], &word, 1) == 1)
-        touch_pages(*(size_t *)count);
+    if (write(pipe_ends[1], bytes, strlen(bytes)) != (ssize_t)strlen(bytes))
+        _exit(1);
+}
+
+static void hear(const int *pipe_ends)
+{
+    char byte;
+    if (read(pipe_ends[0], &byte, 1) != 1)
+        _exit(1);
+}
+
+static void *touch_at_once(void *count)
+{
+    touch_pages(*(size_t *)count);
     return NULL;
 }
 
-/* Two threads are there from the start, one begins later, and so does a child with a thread. */
+static void *touch_when_told(void *count)
+{
+    say(told, "x");
+    hear(go_on);
+    return touch_at_once(count);
+}
+
+/* Two threads are there from the start, one begins later, and so does a child with a thread. No thread
+ * is anywhere but in a read() when the child is forked: whoever held a lock of the allocator then
+ * would hold it in the child for ever. */
 static _Noreturn void live(void)
 {
-    size_t early = 500, late = 300, below = 200;
+    size_t first = 1000, early = 500, late = 300, below = 200;
     pthread_t thread[2];
     int status;
     pthread_create(&thread[0], NULL, touch_when_told, &early);
-    if (write(told[1], "x", 1) != 1)
-        _exit(1);
-    touch_when_told(&(size_t){ 1000 });
-    pthread_create(&thread[1], NULL, touch_when_told, &late);
+    hear(go);
+    touch_at_once(&first);
     if (fork() == 0) {
-        pthread_create(&thread[0], NULL, touch_when_told, &below);
-        pthread_join(thread[0], NULL);
+        pthread_create(&thread[1], NULL, touch_at_once, &below);
+        pthread_join(thread[1], NULL);
         _exit(0);
     }
     wait(&status);
+    pthread_create(&thread[1], NULL, touch_at_once, &late);
+    say(go_on, "x");
     pthread_join(thread[0], NULL);
     pthread_join(thread[1], NULL);
     _exit(0);
@@ -81,12 +101,11 @@ XB_TEST(Counts, AllThreadsCountThoseThatComeLaterAndTheirChildrenToo)
     struct xb_counts *counts = NULL;
     struct xb_count before[3], after[3];
     struct xb_reason why = { 0 };
-    char word;
-    XB_EXPECT(pipe(go) == 0 && pipe(told) == 0);
+    XB_EXPECT(pipe(go) == 0 && pipe(told) == 0 && pipe(go_on) == 0);
     pid_t pid = fork();
     if (pid == 0)
         live();
-    XB_EXPECT(read(told[0], &word, 1) == 1);
+    hear(told);
     int err = xb_counts_open(pid, code, 3, &counts, &why);
     if (err) {
         kill(pid, SIGKILL);
@@ -95,7 +114,7 @@ XB_TEST(Counts, AllThreadsCountThoseThatComeLaterAndTheirChildrenToo)
         return;
     }
     XB_EXPECT_EQ(xb_counts_read(counts, before), 0);
-    XB_EXPECT(write(go[1], "xxxx", 4) == 4);
+    say(go, "x");
     waitpid(pid, NULL, 0);
     XB_EXPECT_EQ(xb_counts_read(counts, after), 0);
     double touched = xb_count_between(&before[1], &after[1]);
@@ -115,6 +134,7 @@ XB_TEST(Counts, AllThreadsCountThoseThatComeLaterAndTheirChildrenToo)
     for (int i = 0; i < 2; i++) {
         close(go[i]);
         close(told[i]);
+        close(go_on[i]);
     }
 }
 
