@@ -13,6 +13,7 @@
 #include "../base/symbol.h"
 #include "../stats/loop_wait.h"
 #include "../stats/stall_sums.h"
+#include "../stats/stream_rate.h"
 
 #include <errno.h>
 #include <math.h>
@@ -235,6 +236,11 @@ static int sum_up_waits(const struct stall *stall, struct xb_stall_sums *sums)
                 hides[k] = !waits && xb_may_hide(&site[k].stall);
             }
     }
+    size_t all;
+    const struct xb_stalled *sample = xb_stalls_samples(stall->stalls, &all);
+    if (!err)
+        err = xb_streams_hide(sample + stall->from, all - stall->from, site, n_sites, PERIOD_NS,
+                              stall->scene->capacity->load_gb_per_s[XB_LEVEL_DRAM], hides);
     if (!err)
         err = xb_pieces_hide(site, sums->of_site, n_sites, hides, &streamed);
     if (!err) {
