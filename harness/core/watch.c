@@ -507,9 +507,8 @@ static void sum_up(struct xb_watch *watch, uint64_t own_cpu_ns, double children_
     if (watch->reaped)
         out->cpu_s = fmax(out->cpu_s, children_s);
     double paid_s = out->watch_cpu_s;
-    for (size_t i = 0; i < watch->asked.n_probes;
-         i++) /* some count what their calls took, some not */
-        paid_s += fmax(0, watch->eye[i].said_s - (double)watch->eye[i].eye.cpu_ns / 1e9);
+    for (size_t i = 0; i < watch->asked.n_probes; i++)
+        paid_s += watch->eye[i].said_s;
     /* What sleeps is not slowed down by what we do meanwhile. */
     double base_s = fmax(out->cpu_s, out->seconds);
     out->overhead = base_s > 0 ? paid_s / base_s : NAN;
