@@ -34,8 +34,15 @@
 #define PATIENCE_NS (2 * SECOND_NS) /* with a command that was told to end */
 
 /* Looks are 5 to 15 ms apart, at random, lest they keep step with what they look at; and so far that
- * they take a fiftieth of a CPU at most, where there are thousands of threads. */
-enum { LOOK_NS = 10 * 1000 * 1000, LOOK_MOST_NS = 100 * 1000 * 1000, LOOK_SHARE = 50 };
+ * they take a fiftieth of a CPU at most, where there are thousands of threads. That is their mean: a burst of
+ * samples ends when it is looked at, and while the first looks into it take 10 ms each, as they come upon code
+ * that nobody has decoded yet, the next one would be due when it had long been over. */
+enum {
+    LOOK_NS = 10 * 1000 * 1000,
+    LOOK_MOST_NS = 100 * 1000 * 1000,
+    LOOK_SHARE = 50,
+    LOOKS_MEAN = 32
+};
 
 /* The end of a program leaves a stump of a phase, in which nobody can tell anything: it is counted to the phase
  * before. */
@@ -367,7 +374,8 @@ static bool look_on(struct xb_watch *watch, uint64_t until_ns)
         if (watch->is_over)
             look(watch);
         now_ns = xb_now_ns();
-        watch->look_ns = LOOK_SHARE * (now_ns - begin_ns);
+        watch->look_ns =
+            ((LOOKS_MEAN - 1) * watch->look_ns + LOOK_SHARE * (now_ns - begin_ns)) / LOOKS_MEAN;
         if (is_enough(watch, now_ns))
             return true;
         if (now_ns >= until_ns)
