@@ -58,7 +58,10 @@ struct eye {
     size_t age;    /* phases since it last divided user mode */
 };
 
-/* The best witness for a class: the phase of it that rests on most samples. */
+/* The best witness for a class: the phase of it that rests on most samples, and of those that rest on half as
+ * many or more the last, as what it says of sizes is confirmed by all samples before. */
+static const double NEARLY_AS_GOOD = 0.5;
+
 struct witness {
     size_t phase;
     double score; /* negative: none yet */
@@ -438,8 +441,8 @@ static int keep_phase(struct xb_watch *watch, double start_s, double seconds, ui
     out->samples += phase->samples;
     struct witness *witness = &watch->witness[phase->judgement.bound];
     double score = phase->judgement.confidence * (1 + (double)phase->samples);
-    if (score > witness->score) {
-        witness->score = score;
+    if (score > NEARLY_AS_GOOD * witness->score) {
+        witness->score = fmax(score, witness->score);
         witness->phase = out->n_phases;
         memcpy(witness->findings, watch->findings, n_probes * sizeof *watch->findings);
     }
