@@ -6,8 +6,8 @@ usage() {
     cat <<'TEXT'
 Usage: scripts/watch-overhead.sh [OPTION...] XBOUND DIR
 Runs programs that do the same small work again and again, some 50 ms each time, and lets `xbound classify -p`
-watch each for its default time in every other of two windows, in random order: the same process, watched and
-alone. Prints for each program the median over pairs of the ratio of the two mean times of a work (watched over
+watch each for 5 s, its default time, in every other of two windows, in random order: the same process, watched
+and alone. Prints for each program the median over pairs of the ratio of the two mean times of a work (watched over
 alone), with its 95 % interval from order statistics. DIR, new or empty, gets pairs.csv and the scratch files.
   --pairs N    of each program, 6 to 100; default 15 (some 20 minutes in all)
   --only GLOB  only programs whose name fits
@@ -63,7 +63,7 @@ NR > 1 {
 END { close_one() }' "$1"
 }
 
-pairs=15 only='*'
+pairs=15 only='*' seconds=5
 while [ $# -gt 0 ]; do
     case $1 in
     --help)
@@ -163,9 +163,9 @@ fail_program() {
 window() { # how
     local from=$EPOCHREALTIME
     if [ "$1" = watched ]; then
-        "$xbound" classify -o /dev/null -p "$running" </dev/null >/dev/null 2>watched.err || fail_program
+        "$xbound" classify -o /dev/null --time "$seconds" -p "$running" </dev/null >/dev/null 2>watched.err || fail_program
     else
-        sleep 5
+        sleep "$seconds"
     fi
     awk -v from="$from" -v to="$EPOCHREALTIME" -v row="$name,$pair,$1" '
         $1 >= from && $1 <= to { if (!n++) first = $1; last = $1 }

@@ -2,8 +2,10 @@
  * Samples through perf_event_open(2): one event for each thread and CPU, one ring for each CPU.
  *
  * An event that its thread's children are to inherit can be read through a ring only if it is tied to a
- * CPU (perf_event_open(2), EINVAL), so there is one for each; those of other threads write into the
- * first one's ring. The registers are those of user mode, which is all that no privilege is needed for;
+ * CPU (perf_event_open(2), EINVAL), so there is one for each; they write into the ring of an event on
+ * ourselves that counts nothing. That one stays while others come and go: the first event of a machine
+ * has the kernel patch its own code on all CPUs, and the last one's end again, which takes 1 ms of each
+ * program's time in guests; and a ring's pages have to be cleared. The registers are those of user mode, which is all that no privilege is needed for;
  * vector registers are refused (EOPNOTSUPP), so that the addresses of a gather stay unknown. */
 #include "sampler.h"
 
@@ -36,7 +38,7 @@ enum {
 #endif
 
 struct ring {
-    int fd; /* the event whose ring it is, or -1 */
+    int fd; /* the event on ourselves whose ring it is, or -1 */
     struct perf_event_mmap_page *head;
     size_t bytes; /* of data, behind the head page */
 };
@@ -90,8 +92,25 @@ static int grow(void **array, size_t n, size_t *room, size_t bytes)
     return 0;
 }
 
-static int map_ring(struct xb_sampler *sampler, int cpu, int fd)
+/* Opens the ring of a CPU. */
+static int open_ring(struct xb_sampler *sampler, int cpu)
 {
+    struct perf_event_attr attributes = {
+        .size = sizeof attributes,
+        .type = PERF_TYPE_SOFTWARE,
+        .config = PERF_COUNT_SW_DUMMY,
+        .disabled = 1,
+        .exclude_kernel = 1,
+        .exclude_hv = 1,
+        .use_clockid = 1, /* as theirs that write into it: else EINVAL */
+        .clockid = CLOCK_MONOTONIC,
+        .watermark = 1, /* nobody is woken: we look */
+        .wakeup_watermark = UINT32_MAX,
+    };
+    int fd = (int)syscall(SYS_perf_event_open, &attributes, 0, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    int err = -ENOMEM;
     for (size_t pages = RING_PAGES; pages >= RING_PAGES_MIN; pages /= 2) {
         size_t page = (size_t)sampler->page;
         void *at = mmap(NULL, (pages + 1) * page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -99,10 +118,12 @@ static int map_ring(struct xb_sampler *sampler, int cpu, int fd)
             sampler->ring[cpu] = (struct ring){ .fd = fd, .head = at, .bytes = pages * page };
             return 0;
         }
-        if (errno != EPERM) /* that is the limit on locked memory */
-            return -errno;
+        err = -errno;
+        if (err != -EPERM) /* that is the limit on locked memory */
+            break;
     }
-    return -ENOMEM;
+    close(fd);
+    return err == -EPERM ? -ENOMEM : err;
 }
 
 static int open_event(struct xb_sampler *sampler, pid_t tid, int cpu)
@@ -121,6 +142,7 @@ static int open_event(struct xb_sampler *sampler, pid_t tid, int cpu)
         .exclude_hv = 1,
         .mmap = 1,
         .mmap2 = 1,
+        .context_switch = 1,
         .use_clockid = 1,
         .clockid = CLOCK_MONOTONIC,
         .watermark = 1, /* nobody is woken: we look */
@@ -131,8 +153,8 @@ static int open_event(struct xb_sampler *sampler, pid_t tid, int cpu)
         return -errno;
     int err = grow((void **)&sampler->fd, sampler->n_fds, &sampler->fd_room, sizeof *sampler->fd);
     if (!err && sampler->ring[cpu].fd < 0)
-        err = map_ring(sampler, cpu, fd);
-    else if (!err && ioctl(fd, PERF_EVENT_IOC_SET_OUTPUT, sampler->ring[cpu].fd) != 0)
+        err = open_ring(sampler, cpu);
+    if (!err && ioctl(fd, PERF_EVENT_IOC_SET_OUTPUT, sampler->ring[cpu].fd) != 0)
         err = -errno;
     if (err) {
         close(fd);
@@ -207,15 +229,24 @@ int xb_sampler_add(struct xb_sampler *sampler, pid_t pid)
     return found < 0 ? found : 0;
 }
 
+void xb_sampler_leave(struct xb_sampler *sampler)
+{
+    for (size_t i = 0; i < sampler->n_fds; i++)
+        close(sampler->fd[i]);
+    sampler->n_fds = sampler->n_tids = 0;
+    sampler->counts.threads = 0;
+}
+
 void xb_sampler_close(struct xb_sampler *sampler)
 {
     if (!sampler)
         return;
+    xb_sampler_leave(sampler);
     for (int cpu = 0; sampler->ring && cpu < sampler->n_cpus; cpu++)
-        if (sampler->ring[cpu].head)
+        if (sampler->ring[cpu].head) {
             munmap(sampler->ring[cpu].head, sampler->ring[cpu].bytes + (size_t)sampler->page);
-    for (size_t i = 0; i < sampler->n_fds; i++)
-        close(sampler->fd[i]);
+            close(sampler->ring[cpu].fd);
+        }
     free(sampler->ring);
     free(sampler->fd);
     free(sampler->tid);
@@ -313,6 +344,8 @@ void xb_sampler_drain(struct xb_sampler *sampler, const struct xb_sampler_takers
                 take_sample(sampler, body, record + header.size, takers);
             else if (header.type == PERF_RECORD_MMAP2)
                 take_mapping(body, record + header.size, takers);
+            else if (header.type == PERF_RECORD_SWITCH)
+                sampler->counts.switches++;
             else if (header.type == PERF_RECORD_LOST && header.size >= sizeof header + 16)
                 sampler->counts.lost += *(const uint64_t *)(const void *)(body + 8);
             from += header.size;

@@ -33,7 +33,9 @@ struct xb_sampler_takers {
 struct xb_sampler_counts {
     uint64_t samples;
     uint64_t lost;    /* rings were full: drain more often */
-    uint64_t threads; /* that are watched since the start; what they create is as well */
+    uint64_t threads; /* that it was opened on; what they create is watched as well */
+    /* While it was on, how often one of them got a CPU or left it: each time a timer has to be set anew. */
+    uint64_t switches;
 };
 
 /* Opens, switched off, on all threads of `pid`, of the processes that it has started, and on whatever
@@ -48,6 +50,9 @@ int xb_sampler_open(pid_t pid, uint64_t period_ns, struct xb_sampler **out, stru
 
 /* Opens on another process and its tree too, as they are now; what is open is left alone. 0 or -errno. */
 int xb_sampler_add(struct xb_sampler *sampler, pid_t pid);
+
+/* Closes it on all threads, until some are added. What has come stays, as do its counts but for `threads`. */
+void xb_sampler_leave(struct xb_sampler *sampler);
 
 /* On and off, a few microseconds for each thread and CPU. 0 or -errno. */
 int xb_sampler_start(struct xb_sampler *sampler);

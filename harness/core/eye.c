@@ -2,8 +2,6 @@
  * Calls a probe's functions in their order. */
 #include "eye.h"
 
-#include "../base/clock.h"
-
 #include <errno.h>
 #include <math.h>
 #include <string.h>
@@ -30,7 +28,6 @@ void xb_eye_call(struct xb_eye *eye, enum xb_eye_step step, uint64_t now_ns,
         *findings = (struct xb_findings){ .overhead = NAN };
     if (!eye->is_open)
         return;
-    uint64_t begin_ns = xb_thread_cpu_ns();
     int err = step == XB_EYE_BEGIN  ? probe->begin(eye->opened, now_ns)
               : step == XB_EYE_POLL ? probe->poll(eye->opened, now_ns)
                                     : probe->end(eye->opened, now_ns, findings, &said);
@@ -43,7 +40,6 @@ void xb_eye_call(struct xb_eye *eye, enum xb_eye_step step, uint64_t now_ns,
             xb_because(why, err, "it failed while watching: %s", strerror(-err));
         xb_eye_close(eye);
     }
-    eye->cpu_ns += xb_thread_cpu_ns() - begin_ns;
 }
 
 void xb_eye_close(struct xb_eye *eye)

@@ -8,7 +8,6 @@ struct xb_eye {
     const struct xb_probe *probe;
     void *opened;
     bool is_open;
-    uint64_t cpu_ns; /* CPU time of this process in the probe's calls, but for opening it */
 };
 
 enum xb_eye_step { XB_EYE_BEGIN, XB_EYE_POLL, XB_EYE_END };

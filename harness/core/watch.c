@@ -34,8 +34,15 @@
 #define PATIENCE_NS (2 * SECOND_NS) /* with a command that was told to end */
 
 /* Looks are 5 to 15 ms apart, at random, lest they keep step with what they look at; and so far that
- * they take a fiftieth of a CPU at most, where there are thousands of threads. */
-enum { LOOK_NS = 10 * 1000 * 1000, LOOK_MOST_NS = 100 * 1000 * 1000, LOOK_SHARE = 50 };
+ * they take a fiftieth of a CPU at most, where there are thousands of threads. That is their mean: a burst of
+ * samples ends when it is looked at, and while the first looks into it take 10 ms each, as they come upon code
+ * that nobody has decoded yet, the next one would be due when it had long been over. */
+enum {
+    LOOK_NS = 10 * 1000 * 1000,
+    LOOK_MOST_NS = 100 * 1000 * 1000,
+    LOOK_SHARE = 50,
+    LOOKS_MEAN = 32
+};
 
 /* The end of a program leaves a stump of a phase, in which nobody can tell anything: it is counted to the phase
  * before. */
@@ -51,7 +58,10 @@ struct eye {
     size_t age;    /* phases since it last divided user mode */
 };
 
-/* The best witness for a class: the phase of it that rests on most samples. */
+/* The best witness for a class: the phase of it that rests on most samples, and of those that rest on half as
+ * many or more the last, as what it says of sizes is confirmed by all samples before. */
+static const double NEARLY_AS_GOOD = 0.5;
+
 struct witness {
     size_t phase;
     double score; /* negative: none yet */
@@ -367,7 +377,8 @@ static bool look_on(struct xb_watch *watch, uint64_t until_ns)
         if (watch->is_over)
             look(watch);
         now_ns = xb_now_ns();
-        watch->look_ns = LOOK_SHARE * (now_ns - begin_ns);
+        watch->look_ns =
+            ((LOOKS_MEAN - 1) * watch->look_ns + LOOK_SHARE * (now_ns - begin_ns)) / LOOKS_MEAN;
         if (is_enough(watch, now_ns))
             return true;
         if (now_ns >= until_ns)
@@ -430,8 +441,8 @@ static int keep_phase(struct xb_watch *watch, double start_s, double seconds, ui
     out->samples += phase->samples;
     struct witness *witness = &watch->witness[phase->judgement.bound];
     double score = phase->judgement.confidence * (1 + (double)phase->samples);
-    if (score > witness->score) {
-        witness->score = score;
+    if (score > NEARLY_AS_GOOD * witness->score) {
+        witness->score = fmax(score, witness->score);
         witness->phase = out->n_phases;
         memcpy(witness->findings, watch->findings, n_probes * sizeof *watch->findings);
     }
@@ -507,9 +518,8 @@ static void sum_up(struct xb_watch *watch, uint64_t own_cpu_ns, double children_
     if (watch->reaped)
         out->cpu_s = fmax(out->cpu_s, children_s);
     double paid_s = out->watch_cpu_s;
-    for (size_t i = 0; i < watch->asked.n_probes;
-         i++) /* some count what their calls took, some not */
-        paid_s += fmax(0, watch->eye[i].said_s - (double)watch->eye[i].eye.cpu_ns / 1e9);
+    for (size_t i = 0; i < watch->asked.n_probes; i++)
+        paid_s += watch->eye[i].said_s;
     /* What sleeps is not slowed down by what we do meanwhile. */
     double base_s = fmax(out->cpu_s, out->seconds);
     out->overhead = base_s > 0 ? paid_s / base_s : NAN;

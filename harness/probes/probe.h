@@ -82,7 +82,8 @@ struct xb_findings {
      * alike, or it is not known. */
     double unlike;
     uint64_t samples; /* looks or samples that it rests on */
-    double overhead;  /* of the program's CPU time that the probe took, measured; or NaN */
+    double
+        overhead; /* of the program's time that the probe took beside the CPU time of its calls; or NaN */
 };
 
 /* Add to findings; what does not fit is left out. The format's arguments make the sentence. */

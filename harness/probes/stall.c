@@ -8,6 +8,8 @@
  * each thread and process that it creates would inherit an event for each CPU, at some microseconds each. */
 #include "probe.h"
 
+#include "../base/allowance.h"
+#include "../base/clock.h"
 #include "../base/skid.h"
 #include "../base/stalls.h"
 #include "../base/symbol.h"
@@ -36,11 +38,19 @@ enum {
     MANY = 64,        /* threads, which are not opened anew for each burst */
 };
 
-/* Sampling is paid from an account, into which goes so much of the program's time. It can save up for a
- * burst of 0.6 s. The first burst is on credit, lest the beginning be unseen. */
+/* Of the program's time so much goes to watching it: to samples, and to this process, which takes the CPUs
+ * that the program could have. A burst can be saved up for up to 0.6 s. The first one is on credit, lest the
+ * beginning be unseen. */
 static const double budget = 0.02, longest_ns = 0.6e9, first_ns = 0.05e9, shortest_ns = 0.1e9;
-static const double duty_max = 0.2, duty_min = 0.05; /* whatever samples cost */
-static const double cost_min_ns = 5000;              /* less is noise */
+/* Whatever samples cost: at least as many as tell something of each phase. */
+static const double duty_max = 0.2, duty_min = 0.03;
+static const double cost_min_ns = 5000; /* less is noise */
+
+/* That a thread gets a CPU or leaves it costs so much of a sample while events are open on it: the timer is
+ * set anew, which is an exit too, but there is no interrupt. Threads that hand over to each other through a
+ * pipe or a lock some 50000 times a second ran at a third of their speed (4 to 6 us each time, where a
+ * sample was 50), of which their samples explain half. */
+#define SWITCH_OF_SAMPLE 0.1
 
 /* Calls are counted, and how long each takes is not told. */
 #define WEIGHT_CALLS 0.6
@@ -61,14 +71,14 @@ struct stall {
     struct xb_sampler *sampler;
     struct xb_stalls *stalls;
     double cost_ns; /* of the program's CPU time, for each sample */
+    double n_cpus;
     bool is_on;
-    double duty;      /* how much of the time it may be on */
-    double credit_ns; /* for how long it may be on now */
-    double owed_ns;   /* how far below 0 that may go */
-    uint64_t last_ns; /* of the account */
-    uint64_t lost;    /* samples, of bursts before */
-    size_t from;      /* the first sample of the phase */
-    double on_ns, phase_ns;
+    struct xb_allowance allowance;
+    double owed_ns;   /* for how long more than that it may be on */
+    uint64_t last_ns; /* that it was settled; and by then: */
+    uint64_t cpu_ns, switches;
+    size_t from; /* the first sample of the phase */
+    double on_ns, phase_ns, spent_ns;
 };
 
 static int probe(struct xb_reason *why)
@@ -101,7 +111,9 @@ static int open_on(const struct xb_scene *scene, void **out, struct xb_reason *w
     struct stall *stall = calloc(1, sizeof *stall);
     if (!stall)
         return xb_because(why, -ENOMEM, "stall: out of memory");
-    *stall = (struct stall){ .scene = scene, .owed_ns = first_ns };
+    *stall = (struct stall){ .scene = scene,
+                             .n_cpus = fmax(1, (double)sysconf(_SC_NPROCESSORS_ONLN)),
+                             .owed_ns = first_ns };
     int err = 0;
     double cost_ns = scene->capacity->sample_ns;
     if (isnan(scene->capacity->skid)) { /* nobody has measured this machine yet */
@@ -111,9 +123,11 @@ static int open_on(const struct xb_scene *scene, void **out, struct xb_reason *w
     }
     /* What else runs meanwhile makes it seem more, not less. */
     stall->cost_ns = fmax(cost_ns, cost_min_ns);
-    stall->duty = scene->free_to_look
-                      ? 1
-                      : fmax(duty_min, fmin(budget * PERIOD_NS / stall->cost_ns, duty_max));
+    stall->allowance = (struct xb_allowance){ .share = budget,
+                                              .rate = stall->cost_ns / PERIOD_NS,
+                                              .duty_most = duty_max,
+                                              .duty_least = duty_min,
+                                              .most_ns = longest_ns };
     if (!err)
         err = xb_stalls_open(skid, &stall->stalls, why);
     if (!err)
@@ -126,81 +140,83 @@ static int open_on(const struct xb_scene *scene, void **out, struct xb_reason *w
     return 0;
 }
 
-/* Opens on whatever of the program is alive, also on those whose parents have died. */
-static int open_sampler(struct stall *stall)
+/* Opens on whatever of the program is alive, also on those whose parents have died. Whether anything is. */
+static bool open_sampler(struct stall *stall)
 {
-    int err = -ESRCH;
     for (size_t i = 0; i < stall->scene->n_tasks; i++) {
         pid_t pid = stall->scene->tasks[i].pid;
-        if (stall->scene->tasks[i].tid != pid)
-            continue;
-        int one = stall->sampler ? xb_sampler_add(stall->sampler, pid)
-                                 : xb_sampler_open(pid, PERIOD_NS, &stall->sampler, NULL);
-        err = stall->sampler ? 0 : one;
+        if (stall->scene->tasks[i].tid ==
+            pid) /* one may have just ended, or become another user's */
+            (void)xb_sampler_add(stall->sampler, pid);
     }
-    return err;
+    return xb_sampler_counts(stall->sampler).threads > 0;
 }
 
 static int switch_on(struct stall *stall)
 {
-    int err = stall->sampler ? 0 : open_sampler(stall);
-    if (err) { /* it has just ended, or become another user's; and trying anew costs as much each time */
-        stall->credit_ns = 0;
+    bool is_open = xb_sampler_counts(stall->sampler).threads > 0;
+    if (!is_open && !open_sampler(stall)) { /* and trying anew costs as much each time */
+        stall->allowance.left_ns = 0;
         return 0;
     }
     xb_stalls_begin(stall->stalls);
-    err = xb_sampler_start(stall->sampler);
+    int err = xb_sampler_start(stall->sampler);
     stall->is_on = !err;
     return err;
 }
 
 static int switch_off(struct stall *stall)
 {
-    if (!stall->sampler)
-        return 0;
     int err = stall->is_on ? xb_sampler_stop(stall->sampler) : 0;
     stall->is_on = false;
     stall->owed_ns = 0;
     xb_stalls_drain(stall->stalls, stall->sampler);
-    struct xb_sampler_counts counts = xb_sampler_counts(stall->sampler);
-    if (counts.threads <= MANY) {
-        stall->lost += counts.lost;
-        xb_sampler_close(stall->sampler);
-        stall->sampler = NULL;
-    }
+    if (xb_sampler_counts(stall->sampler).threads <= MANY)
+        xb_sampler_leave(stall->sampler);
     return err;
 }
 
-/* Brings the account up to date. */
+/* Brings the account up to date, as of what was drained. */
 static void settle(struct stall *stall, uint64_t now_ns)
 {
-    double passed = stall->last_ns ? (double)(now_ns - stall->last_ns) : 0;
+    double passed_ns = stall->last_ns ? (double)(now_ns - stall->last_ns) : 0;
+    uint64_t cpu_ns = xb_thread_cpu_ns(), switches = xb_sampler_counts(stall->sampler).switches;
+    double own_ns = stall->last_ns ? (double)(cpu_ns - stall->cpu_ns) : 0;
+    double switched_ns = (double)(switches - stall->switches) * SWITCH_OF_SAMPLE * stall->cost_ns;
     stall->last_ns = now_ns;
-    stall->phase_ns += passed;
-    stall->on_ns += stall->is_on ? passed : 0;
-    stall->credit_ns =
-        fmin(stall->credit_ns + stall->duty * passed - (stall->is_on ? passed : 0), longest_ns);
+    stall->cpu_ns = cpu_ns;
+    stall->switches = switches;
+    stall->phase_ns += passed_ns;
+    stall->on_ns += stall->is_on ? passed_ns : 0;
+    stall->spent_ns += xb_allowance_settle(&stall->allowance, passed_ns, stall->is_on, switched_ns,
+                                           own_ns / stall->n_cpus);
+}
+
+/* For how long it may be on. */
+static double left_ns(const struct stall *stall)
+{
+    return stall->scene->free_to_look ? longest_ns : xb_allowance_on_ns(&stall->allowance);
 }
 
 static int begin(void *probe, uint64_t now_ns)
 {
     struct stall *stall = probe;
     settle(stall, now_ns);
-    stall->phase_ns = stall->on_ns = 0;
+    stall->phase_ns = stall->on_ns = stall->spent_ns = 0;
     xb_stalls_samples(stall->stalls, &stall->from);
     /* Each phase gets a look, be it a short one. */
-    return stall->credit_ns + stall->owed_ns >= shortest_ns / 4 ? switch_on(stall) : 0;
+    return left_ns(stall) + stall->owed_ns >= shortest_ns / 4 ? switch_on(stall) : 0;
 }
 
 static int poll_it(void *probe, uint64_t now_ns)
 {
     struct stall *stall = probe;
-    settle(stall, now_ns);
-    if (stall->is_on && stall->credit_ns + stall->owed_ns <= 0)
-        return switch_off(stall);
     if (stall->is_on)
         xb_stalls_drain(stall->stalls, stall->sampler);
-    return stall->is_on || stall->credit_ns < shortest_ns ? 0 : switch_on(stall);
+    settle(stall, now_ns);
+    if (stall->is_on)
+        return left_ns(stall) + stall->owed_ns <= 0 ? switch_off(stall) : 0;
+    return left_ns(stall) < shortest_ns ? 0 : switch_on(stall);
 }
 
 /* Sums up the samples from `from` on. 0 or -ENOMEM; xb_stall_sums_free() in any case. */
@@ -644,7 +660,7 @@ static void tell_kinds(const struct stall *stall, const struct xb_stall_sums *su
                     "%.0f %% stood at loads and stores that nobody waits for: no more than beside "
                     "them, or in step with the pipeline",
                     100 * (double)sums->hidden / n);
-    uint64_t lost = stall->lost + (stall->sampler ? xb_sampler_counts(stall->sampler).lost : 0);
+    uint64_t lost = xb_sampler_counts(stall->sampler).lost;
     if (lost)
         xb_add_clue(out, "lost_samples", (double)lost,
                     "%llu samples were lost: the rings were full", (unsigned long long)lost);
@@ -668,11 +684,7 @@ static int end(void *probe, uint64_t now_ns, struct xb_findings *out, struct xb_
         err = compare_threads(stall, out);
     if (err)
         xb_because(why, err, "stall: out of memory");
-    /* While it is on, a sample comes after each period of CPU time, of which it took its cost. */
-    if (stall->phase_ns > 0)
-        out->overhead = fmax(0, stall->cost_ns / PERIOD_NS * stall->on_ns / stall->phase_ns);
-    else
-        out->overhead = NAN;
+    out->overhead = stall->phase_ns > 0 ? stall->spent_ns / stall->phase_ns : NAN;
     out->samples = sums.n;
     if (!sums.n && stall->on_ns > 0)
         xb_add_clue(
