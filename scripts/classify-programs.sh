@@ -340,7 +340,7 @@ behind() {
 }
 # shellcheck source=/dev/null
 . "$programs/setups.sh"
-export -f answers await_port until_served
+export -f answers await_port until_served mariadb_server mariadb_client
 export here programs
 
 free_port() {
