@@ -12,8 +12,9 @@
 # hash is smaller is reported, as is one that is left over. So a row added at the end of its class
 # never moves another from `tune` to `report`. `origin` is `prototype` where the program and what an
 # early prototype answered were written down before the classifier was, `new` where not, and `round2`
-# where it was added after the misses of the first reported half had been looked at: only the reported
-# half of `round2` was not seen by whoever changed the classifier since.
+# where it was added after the misses of the first reported half had been looked at, `round3` where after
+# those of `round2`: both halves of the newest origin are unseen until it is run, and it is run when
+# tuning is over.
 set -euo pipefail
 
 usage() {
@@ -22,8 +23,8 @@ Usage: scripts/classify-programs.sh [OPTION...]
 Runs `xbound classify --json` on programs of known bound class and writes DIR/programs.csv, a row for
 each, then prints how often it was right, with 95 % intervals (Wilson's), and every miss.
   --half H      tune (the default), report or all. Look at report when tuning is over
-  --origin O    only programs of that origin: prototype, new or round2 (see the top of this script);
-                with --report only their figures. May be given again
+  --origin O    only programs of that origin: prototype, new, round2 or round3 (see the top of this
+                script); with --report only their figures. May be given again
   --only GLOB   only programs whose name fits; may be given again
   --time S      seconds that each is watched, 2 to 60; default 10
   --plain       runs them without xbound, to check the labels: CPU time, states and memory instead
@@ -32,7 +33,7 @@ each, then prints how often it was right, with 95 % intervals (Wilson's), and ev
   --check       is the table well formed, and the split what the seed says?
   --split       prints the table with the split that the seed says
   --install     installs the programs that are missing first (scripts/install-deps.sh --programs);
-                haproxy, memcached and nginx are servers that Debian then starts, if it has an init
+                haproxy, memcached, mosquitto and nginx are servers that Debian then starts, if it has an init
   -o DIR        a new or empty folder; default results/runs/<time>-programs
   --help        this text
 Needs build/release/xbound (or what $XBOUND names) and jq. Programs that are not here are skipped with a
@@ -61,7 +62,7 @@ programs=$here/classify-programs
 table=$programs/programs.csv
 columns=name,half,class,accept,level,origin,needs,setup,command,why
 
-origins='prototype new round2'
+origins='prototype new round2 round3'
 
 half=tune
 only_origins= # with blanks between
@@ -339,7 +340,7 @@ behind() {
 }
 # shellcheck source=/dev/null
 . "$programs/setups.sh"
-export -f answers await_port until_served
+export -f answers await_port until_served mariadb_server mariadb_client
 export here programs
 
 free_port() {

@@ -40,7 +40,7 @@ XB_TEST(ClassifyPrograms, CheckFindsWhatIsWrongInATable)
         "spin: no level 'locks' of sync",
         "only 7 programs to report on",
         "sleep: in the half 'neither', and the seed says",
-        "sng-str: its origin is none of prototype new round2",
+        "sng-str: its origin is none of prototype new round2 round3",
     };
     XB_EXPECT_EQ(
         shell("sed -nE '1p; /^sysbench-cpu,/s/,cpu,/,cpus,/p; /^sng-cpu-pi,/{p;p};"

@@ -89,7 +89,7 @@ function report(half,    i, k, m, name, answer, text) {
         line("gross (cpu for memory or io, or back)", count[half, "gross"], n[half])
         line("level, of those right with one", right_levels[half], levels[half])
         line("right or arguable when sure (>= 0.8)", sure_right[half], sure[half])
-        for (i = split("round2 new prototype", name, " "); i > 0; i--) {
+        for (i = split("round3 round2 new prototype", name, " "); i > 0; i--) {
             if (!of_origin[half, name[i]])
                 continue
             line("expected, of " name[i] " programs", right_of_origin[half, name[i]],

@@ -120,3 +120,16 @@ nginx_config() {
 # Debian's redis-server would be started as a service when it is installed. It is the same program as
 # redis-check-rdb of redis-tools, which looks at the name that it is called by.
 redis_link() { ln -s "$(command -v redis-check-rdb)" redis-server; }
+
+# mariadb_data: MariaDB's files in the folder db, with one table x.t of one row.
+mariadb_data() {
+    mariadb-install-db --no-defaults --auth-root-authentication-method=normal --skip-test-db \
+        --datadir="$PWD/db" --user="$(id -un)" &&
+        printf 'CREATE DATABASE x;\nCREATE TABLE x.t (id INT AUTO_INCREMENT PRIMARY KEY, y INT) ENGINE=InnoDB;\nINSERT INTO x.t (y) VALUES (1);\n' |
+        mariadbd --no-defaults --bootstrap --datadir="$PWD/db" --user="$(id -un)"
+}
+mariadb_server() {
+    exec mariadbd --no-defaults --datadir="$PWD/db" --user="$(id -un)" --socket=s \
+        --bind-address=127.0.0.1 --port="$port"
+}
+mariadb_client() { mariadb --no-defaults -u root -h 127.0.0.1 -P "$port" x "$@"; }
