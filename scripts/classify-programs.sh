@@ -33,7 +33,7 @@ each, then prints how often it was right, with 95 % intervals (Wilson's), and ev
   --check       is the table well formed, and the split what the seed says?
   --split       prints the table with the split that the seed says
   --install     installs the programs that are missing first (scripts/install-deps.sh --programs);
-                haproxy, memcached, mosquitto and nginx are servers that Debian then starts, if it has an init
+                haproxy, memcached and nginx are servers that Debian then starts, if it has an init
   -o DIR        a new or empty folder; default results/runs/<time>-programs
   --help        this text
 Needs build/release/xbound (or what $XBOUND names) and jq. Programs that are not here are skipped with a
