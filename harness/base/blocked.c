@@ -5,6 +5,7 @@
 
 #include "procfs.h"
 
+#include <linux/futex.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -14,6 +15,18 @@ enum { AGE_MAX = 64 }; /* looks for which the answer of a call on the same file 
 bool xb_blocked_at_futex(const struct xb_blocked *blocked, const void *address)
 {
     return blocked->call == SYS_futex && blocked->argument[0] == (uintptr_t)address;
+}
+
+bool xb_blocked_on_mutex(const struct xb_blocked *blocked)
+{
+    /* The word is 2 while somebody waits, as in U. Drepper's "Futexes Are Tricky", in glibc and Rust; a
+     * condition's counts up (glibc), or is not held by anybody. Locks that inherit priority say it by the call. */
+    enum { TAKEN_AND_WAITED_FOR = 2 };
+    int operation = (int)blocked->argument[1] & FUTEX_CMD_MASK;
+    if (blocked->call != SYS_futex)
+        return false;
+    bool waits = operation == FUTEX_WAIT || operation == FUTEX_WAIT_BITSET;
+    return waits ? blocked->argument[2] == TAKEN_AND_WAITED_FOR : operation == FUTEX_LOCK_PI;
 }
 
 enum xb_wait xb_wait_of_channel(const char *channel)

@@ -248,25 +248,54 @@ static void visit(struct xb_thread_times *times, struct xb_thread_time *thread, 
         close_files(times, thread);
 }
 
-/* What the process waits for in which nobody runs, if somebody in it waits for I/O; else
- * XB_WAIT_UNKNOWN. Whoever waits for a lock in it waits for that I/O: for requests handed to helper
- * threads (POSIX AIO, libuv's pool), for jobs that an acceptor has not got yet. Whoever sleeps on a timer
- * while somebody waits for the disk looks from time to time whether that is done. */
-static enum xb_wait wait_behind(const struct xb_thread_times *times, pid_t pid)
+/* What a process's threads wait for that wait for others in it. */
+struct behind {
+    enum xb_wait wait;   /* XB_WAIT_UNKNOWN: for nothing but those */
+    bool nobody_runs;    /* all of them wait for that */
+    double of_handovers; /* else of those that are to be handed something, this share */
+};
+
+/* Whoever waits for a lock in a process in which nobody runs, and somebody waits for I/O, waits for that I/O: for
+ * requests handed to helper threads (POSIX AIO, libuv's pool), for jobs that an acceptor has not got yet. Whoever sleeps
+ * on a timer while somebody waits for the disk looks from time to time whether that is done.
+ *
+ * Where somebody runs as well, who is to be handed something waits for either. A thread for which the disk works is as
+ * busy with somebody's request as one that runs, and one that waits for a socket may have nothing to do: so those are
+ * alike, each as likely to be who hands it over, and this one is not counted. Of libuv's pool the loop, and threads that have no
+ * work, wait for the disk in as far as requests are there and not on their way. Whoever waits for a mutex waits
+ * for its holder, who runs if anybody does. */
+static struct behind wait_behind(const struct xb_thread_times *times, pid_t pid)
 {
-    enum xb_wait behind = XB_WAIT_UNKNOWN;
+    struct behind behind = { .nobody_runs = true };
+    size_t running = 0, on_disk = 0;
     for (size_t i = 0; i < times->n_threads; i++) {
         const struct xb_thread_time *other = &times->thread[i];
         if (other->task.pid != pid || other->state == XB_THREAD_GONE)
             continue;
-        if (other->state == XB_THREAD_RUNNING)
-            return XB_WAIT_UNKNOWN;
         enum xb_wait wait = other->blocked.wait;
-        if (wait == XB_WAIT_DISK ||
-            (behind == XB_WAIT_UNKNOWN && (wait == XB_WAIT_NETWORK || wait == XB_WAIT_PIPE)))
-            behind = wait;
+        bool runs = other->state == XB_THREAD_RUNNING;
+        bool disk = !runs && (wait == XB_WAIT_DISK || wait == XB_WAIT_RING);
+        running += runs;
+        on_disk += disk;
+        if (disk || (!runs && behind.wait == XB_WAIT_UNKNOWN &&
+                     (wait == XB_WAIT_NETWORK || wait == XB_WAIT_PIPE)))
+            behind.wait = wait;
     }
+    behind.nobody_runs = running == 0;
+    if (on_disk)
+        behind.of_handovers = (double)on_disk / (double)(on_disk + running);
     return behind;
+}
+
+/* Notes that it was blocked for so long. */
+static void note(struct xb_thread_time *thread, enum xb_wait wait, int64_t blocked_ns)
+{
+    thread->wait_ns[wait] += blocked_ns;
+    uint64_t timeout_ns = wait != XB_WAIT_TIMER ? thread->blocked.timeout_ns : 0;
+    if (timeout_ns) {
+        thread->timed_ns[wait] += blocked_ns;
+        thread->timeouts += (double)blocked_ns / (double)timeout_ns;
+    }
 }
 
 /* Whether it waits for what it wrote, not for what it reads: a disk may take those one at a time. */
@@ -286,7 +315,7 @@ static void note_waits(struct xb_thread_times *times, struct xb_thread_time *con
                        size_t n)
 {
     pid_t asked = 0;
-    enum xb_wait behind = XB_WAIT_UNKNOWN;
+    struct behind behind = { 0 };
     for (size_t i = 0; i < n; i++) {
         struct xb_thread_time *thread = visited[i];
         if (thread->state != XB_THREAD_BLOCKED || thread->blocked_ns == 0)
@@ -296,15 +325,17 @@ static void note_waits(struct xb_thread_times *times, struct xb_thread_time *con
             if (thread->task.pid != asked)
                 behind = wait_behind(times, thread->task.pid);
             asked = thread->task.pid;
-            if (behind == XB_WAIT_DISK || (behind && wait != XB_WAIT_TIMER))
-                wait = behind;
+            bool disk = behind.wait == XB_WAIT_DISK;
+            if (behind.nobody_runs && (disk || (behind.wait && wait != XB_WAIT_TIMER))) {
+                wait = behind.wait;
+            } else if (wait == XB_WAIT_LOCK && !xb_blocked_on_mutex(&thread->blocked)) {
+                int64_t part_ns = (int64_t)(behind.of_handovers * (double)thread->blocked_ns);
+                if (part_ns)
+                    note(thread, behind.wait, part_ns);
+                thread->blocked_ns -= part_ns;
+            }
         }
-        thread->wait_ns[wait] += thread->blocked_ns;
-        uint64_t timeout_ns = wait != XB_WAIT_TIMER ? thread->blocked.timeout_ns : 0;
-        if (timeout_ns) {
-            thread->timed_ns[wait] += thread->blocked_ns;
-            thread->timeouts += (double)thread->blocked_ns / (double)timeout_ns;
-        }
+        note(thread, wait, thread->blocked_ns);
         if (wait == XB_WAIT_DISK && makes_durable(&thread->blocked))
             thread->fsync_ns += thread->blocked_ns;
     }
