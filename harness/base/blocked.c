@@ -122,12 +122,15 @@ bool xb_blocked_look(pid_t pid, char state, const struct xb_blocked_files *files
         inout->wait = XB_WAIT_STOPPED;
         return true;
     }
-    if (files->syscall >= 0 && xb_proc_read(files->syscall, text, sizeof text) > 0) {
-        if (strncmp(text, "running", 7) == 0) {
+    const char *call = files->glimpse;
+    if (!call && files->syscall >= 0 && xb_proc_read(files->syscall, text, sizeof text) > 0)
+        call = text;
+    if (call) {
+        if (strncmp(call, "running", 7) == 0) {
             *inout = was;
             return false;
         }
-        if (!parse_call(text, &inout->call, inout->argument))
+        if (!parse_call(call, &inout->call, inout->argument))
             inout->call = -1;
     }
     inout->name = xb_call_name(inout->call);

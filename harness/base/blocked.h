@@ -23,6 +23,7 @@ struct xb_blocked {
 /* A thread's files that tell it; -1 where they could not be opened. */
 struct xb_blocked_files {
     int syscall, wchan;
+    const char *glimpse; /* what `syscall` said a moment ago, to be gone by in its place; or NULL */
 };
 
 /* Finds out what thread `tid` of `pid` waits for, whose `state` is not R. /proc/<pid>/syscall and wchan

@@ -77,8 +77,8 @@ static void look(struct xb_observer *observer, pid_t pid, const struct xb_aside 
     call(observation, eyes, n, XB_EYE_BEGIN);
     while (xb_now_ns() < end_ns && scene.n_tasks) {
         nap(LOOK_NS / 2 + xb_prng_below(&prng, LOOK_NS));
-        see(&family, aside, &scene);
         call(observation, eyes, n, XB_EYE_POLL);
+        see(&family, aside, &scene);
     }
     call(observation, eyes, n, XB_EYE_END);
     for (size_t i = 0; i < n; i++)

@@ -112,7 +112,8 @@ XB_TEST(Observe, WhatAKernelClaimsOfACellCountsNotItsClass)
 }
 
 extern const struct xb_kernel xb_kernel_sync_frame_clock, xb_kernel_sync_create_join,
-    xb_kernel_sync_pass_pipe, xb_kernel_io_pipe_ring;
+    xb_kernel_sync_pass_pipe, xb_kernel_io_pipe_ring, xb_kernel_io_line_count,
+    xb_kernel_io_file_seq;
 
 /* Nobody waits for another worker alone. What waits for clocks and children does. */
 XB_TEST(Observe, AKernelOfTheClassSyncThatIsAloneClaimsToCompute)
@@ -137,6 +138,14 @@ XB_TEST(Observe, AKernelOfTheClassSyncThatIsAloneClaimsToCompute)
     XB_EXPECT_EQ(xb_kernel_bound(&xb_kernel_sync_pass_pipe, &forked), XB_CLASS_IO);
     XB_EXPECT_EQ(xb_kernel_bound(&xb_kernel_sync_pass_pipe, &loops), XB_CLASS_SYNC);
     XB_EXPECT_EQ(xb_kernel_bound(&xb_kernel_io_pipe_ring, &loops), XB_CLASS_SYNC);
+    /* What is copied out of the page cache by another thread waits for that, and what is read from a disk for
+     * the disk. */
+    static const struct xb_crowd pool = {
+        .workers = 1, .lanes = 1, .cpus = 1, .coroutines = true, .pools_files = true
+    };
+    XB_EXPECT_EQ(xb_kernel_bound(&xb_kernel_io_line_count, &one), XB_CLASS_IO);
+    XB_EXPECT_EQ(xb_kernel_bound(&xb_kernel_io_line_count, &pool), XB_CLASS_SYNC);
+    XB_EXPECT_EQ(xb_kernel_bound(&xb_kernel_io_file_seq, &pool), XB_CLASS_IO);
 }
 
 static enum xb_class bound_by_faults(const struct xb_crowd *crowd)
