@@ -325,7 +325,27 @@ static enum xb_wait wait_of_any_file(pid_t pid, bool polled)
     return wait;
 }
 
-/* What the kernel has a poll for in a ring, by its list of those (fdinfo, Linux 5.13): operations on sockets tell by
+/* Whether the kernel has threads of its own in the process, to carry out what a ring cannot without blocking:
+ * buffered writes, fsync. They go 5 s after the last such. */
+static bool has_ring_workers(pid_t pid)
+{
+    char path[32], text[32];
+    snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+    DIR *folder = opendir(path);
+    if (!folder)
+        return false;
+    bool found = false;
+    const struct dirent *entry;
+    for (int n = 0; !found && n < ENDS_MAX && (entry = readdir(folder)); n++) {
+        pid_t tid = (pid_t)atoi(entry->d_name);
+        found = tid > 0 && xb_proc_text(pid, tid, "comm", text, sizeof text) > 0 &&
+                strncmp(text, "iou-wrk-", 8) == 0;
+    }
+    closedir(folder);
+    return found;
+}
+
+/* What the kernel has a poll for in a ring, by its list of those (PollList in fdinfo): operations on sockets tell by
  * their number, others by the files that there are. XB_WAIT_RING: none, so that what is in flight is a device's or a
  * time-out. False: it is not told, as while somebody else holds the ring's lock. */
 static bool wait_of_polls(pid_t pid, int descriptor, enum xb_wait *wait)
@@ -353,6 +373,8 @@ static bool wait_of_polls(pid_t pid, int descriptor, enum xb_wait *wait)
         }
     if (by_file && *wait != XB_WAIT_NETWORK)
         *wait = wait_of_any_file(pid, true);
+    if (*wait == XB_WAIT_RING && has_ring_workers(pid))
+        *wait = XB_WAIT_DISK;
     free(text);
     return told;
 }

@@ -588,6 +588,7 @@ static int end(void *self, uint64_t now_ns, struct xb_findings *out, struct xb_r
 const struct xb_probe xb_probe_offcpu = {
     .name = "offcpu",
     .summary = "what threads wait for when they do not run, from /proc",
+    .from_outside = true,
     .probe = probe,
     .open = open_probe,
     .begin = begin,

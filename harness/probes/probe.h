@@ -180,6 +180,7 @@ struct xb_probe {
     const char *name;
     const char *summary; /* what it looks at */
     bool on_request;     /* only with --probes NAME: it costs more than watching does */
+    bool from_outside;   /* only reads files of /proc: the program runs on as if nobody looked */
     /* Can it work here? 0, or -errno with one clause in `why`: what is missing, and what to do.
      * May be called often; leaves nothing open. */
     int (*probe)(struct xb_reason *why);

@@ -160,7 +160,10 @@ XB_TEST(Observe, LanesThatTakeTurnsToComputeAreHeldToWaiting)
     const struct xb_kernel computes = { .bound = XB_CLASS_CPU }, io = { .bound = XB_CLASS_IO },
                            faults = { .bound = XB_CLASS_MEMORY, .bound_of = bound_by_faults };
     const struct xb_model turns = { .one_at_a_time = true };
-    struct xb_cell cell = { .kernel = &computes, .model = &turns, .workers = 2, .lanes = 2 };
+    const struct xb_io_engine engine = { .pools_files = false };
+    struct xb_cell cell = {
+        .kernel = &computes, .model = &turns, .engine = &engine, .workers = 2, .lanes = 2
+    };
     const struct xb_identity identity = { .cell = &cell, .pus = 2 };
     XB_EXPECT_EQ(xb_identity_bound(&identity), XB_CLASS_SYNC);
     cell.kernel = &faults; /* which no lock is dropped for */
