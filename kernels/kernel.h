@@ -120,6 +120,8 @@ struct xb_crowd {
     uint32_t cpus;    /* that the lanes can use at once, 1 .. lanes */
     /* What workers are, and one more of them would be; threads if neither. */
     bool processes, coroutines;
+    /* Files are read and written by threads of a pool: each operation is handed to another thread and back. */
+    bool pools_files;
 };
 
 /* Handed to run(): all that a body may reach. */

@@ -5,6 +5,7 @@
 
 #include "procfs.h"
 
+#include <linux/futex.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -14,6 +15,18 @@ enum { AGE_MAX = 64 }; /* looks for which the answer of a call on the same file 
 bool xb_blocked_at_futex(const struct xb_blocked *blocked, const void *address)
 {
     return blocked->call == SYS_futex && blocked->argument[0] == (uintptr_t)address;
+}
+
+bool xb_blocked_on_mutex(const struct xb_blocked *blocked)
+{
+    /* The word is 2 while somebody waits, as in U. Drepper's "Futexes Are Tricky", in glibc and Rust; a
+     * condition's counts up (glibc), or is not held by anybody. Locks that inherit priority say it by the call. */
+    enum { TAKEN_AND_WAITED_FOR = 2 };
+    int operation = (int)blocked->argument[1] & FUTEX_CMD_MASK;
+    if (blocked->call != SYS_futex)
+        return false;
+    bool waits = operation == FUTEX_WAIT || operation == FUTEX_WAIT_BITSET;
+    return waits ? blocked->argument[2] == TAKEN_AND_WAITED_FOR : operation == FUTEX_LOCK_PI;
 }
 
 enum xb_wait xb_wait_of_channel(const char *channel)
@@ -109,12 +122,15 @@ bool xb_blocked_look(pid_t pid, char state, const struct xb_blocked_files *files
         inout->wait = XB_WAIT_STOPPED;
         return true;
     }
-    if (files->syscall >= 0 && xb_proc_read(files->syscall, text, sizeof text) > 0) {
-        if (strncmp(text, "running", 7) == 0) {
+    const char *call = files->glimpse;
+    if (!call && files->syscall >= 0 && xb_proc_read(files->syscall, text, sizeof text) > 0)
+        call = text;
+    if (call) {
+        if (strncmp(call, "running", 7) == 0) {
             *inout = was;
             return false;
         }
-        if (!parse_call(text, &inout->call, inout->argument))
+        if (!parse_call(call, &inout->call, inout->argument))
             inout->call = -1;
     }
     inout->name = xb_call_name(inout->call);

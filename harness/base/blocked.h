@@ -23,6 +23,7 @@ struct xb_blocked {
 /* A thread's files that tell it; -1 where they could not be opened. */
 struct xb_blocked_files {
     int syscall, wchan;
+    const char *glimpse; /* what `syscall` said a moment ago, to be gone by in its place; or NULL */
 };
 
 /* Finds out what thread `tid` of `pid` waits for, whose `state` is not R. /proc/<pid>/syscall and wchan
@@ -34,6 +35,10 @@ bool xb_blocked_look(pid_t pid, char state, const struct xb_blocked_files *files
 
 /* Whether it sleeps at the futex word at `address`. */
 bool xb_blocked_at_futex(const struct xb_blocked *blocked, const void *address);
+
+/* Whether it waits for a mutex, whose holder has to let it go, and not for a condition, a semaphore or
+ * a file on which others tell it something. */
+bool xb_blocked_on_mutex(const struct xb_blocked *blocked);
 
 /* By the name of the kernel's function alone; XB_WAIT_UNKNOWN for one that is not known. */
 enum xb_wait xb_wait_of_channel(const char *channel);

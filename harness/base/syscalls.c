@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/futex.h>
+#include <linux/io_uring.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -22,6 +23,10 @@
 enum {
     FILES_MAX = 16, /* of those one call waits for: a link takes 5 us to read */
     ENDS_MAX = 64,  /* files among which the other end of a pipe is looked for */
+    /* A ring's fdinfo lists what is queued, and buffers that are registered, before it comes to polls. */
+    RING_TEXT = 1 << 16,
+    REGISTERED_RING =
+        1 << 4, /* IORING_ENTER_REGISTERED_RING, Linux 5.18: the argument is no descriptor */
 };
 
 /* What a call waits for, where that does not depend on its files. */
@@ -146,6 +151,7 @@ const char *xb_wait_name(enum xb_wait wait)
         [XB_WAIT_CHILD] = "child",
         [XB_WAIT_STOPPED] = "stopped",
         [XB_WAIT_MEETING] = "the end of a window",
+        [XB_WAIT_RING] = "an io_uring",
     };
     return names[wait];
 }
@@ -295,8 +301,9 @@ static enum xb_wait wait_of_epoll(pid_t pid, int descriptor, bool asleep)
     return looked_at ? wait : XB_WAIT_TIMER;
 }
 
-/* What goes through an io_uring is not told: sockets, if the process has any. */
-static enum xb_wait wait_of_ring(pid_t pid)
+/* Of the files that the process has open, beside those it was born with, the one that somebody would be said to
+ * wait for. `polled`: only such as can be polled, which a regular file cannot. */
+static enum xb_wait wait_of_any_file(pid_t pid, bool polled)
 {
     char path[32];
     snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
@@ -310,9 +317,77 @@ static enum xb_wait wait_of_ring(pid_t pid)
         if (file <= 2) /* what it was born with says little */
             continue;
         looked_at++;
-        wait = weightier(wait, wait_of_file(pid, file));
+        enum xb_wait of_file = wait_of_polled(pid, file, polled);
+        if (!polled || of_file != XB_WAIT_DISK)
+            wait = weightier(wait, of_file);
     }
     closedir(folder);
+    return wait;
+}
+
+/* Whether the kernel has threads of its own in the process, to carry out what a ring cannot without blocking:
+ * buffered writes, fsync. They go 5 s after the last such. */
+static bool has_ring_workers(pid_t pid)
+{
+    char path[32], text[32];
+    snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+    DIR *folder = opendir(path);
+    if (!folder)
+        return false;
+    bool found = false;
+    const struct dirent *entry;
+    for (int n = 0; !found && n < ENDS_MAX && (entry = readdir(folder)); n++) {
+        pid_t tid = (pid_t)atoi(entry->d_name);
+        found = tid > 0 && xb_proc_text(pid, tid, "comm", text, sizeof text) > 0 &&
+                strncmp(text, "iou-wrk-", 8) == 0;
+    }
+    closedir(folder);
+    return found;
+}
+
+/* What the kernel has a poll for in a ring, by its list of those (PollList in fdinfo): operations on sockets tell by
+ * their number, others by the files that there are. XB_WAIT_RING: none, so that what is in flight is a device's or a
+ * time-out. False: it is not told, as while somebody else holds the ring's lock. */
+static bool wait_of_polls(pid_t pid, int descriptor, enum xb_wait *wait)
+{
+    char name[32], *text = malloc(RING_TEXT);
+    snprintf(name, sizeof name, "fdinfo/%d", descriptor);
+    bool read = text && xb_proc_text(pid, 0, name, text, RING_TEXT) > 0;
+    const char *at = read ? strstr(text, "PollList:\n") : NULL;
+    bool told = at != NULL, by_file = false;
+    *wait = XB_WAIT_RING;
+    int operation;
+    for (at = told ? strchr(at, '\n') : NULL; at && sscanf(at + 1, "  op=%d", &operation) == 1;
+         at = strchr(at + 1, '\n'))
+        switch (operation) {
+        case IORING_OP_SENDMSG:
+        case IORING_OP_RECVMSG:
+        case IORING_OP_ACCEPT:
+        case IORING_OP_CONNECT:
+        case IORING_OP_SEND:
+        case IORING_OP_RECV:
+            *wait = XB_WAIT_NETWORK;
+            break;
+        default:
+            by_file = true;
+        }
+    if (by_file && *wait != XB_WAIT_NETWORK)
+        *wait = wait_of_any_file(pid, true);
+    if (*wait == XB_WAIT_RING && has_ring_workers(pid))
+        *wait = XB_WAIT_DISK;
+    free(text);
+    return told;
+}
+
+/* Where the ring says nothing: sockets and pipes, if the process has any. */
+static enum xb_wait wait_of_ring(pid_t pid, const uint64_t argument[static XB_CALL_ARGUMENTS],
+                                 bool asleep)
+{
+    enum xb_wait wait;
+    bool by_number = argument[3] & REGISTERED_RING;
+    if (asleep && !by_number && wait_of_polls(pid, (int)argument[0], &wait))
+        return wait;
+    wait = wait_of_any_file(pid, false);
     return wait == XB_WAIT_NETWORK || wait == XB_WAIT_PIPE ? wait : XB_WAIT_DISK;
 }
 
@@ -359,7 +434,7 @@ static enum xb_wait wait_of(pid_t pid, const struct call *call,
     case BY_EPOLL:
         return wait_of_epoll(pid, (int)argument[0], asleep);
     case BY_RING:
-        return wait_of_ring(pid);
+        return wait_of_ring(pid, argument, asleep);
     case BY_THIRD:
         return wait_of_file(pid, (int)argument[2]);
     case BY_FUTEX:

@@ -18,6 +18,7 @@ enum xb_wait {
     XB_WAIT_CHILD,   /* for a process or thread to end */
     XB_WAIT_STOPPED, /* by a signal or a debugger */
     XB_WAIT_MEETING, /* for the others, where who watches has them meet: no part of the program's work */
+    XB_WAIT_RING, /* in an io_uring for what is not polled: a device or a timer */
     XB_WAITS
 };
 

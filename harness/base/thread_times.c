@@ -17,6 +17,8 @@ enum {
     FILES_MAX = 512,  /* held open at once, four for a thread: opening one costs four reads of it */
     SCAN_NS = 200000, /* of CPU time that a poll may take, 2 %: whom it does not come to is next */
     VISITS_MAX = 512, /* in a poll */
+    GLIMPSES_MAX = 8, /* of threads at the same time, as nearly as can be */
+    GLIMPSE_TEXT = 256,
     COOL = 16, /* looks of the same wait after which a thread is looked at with the idle ones */
     STALE_NS =
         10000000, /* a running thread's time is brought up to date at ticks: 10 ms at HZ=100 */
@@ -156,8 +158,8 @@ static int read_accounts(struct xb_thread_times *times, struct xb_thread_time *t
     return 0;
 }
 
-/* Looks at what the thread is doing: sets its state. */
-static void look(struct xb_thread_times *times, struct xb_thread_time *thread)
+/* Looks at what the thread is doing: sets its state. `glimpse`: what it was in a moment ago, or NULL. */
+static void look(struct xb_thread_times *times, struct xb_thread_time *thread, const char *glimpse)
 {
     char text[1024];
     struct xb_proc_stat stat;
@@ -167,10 +169,10 @@ static void look(struct xb_thread_times *times, struct xb_thread_time *thread)
         thread->state = XB_THREAD_GONE;
         return;
     }
-    if (stat.state == 'R')
+    if (stat.state == 'R' && !glimpse)
         return;
     /* The two files that take a look into the thread are opened for the look, or stay open. */
-    struct xb_blocked_files files = { thread->file[CALL], thread->file[CHANNEL] };
+    struct xb_blocked_files files = { thread->file[CALL], thread->file[CHANNEL], glimpse };
     bool keep = may_keep(times, thread);
     if (files.syscall < 0)
         files.syscall = xb_proc_open(thread->task.pid, thread->task.tid, "syscall");
@@ -196,8 +198,9 @@ static void look(struct xb_thread_times *times, struct xb_thread_time *thread)
 /* Brings the thread's account up to now. What it was blocked is left in `blocked_ns`, to be divided
  * once all threads of this poll have been looked at. */
 static void visit(struct xb_thread_times *times, struct xb_thread_time *thread, bool fresh,
-                  uint64_t now_ns)
+                  const char *glimpse)
 {
+    uint64_t now_ns = xb_now_ns();
     struct xb_proc_sched now;
     thread->blocked_ns = 0;
     thread->poll = times->polls;
@@ -216,7 +219,7 @@ static void visit(struct xb_thread_times *times, struct xb_thread_time *thread, 
         thread->known =
             true; /* looking costs five times as much as this visit: not in the first turn */
     } else if (!(still && thread->state == XB_THREAD_BLOCKED && times->exact)) {
-        look(times, thread);
+        look(times, thread, glimpse);
     }
     if (still && thread->state == XB_THREAD_BLOCKED)
         thread->cool++;
@@ -248,25 +251,54 @@ static void visit(struct xb_thread_times *times, struct xb_thread_time *thread, 
         close_files(times, thread);
 }
 
-/* What the process waits for in which nobody runs, if somebody in it waits for I/O; else
- * XB_WAIT_UNKNOWN. Whoever waits for a lock in it waits for that I/O: for requests handed to helper
- * threads (POSIX AIO, libuv's pool), for jobs that an acceptor has not got yet. Whoever sleeps on a timer
- * while somebody waits for the disk looks from time to time whether that is done. */
-static enum xb_wait wait_behind(const struct xb_thread_times *times, pid_t pid)
+/* What a process's threads wait for that wait for others in it. */
+struct behind {
+    enum xb_wait wait;   /* XB_WAIT_UNKNOWN: for nothing but those */
+    bool nobody_runs;    /* all of them wait for that */
+    double of_handovers; /* else of those that are to be handed something, this share */
+};
+
+/* Whoever waits for a lock in a process in which nobody runs, and somebody waits for I/O, waits for that I/O: for
+ * requests handed to helper threads (POSIX AIO, libuv's pool), for jobs that an acceptor has not got yet. Whoever sleeps
+ * on a timer while somebody waits for the disk looks from time to time whether that is done.
+ *
+ * Where somebody runs as well, who is to be handed something waits for either. A thread for which the disk works is as
+ * busy with somebody's request as one that runs, and one that waits for a socket may have nothing to do: so those are
+ * alike, each as likely to be who hands it over, and this one is not counted. Of libuv's pool the loop, and threads that have no
+ * work, wait for the disk in as far as requests are there and not on their way. Whoever waits for a mutex waits
+ * for its holder, who runs if anybody does. */
+static struct behind wait_behind(const struct xb_thread_times *times, pid_t pid)
 {
-    enum xb_wait behind = XB_WAIT_UNKNOWN;
+    struct behind behind = { .nobody_runs = true };
+    size_t running = 0, on_disk = 0;
     for (size_t i = 0; i < times->n_threads; i++) {
         const struct xb_thread_time *other = &times->thread[i];
         if (other->task.pid != pid || other->state == XB_THREAD_GONE)
             continue;
-        if (other->state == XB_THREAD_RUNNING)
-            return XB_WAIT_UNKNOWN;
         enum xb_wait wait = other->blocked.wait;
-        if (wait == XB_WAIT_DISK ||
-            (behind == XB_WAIT_UNKNOWN && (wait == XB_WAIT_NETWORK || wait == XB_WAIT_PIPE)))
-            behind = wait;
+        bool runs = other->state == XB_THREAD_RUNNING;
+        bool disk = !runs && (wait == XB_WAIT_DISK || wait == XB_WAIT_RING);
+        running += runs;
+        on_disk += disk;
+        if (disk || (!runs && behind.wait == XB_WAIT_UNKNOWN &&
+                     (wait == XB_WAIT_NETWORK || wait == XB_WAIT_PIPE)))
+            behind.wait = wait;
     }
+    behind.nobody_runs = running == 0;
+    if (on_disk)
+        behind.of_handovers = (double)on_disk / (double)(on_disk + running);
     return behind;
+}
+
+/* Notes that it was blocked for so long. */
+static void note(struct xb_thread_time *thread, enum xb_wait wait, int64_t blocked_ns)
+{
+    thread->wait_ns[wait] += blocked_ns;
+    uint64_t timeout_ns = wait != XB_WAIT_TIMER ? thread->blocked.timeout_ns : 0;
+    if (timeout_ns) {
+        thread->timed_ns[wait] += blocked_ns;
+        thread->timeouts += (double)blocked_ns / (double)timeout_ns;
+    }
 }
 
 /* Whether it waits for what it wrote, not for what it reads: a disk may take those one at a time. */
@@ -286,7 +318,7 @@ static void note_waits(struct xb_thread_times *times, struct xb_thread_time *con
                        size_t n)
 {
     pid_t asked = 0;
-    enum xb_wait behind = XB_WAIT_UNKNOWN;
+    struct behind behind = { 0 };
     for (size_t i = 0; i < n; i++) {
         struct xb_thread_time *thread = visited[i];
         if (thread->state != XB_THREAD_BLOCKED || thread->blocked_ns == 0)
@@ -296,15 +328,17 @@ static void note_waits(struct xb_thread_times *times, struct xb_thread_time *con
             if (thread->task.pid != asked)
                 behind = wait_behind(times, thread->task.pid);
             asked = thread->task.pid;
-            if (behind == XB_WAIT_DISK || (behind && wait != XB_WAIT_TIMER))
-                wait = behind;
+            bool disk = behind.wait == XB_WAIT_DISK;
+            if (behind.nobody_runs && (disk || (behind.wait && wait != XB_WAIT_TIMER))) {
+                wait = behind.wait;
+            } else if (wait == XB_WAIT_LOCK && !xb_blocked_on_mutex(&thread->blocked)) {
+                int64_t part_ns = (int64_t)(behind.of_handovers * (double)thread->blocked_ns);
+                if (part_ns)
+                    note(thread, behind.wait, part_ns);
+                thread->blocked_ns -= part_ns;
+            }
         }
-        thread->wait_ns[wait] += thread->blocked_ns;
-        uint64_t timeout_ns = wait != XB_WAIT_TIMER ? thread->blocked.timeout_ns : 0;
-        if (timeout_ns) {
-            thread->timed_ns[wait] += thread->blocked_ns;
-            thread->timeouts += (double)thread->blocked_ns / (double)timeout_ns;
-        }
+        note(thread, wait, thread->blocked_ns);
         if (wait == XB_WAIT_DISK && makes_durable(&thread->blocked))
             thread->fsync_ns += thread->blocked_ns;
     }
@@ -425,29 +459,69 @@ void xb_thread_times_begin(struct xb_thread_times *times, const struct xb_task *
         bool fresh;
         struct xb_thread_time *thread = find_thread(times, &task[i], &fresh);
         if (thread && fresh)
-            visit(times, thread, fresh, xb_now_ns());
+            visit(times, thread, fresh, NULL);
     }
+}
+
+/* The next thread of those that run now and then, in turns; NULL once all have been asked for. */
+static struct xb_thread_time *next_hot(struct xb_thread_times *times, size_t *asked)
+{
+    while ((*asked)++ < times->n_threads) {
+        if (times->hot_cursor >= times->n_threads)
+            times->hot_cursor = 0;
+        struct xb_thread_time *thread = &times->thread[times->hot_cursor++];
+        if (thread->state != XB_THREAD_GONE && thread->cool < COOL)
+            return thread;
+    }
+    return NULL;
+}
+
+/* Reads which call it is in, if the file is open. */
+static const char *glimpse_at(const struct xb_thread_time *thread, char text[static GLIMPSE_TEXT])
+{
+    bool read = thread->file[CALL] >= 0 && xb_proc_read(thread->file[CALL], text, GLIMPSE_TEXT) > 0;
+    return read ? text : NULL;
+}
+
+/* Visits those that run now and then. Returns how many.
+ *
+ * Their calls are read first, for as many as may make a pool: a visit takes 30 us, and by the fifth a device has
+ * answered whom it was working for, who then waits for the CPU that looks. Of four threads of libuv's pool that were in pread()
+ * for a quarter of the time, one look in twenty found any there. */
+static size_t visit_hot(struct xb_thread_times *times, struct xb_thread_time **visited,
+                        uint64_t cpu_ns, bool *spent)
+{
+    char text[GLIMPSES_MAX][GLIMPSE_TEXT];
+    const char *glimpse[GLIMPSES_MAX];
+    size_t n = 0, asked = 0;
+    struct xb_thread_time *thread;
+    do {
+        size_t begin = n;
+        while (n < VISITS_MAX && n - begin < GLIMPSES_MAX && (thread = next_hot(times, &asked))) {
+            glimpse[n - begin] = glimpse_at(thread, text[n - begin]);
+            visited[n++] = thread;
+        }
+        for (size_t i = begin; i < n && !*spent; i++) {
+            visit(times, visited[i], false, glimpse[i - begin]);
+            *spent = (i + 1) % 4 == 0 && xb_thread_cpu_ns() - cpu_ns > SCAN_NS;
+            if (*spent) {
+                n = i + 1;
+                times->hot_cursor = (size_t)(visited[i] - times->thread) + 1;
+            }
+        }
+    } while (thread && n < VISITS_MAX && !*spent);
+    return n;
 }
 
 void xb_thread_times_poll(struct xb_thread_times *times, const struct xb_task *task, size_t n_tasks)
 {
     struct xb_thread_time *visited[VISITS_MAX];
-    size_t n = 0;
     uint64_t cpu_ns = xb_thread_cpu_ns();
     bool spent = false;
     times->polls++;
 
     /* First those that run now and then, then idle and new ones in turns. */
-    for (size_t i = 0; i < times->n_threads && n < VISITS_MAX && !spent; i++) {
-        if (times->hot_cursor >= times->n_threads)
-            times->hot_cursor = 0;
-        struct xb_thread_time *thread = &times->thread[times->hot_cursor++];
-        if (thread->state == XB_THREAD_GONE || thread->cool >= COOL)
-            continue;
-        visit(times, thread, false, xb_now_ns());
-        visited[n++] = thread;
-        spent = n % 4 == 0 && xb_thread_cpu_ns() - cpu_ns > SCAN_NS;
-    }
+    size_t n = visit_hot(times, visited, cpu_ns, &spent);
     for (size_t i = 0; i < n_tasks && n < VISITS_MAX && !spent; i++) {
         if (times->cursor >= n_tasks)
             times->cursor = 0;
@@ -456,7 +530,7 @@ void xb_thread_times_poll(struct xb_thread_times *times, const struct xb_task *t
         if (!thread ||
             (!fresh && (thread->state == XB_THREAD_GONE || thread->poll == times->polls)))
             continue;
-        visit(times, thread, fresh, xb_now_ns());
+        visit(times, thread, fresh, NULL);
         visited[n++] = thread;
         spent = n % 4 == 0 && xb_thread_cpu_ns() - cpu_ns > SCAN_NS;
     }

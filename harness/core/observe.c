@@ -7,6 +7,7 @@
 #include "eye.h"
 #include "family.h"
 
+#include <math.h>
 #include <time.h>
 
 /* Looks are 5 to 15 ms apart, at random, lest they keep step with the windows. */
@@ -42,7 +43,8 @@ static void call(struct xb_observation *observation, struct xb_eye *eyes, size_t
     struct xb_reason why;
     uint64_t now_ns = xb_now_ns();
     for (size_t i = 0; i < n; i++)
-        xb_eye_call(&eyes[i], step, now_ns, &observation->findings[i], &why);
+        if (eyes[i].probe)
+            xb_eye_call(&eyes[i], step, now_ns, &observation->findings[i], &why);
 }
 
 static void nap(uint64_t ns)
@@ -52,11 +54,37 @@ static void nap(uint64_t ns)
     nanosleep(&time, NULL);
 }
 
+/* With the probes of that kind, for so long. */
+static void look_with(struct xb_observation *observation, struct xb_family *family,
+                      const struct xb_aside *aside, struct xb_scene *scene, bool from_outside,
+                      uint64_t time_ns)
+{
+    const struct xb_registry *registry = observation->registry;
+    struct xb_eye eyes[XB_OBSERVE_PROBES] = { { .probe = NULL } };
+    struct xb_reason why;
+    size_t n = registry->n_probes < XB_OBSERVE_PROBES ? registry->n_probes : XB_OBSERVE_PROBES;
+    see(family, aside, scene);
+    for (size_t i = 0; i < n; i++)
+        if (!registry->probes[i]->on_request && registry->probes[i]->from_outside == from_outside)
+            xb_eye_open(&eyes[i], registry->probes[i], scene, &why);
+    uint64_t begin_ns = xb_now_ns(), prng = begin_ns, end_ns = begin_ns + time_ns;
+    call(observation, eyes, n, XB_EYE_BEGIN);
+    while (xb_now_ns() < end_ns && scene->n_tasks) {
+        nap(LOOK_NS / 2 + xb_prng_below(&prng, LOOK_NS));
+        call(observation, eyes, n, XB_EYE_POLL);
+        see(family, aside, scene);
+    }
+    call(observation, eyes, n, XB_EYE_END);
+    for (size_t i = 0; i < n; i++)
+        xb_eye_close(&eyes[i]);
+}
+
+/* First from outside: a timer that follows each thread has to be set and stopped whenever one goes to sleep, and
+ * where threads hand work to each other 20,000 times a second that was most of what they then did. */
 static void look(struct xb_observer *observer, pid_t pid, const struct xb_aside *aside)
 {
     struct xb_observation *observation = (struct xb_observation *)observer;
     const struct xb_registry *registry = observation->registry;
-    struct xb_eye eyes[XB_OBSERVE_PROBES] = { { .probe = NULL } };
     struct xb_family family;
     struct xb_reason why;
     observation->looked = false;
@@ -68,21 +96,11 @@ static void look(struct xb_observer *observer, pid_t pid, const struct xb_aside 
                               .capacity = observation->capacity,
                               .meeting = aside->meeting,
                               .free_to_look = true };
-    see(&family, aside, &scene);
     size_t n = registry->n_probes < XB_OBSERVE_PROBES ? registry->n_probes : XB_OBSERVE_PROBES;
     for (size_t i = 0; i < n; i++)
-        if (!registry->probes[i]->on_request)
-            xb_eye_open(&eyes[i], registry->probes[i], &scene, &why);
-    uint64_t begin_ns = xb_now_ns(), prng = begin_ns, end_ns = begin_ns + observation->time_ns;
-    call(observation, eyes, n, XB_EYE_BEGIN);
-    while (xb_now_ns() < end_ns && scene.n_tasks) {
-        nap(LOOK_NS / 2 + xb_prng_below(&prng, LOOK_NS));
-        see(&family, aside, &scene);
-        call(observation, eyes, n, XB_EYE_POLL);
-    }
-    call(observation, eyes, n, XB_EYE_END);
-    for (size_t i = 0; i < n; i++)
-        xb_eye_close(&eyes[i]);
+        observation->findings[i] = (struct xb_findings){ .overhead = NAN };
+    look_with(observation, &family, aside, &scene, true, observation->time_ns / 2);
+    look_with(observation, &family, aside, &scene, false, observation->time_ns);
     xb_family_close(&family);
     xb_bound_judge(observation->findings, n, &observation->judgement);
     observation->looked = true;

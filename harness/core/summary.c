@@ -36,7 +36,8 @@ enum xb_class xb_identity_bound(const struct xb_identity *identity)
                               .lanes = cell->lanes,
                               .cpus = (uint32_t)cpus_of(identity),
                               .processes = cell->model->isolates,
-                              .coroutines = cell->model->parks };
+                              .coroutines = cell->model->parks,
+                              .pools_files = cell->engine->pools_files };
     enum xb_class claimed = xb_kernel_bound(cell->kernel, &crowd);
     /* Of lanes that compute under one lock all but one wait for it. One beside a lane that sleeps
      * (sync/frame_clock) does not. */

@@ -108,7 +108,8 @@ struct xb_io_engine {
     const char *summary;
     int rank;   /* compute kernels, to which engines are all alike, get the lowest that fits */
     bool files; /* carries out operations on regular files too */
-    bool parks; /* can suspend a coroutine; otherwise open() gets no parker */
+    bool pools_files; /* by threads of its own, to which it hands them */
+    bool parks;       /* can suspend a coroutine; otherwise open() gets no parker */
     /* Can it work here? 0 or -errno with the kernel's or library's own words. Main thread. */
     int (*probe)(struct xb_reason *why);
     /* On the OS thread that will use it, after any fork. `in_flight`: the most operations there

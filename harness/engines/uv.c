@@ -533,6 +533,7 @@ const struct xb_io_engine xb_engine_uv = {
     .summary = "libuv: its loop, its timers of 1 ms, its thread pool for regular files",
     .rank = 3,
     .files = true,
+    .pools_files = true,
     .parks = true,
     .probe = probe,
     .open = open_loop,

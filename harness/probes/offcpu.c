@@ -68,6 +68,11 @@ enum {
 
 #define SECTOR 512.0 /* bytes */
 
+/* Of n threads each that takes turns with the others waits for n-1 parts of its time; of that, so much. */
+#define TURNS_WAIT 0.85
+/* Each runs for at least this share of what the busiest does. */
+#define TURNS_ALIKE 0.5
+
 /* All of the program fits the second cache, so DRAM does not bound it; a cache still may. */
 #define WEIGHT_SMALL 0.1
 
@@ -224,6 +229,8 @@ struct account {
     double all_cpu;         /* of all threads, and of those that came and went between polls */
     double own;             /* of waiting for a CPU, the share that is the program's own doing */
     uint64_t looks, wakes;
+    double least_run; /* of a thread that took part */
+    double most_run;
     size_t took_part, threads;
     const char *call; /* the most frequent */
 };
@@ -244,7 +251,7 @@ static double least_kernel(const struct offcpu *offcpu)
 
 static struct account add_up(const struct offcpu *offcpu, uint64_t now_ns)
 {
-    struct account account = { .own = 1 };
+    struct account account = { .own = 1, .least_run = INFINITY };
     size_t n;
     const struct xb_thread_time *threads = xb_thread_times_end(offcpu->threads, now_ns, &n);
     int64_t busiest = 0;
@@ -278,6 +285,8 @@ static struct account add_up(const struct offcpu *offcpu, uint64_t now_ns)
             (double)thread->run_ns < least * (double)busiest)
             continue;
         account.took_part++;
+        account.least_run = fmin(account.least_run, (double)thread->run_ns);
+        account.most_run = (double)busiest;
         account.run += (double)thread->run_ns;
         account.delay += (double)thread->delay_ns;
         for (int w = 0; w < XB_WAITS; w++)
@@ -295,6 +304,11 @@ static struct account add_up(const struct offcpu *offcpu, uint64_t now_ns)
         account.wait[XB_WAIT_DISK] += account.wait[XB_WAIT_UNKNOWN];
         account.wait[XB_WAIT_UNKNOWN] = 0;
     }
+    /* What no poll is for in an io_uring is a device's or a time-out. A device moves bytes; who wakes up and has
+     * had none was woken by the clock. */
+    bool moves = !offcpu->now.has_io || (storage > 0 && storage >= SECTOR * (double)account.wakes);
+    account.wait[moves ? XB_WAIT_DISK : XB_WAIT_TIMER] += account.wait[XB_WAIT_RING];
+    account.wait[XB_WAIT_RING] = 0;
     /* Ticks are not all: some guests have what entering the kernel costs counted as user mode. */
     account.kernel_share = user + kernel > 0 ? kernel / (user + kernel) : 0;
     if (run > 0)
@@ -316,6 +330,16 @@ static struct account add_up(const struct offcpu *offcpu, uint64_t now_ns)
     else
         account.time = children;
     return account;
+}
+
+/* Whether they have a lock that lets one of them run at a time: then each waits for it while one of the others
+ * runs. Of two that is half of their time, which would not prevail, and of three it would; but two get no more done
+ * than one alone either. */
+static bool take_turns(const struct account *account)
+{
+    double n = (double)account->took_part;
+    return account->took_part > 1 && account->least_run >= TURNS_ALIKE * account->most_run &&
+           account->wait[XB_WAIT_LOCK] >= TURNS_WAIT * (n - 1) / n * account->time;
 }
 
 static void divide_time(const struct account *account, struct xb_findings *out)
@@ -435,7 +459,7 @@ static void say(const struct offcpu *offcpu, const struct account *account, uint
         static const char *const names[XB_WAITS] = {
             "unknown_wait_share", "disk_share",    "network_share",     "pipe_share",
             "lock_share",         "timer_share",   "kernel_lock_share", "signal_share",
-            "child_share",        "stopped_share", "meeting_share",
+            "child_share",        "stopped_share", "meeting_share",     "ring_share",
         };
         if (account->wait[w] >= 0.01 * all)
             xb_add_clue(out, names[w], account->wait[w] / all,
@@ -545,6 +569,7 @@ static int end(void *self, uint64_t now_ns, struct xb_findings *out, struct xb_r
     struct account account = add_up(offcpu, now_ns);
     if (account.time > 0) {
         divide_time(&account, out);
+        out->turns = take_turns(&account);
         divide_kernel(offcpu, &account, out);
         divide_user(offcpu, out);
         say(offcpu, &account, now_ns, out);
@@ -557,6 +582,7 @@ static int end(void *self, uint64_t now_ns, struct xb_findings *out, struct xb_r
 const struct xb_probe xb_probe_offcpu = {
     .name = "offcpu",
     .summary = "what threads wait for when they do not run, from /proc",
+    .from_outside = true,
     .probe = probe,
     .open = open_probe,
     .begin = begin,

@@ -75,8 +75,8 @@ struct xb_findings {
     struct xb_clue clue[XB_CLUES_MAX];
     size_t n_clues;
     double weight[XB_WHOLES]; /* 0 to 1: how far its division of that whole can be trusted */
-    /* 1: its threads spin so much for each other that together they get done no more than one would
-     * alone; 0: they do not, or it is not known. */
+    /* 1: its threads spin, or sleep on a lock, so much for each other that together they get done no more than one
+     * would alone; 0: they do not, or it is not known. */
     double turns;
     /* 1: one of its threads waits for caches or DRAM, and another that runs as much hardly ever; 0: they are
      * alike, or it is not known. */
@@ -111,6 +111,7 @@ static inline struct xb_part xb_part_of_wait(enum xb_whole of, enum xb_wait wait
         [XB_WAIT_CHILD] = { XB_BOUND_SYNC, XB_LEVEL_NONE },
         [XB_WAIT_STOPPED] = { XB_BOUND_UNKNOWN, XB_LEVEL_NONE },
         [XB_WAIT_MEETING] = { XB_BOUND_UNKNOWN, XB_LEVEL_NONE },
+        [XB_WAIT_RING] = { XB_BOUND_UNKNOWN, XB_LEVEL_NONE },
     };
     return (struct xb_part){ .of = of,
                              .is = XB_WHOLE_TIME,
@@ -180,6 +181,7 @@ struct xb_probe {
     const char *name;
     const char *summary; /* what it looks at */
     bool on_request;     /* only with --probes NAME: it costs more than watching does */
+    bool from_outside;   /* only reads files of /proc: the program runs on as if nobody looked */
     /* Can it work here? 0, or -errno with one clause in `why`: what is missing, and what to do.
      * May be called often; leaves nothing open. */
     int (*probe)(struct xb_reason *why);

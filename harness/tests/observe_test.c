@@ -112,7 +112,8 @@ XB_TEST(Observe, WhatAKernelClaimsOfACellCountsNotItsClass)
 }
 
 extern const struct xb_kernel xb_kernel_sync_frame_clock, xb_kernel_sync_create_join,
-    xb_kernel_sync_pass_pipe, xb_kernel_io_pipe_ring;
+    xb_kernel_sync_pass_pipe, xb_kernel_io_pipe_ring, xb_kernel_io_line_count,
+    xb_kernel_io_file_seq;
 
 /* Nobody waits for another worker alone. What waits for clocks and children does. */
 XB_TEST(Observe, AKernelOfTheClassSyncThatIsAloneClaimsToCompute)
@@ -137,6 +138,14 @@ XB_TEST(Observe, AKernelOfTheClassSyncThatIsAloneClaimsToCompute)
     XB_EXPECT_EQ(xb_kernel_bound(&xb_kernel_sync_pass_pipe, &forked), XB_CLASS_IO);
     XB_EXPECT_EQ(xb_kernel_bound(&xb_kernel_sync_pass_pipe, &loops), XB_CLASS_SYNC);
     XB_EXPECT_EQ(xb_kernel_bound(&xb_kernel_io_pipe_ring, &loops), XB_CLASS_SYNC);
+    /* What is copied out of the page cache by another thread waits for that, and what is read from a disk for
+     * the disk. */
+    static const struct xb_crowd pool = {
+        .workers = 1, .lanes = 1, .cpus = 1, .coroutines = true, .pools_files = true
+    };
+    XB_EXPECT_EQ(xb_kernel_bound(&xb_kernel_io_line_count, &one), XB_CLASS_IO);
+    XB_EXPECT_EQ(xb_kernel_bound(&xb_kernel_io_line_count, &pool), XB_CLASS_SYNC);
+    XB_EXPECT_EQ(xb_kernel_bound(&xb_kernel_io_file_seq, &pool), XB_CLASS_IO);
 }
 
 static enum xb_class bound_by_faults(const struct xb_crowd *crowd)
@@ -151,7 +160,10 @@ XB_TEST(Observe, LanesThatTakeTurnsToComputeAreHeldToWaiting)
     const struct xb_kernel computes = { .bound = XB_CLASS_CPU }, io = { .bound = XB_CLASS_IO },
                            faults = { .bound = XB_CLASS_MEMORY, .bound_of = bound_by_faults };
     const struct xb_model turns = { .one_at_a_time = true };
-    struct xb_cell cell = { .kernel = &computes, .model = &turns, .workers = 2, .lanes = 2 };
+    const struct xb_io_engine engine = { .pools_files = false };
+    struct xb_cell cell = {
+        .kernel = &computes, .model = &turns, .engine = &engine, .workers = 2, .lanes = 2
+    };
     const struct xb_identity identity = { .cell = &cell, .pus = 2 };
     XB_EXPECT_EQ(xb_identity_bound(&identity), XB_CLASS_SYNC);
     cell.kernel = &faults; /* which no lock is dropped for */

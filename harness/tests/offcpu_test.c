@@ -6,6 +6,7 @@
 #include "../base/child.h"
 #include "../base/clock.h"
 #include "../base/procfs.h"
+#include "../engines/engine.h"
 #include "../probes/probe.h"
 #include "xbtest.h"
 
@@ -815,6 +816,109 @@ XB_TEST(Syscalls, WhoeverJoinsAThreadWaitsForItToEnd)
     XB_EXPECT_EQ(wait_of_futex(FUTEX_WAIT, self | FUTEX_WAITERS), XB_WAIT_LOCK);
     XB_EXPECT_EQ(wait_of_futex(FUTEX_WAIT, 1), XB_WAIT_LOCK); /* init is no thread of ours */
     XB_EXPECT_EQ(wait_of_futex(FUTEX_LOCK_PI, self), XB_WAIT_LOCK);
+}
+
+extern const struct xb_io_engine xb_engine_uring;
+
+/* Waits in a ring of its own for good. */
+static void await_in_ring(struct xb_io_op op)
+{
+    struct xb_io *io;
+    struct xb_reason why = { 0 };
+    if (xb_engine_uring.open(NULL, 1, &io, &why) != 0)
+        _exit(1);
+    say_ready();
+    io->await(io, &op, 1, 1);
+    _exit(1);
+}
+
+static void sleep_in_ring(void)
+{
+    await_in_ring((struct xb_io_op){ .kind = XB_IO_SLEEP, .sleep_ns = UINT64_C(3600000000000) });
+}
+
+static void receive_in_ring(void)
+{
+    static char byte;
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0)
+        _exit(1);
+    await_in_ring((struct xb_io_op){ .kind = XB_IO_RECV, .fd = ends[0], .buf = &byte, .len = 1 });
+}
+
+static void read_own_pipe_in_ring(void)
+{
+    static char byte;
+    int ends[2];
+    if (pipe(ends) != 0)
+        _exit(1);
+    await_in_ring((struct xb_io_op){
+        .kind = XB_IO_READ, .fd = ends[0], .buf = &byte, .len = 1, .offset = XB_IO_STREAM });
+}
+
+/* What a child waits for that does so in a ring. */
+static enum xb_wait wait_in_ring(void (*body)(void))
+{
+    enum { TRIES = 1000 };
+    int ready[2];
+    char byte, text[256];
+    if (pipe(ready) != 0)
+        return XB_WAITS;
+    pid_t pid = fork();
+    if (pid == 0) {
+        xb_child_begin();
+        /* Whatever else is open, a pipe of whoever runs the tests above all, could be what is read. */
+        ready_end = dup2(ready[1], STDERR_FILENO);
+        for (int file = STDERR_FILENO + 1; file < 1024; file++)
+            close(file);
+        body();
+    }
+    close(ready[1]);
+    enum xb_wait wait = XB_WAITS;
+    bool is_ready = read(ready[0], &byte, 1) == 1;
+    for (int i = 0; is_ready && i < TRIES && wait == XB_WAITS; i++) {
+        unsigned long long argument[4];
+        nanosleep(&(struct timespec){ 0, 10000000 }, NULL);
+        if (xb_proc_text(pid, pid, "syscall", text, sizeof text) > 0 &&
+            strtol(text, NULL, 10) == SYS_io_uring_enter &&
+            sscanf(text, "%*d %llx %llx %llx %llx", &argument[0], &argument[1], &argument[2],
+                   &argument[3]) == 4)
+            wait = xb_wait_of_call(pid, SYS_io_uring_enter,
+                                   (const uint64_t[XB_CALL_ARGUMENTS]){ argument[0], argument[1],
+                                                                        argument[2], argument[3] });
+    }
+    close(ready[0]);
+    kill(pid, SIGKILL);
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+    return wait;
+}
+
+XB_TEST(Syscalls, ARingTellsByItsPollsWhatItIsWaitedFor)
+{
+    struct xb_reason why = { 0 };
+    if (xb_engine_uring.probe(&why) != 0) {
+        XB_SKIP("%s", why.text);
+        return;
+    }
+    XB_EXPECT_EQ(wait_in_ring(sleep_in_ring), XB_WAIT_RING);
+    XB_EXPECT_EQ(wait_in_ring(receive_in_ring), XB_WAIT_NETWORK);
+    XB_EXPECT_EQ(wait_in_ring(read_own_pipe_in_ring), XB_WAIT_LOCK);
+}
+
+static bool is_mutex(long call, uint64_t operation, uint64_t value)
+{
+    struct xb_blocked blocked = { .call = call, .argument = { 4096, operation, value } };
+    return xb_blocked_on_mutex(&blocked);
+}
+
+XB_TEST(Syscalls, AMutexIsToldFromAConditionByItsWord)
+{
+    XB_EXPECT(is_mutex(SYS_futex, FUTEX_WAIT_PRIVATE, 2));
+    XB_EXPECT(is_mutex(SYS_futex, FUTEX_WAIT_BITSET_PRIVATE | FUTEX_CLOCK_REALTIME, 2));
+    XB_EXPECT(is_mutex(SYS_futex, FUTEX_LOCK_PI_PRIVATE, 0));
+    XB_EXPECT(!is_mutex(SYS_futex, FUTEX_WAIT_BITSET_PRIVATE, 0));
+    XB_EXPECT(!is_mutex(SYS_read, FUTEX_WAIT_PRIVATE, 2));
 }
 
 static uint64_t timeout_of(long number, int at, uint64_t value)
