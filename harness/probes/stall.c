@@ -35,6 +35,7 @@ enum {
     CALLS_LEAST = 10, /* samples behind calls; fewer say nothing of how calls divide */
     CALLS_HALF = 10,  /* samples behind calls that say half of what many would: a share, to 15 % */
     FEW_TO_MEET = 60, /* touches, of which in a set of any size none need be near another */
+    COARSE = 65536,   /* bytes within which two touches still count as a pair (working_set.c) */
     MANY = 64,        /* threads, which are not opened anew for each burst */
 };
 
@@ -54,6 +55,11 @@ static const double cost_min_ns = 5000; /* less is noise */
 
 /* Calls are counted, and how long each takes is not told. */
 #define WEIGHT_CALLS 0.6
+
+/* Of user time, what a set that is told of is waited for; and of all samples, those that touch it. */
+static const double TOLD_SHARE = 0.05;
+/* So many pairs may be due, and none be seen, by chance once in twenty. */
+static const double PAIRS_MISSED = 3;
 
 /* Threads are unlike if of those with so much of the samples one waits so much for caches and DRAM, and another
  * so little. */
@@ -508,15 +514,24 @@ static double scale(double bytes, const char **unit)
     return bytes;
 }
 
+/* Whether a set so large may have so many touches of which no two met. */
+static bool may_not_meet(const struct xb_pool *pool, double bytes)
+{
+    double touches = (double)pool->touches;
+    return touches * (touches - 1) / 2 * COARSE / bytes <= PAIRS_MISSED;
+}
+
 /* The size of a phase's pool as the phases before it confirm it: with more samples it is less in error. */
 static struct xb_size confirm(const struct xb_pool *pool, const struct xb_stall_sums *longer)
 {
     struct xb_size best = pool->size;
-    for (size_t i = 0; i < longer->n_pools && !pool->is_hot && isfinite(pool->size.bytes); i++) {
+    for (size_t i = 0; i < longer->n_pools && !pool->is_hot; i++) {
         const struct xb_size *other = &longer->pool[i].size;
         double apart = fabs(log(other->bytes / pool->size.bytes));
-        if (!longer->pool[i].is_hot && other->error < best.error &&
-            apart < 0.1 + 3 * hypot(other->error, pool->size.error))
+        bool same = isfinite(pool->size.bytes)
+                        ? apart < 0.1 + 3 * hypot(other->error, pool->size.error)
+                        : isfinite(other->bytes) && may_not_meet(pool, other->bytes);
+        if (!longer->pool[i].is_hot && other->error < best.error && same)
             best = *other;
     }
     return best;
@@ -528,7 +543,7 @@ static void tell_least(const struct stall *stall, const struct xb_stall_sums *su
 {
     const struct xb_pool *pool = &sums->least[0];
     double share = sums->n_least ? (double)pool->touches / (double)sums->n : 0;
-    if (share < 0.05 || !isfinite(pool->size.bytes))
+    if (share < TOLD_SHARE || !isfinite(pool->size.bytes))
         return;
     const char *unit;
     double bytes = scale(pool->size.bytes, &unit);
@@ -540,14 +555,16 @@ static void tell_least(const struct stall *stall, const struct xb_stall_sums *su
                 (unsigned long long)pool->size.pairs, pool->size.granule);
 }
 
-static void tell_pools(const struct stall *stall, const struct xb_stall_sums *sums,
-                       const struct xb_stall_sums *longer, struct xb_findings *out)
+/* Returns how many sets it told of. */
+static size_t tell_pools(const struct stall *stall, const struct xb_stall_sums *sums,
+                         const struct xb_stall_sums *longer, struct xb_findings *out)
 {
-    for (size_t i = 0, told = 0; i < sums->n_pools && told < 2; i++) {
+    size_t told = 0;
+    for (size_t i = 0; i < sums->n_pools && told < 2; i++) {
         const struct xb_pool *pool = &sums->pool[i];
         double share = (double)pool->touches / (double)sums->n;
         const char *name = told ? "second_set_bytes" : "working_set_bytes", *unit;
-        if (share < 0.05)
+        if (share < TOLD_SHARE)
             break;
         told++;
         struct xb_size size = confirm(pool, longer);
@@ -576,6 +593,25 @@ static void tell_pools(const struct stall *stall, const struct xb_stall_sums *su
                         bytes, unit);
         }
     }
+    return told;
+}
+
+/* What is gone through and not waited for has a size too. */
+static void tell_hidden(const struct stall *stall, const struct xb_stall_sums *longer,
+                        struct xb_findings *out)
+{
+    const struct xb_pool *pool = longer->pool, *end = pool + longer->n_pools;
+    while (pool < end && (pool->is_hot || !isfinite(pool->size.bytes)))
+        pool++;
+    if (pool == end || (double)pool->touches < TOLD_SHARE * (double)longer->n)
+        return;
+    const char *unit;
+    double bytes = scale(pool->size.bytes, &unit);
+    xb_add_clue(out, "working_set_bytes", pool->size.bytes,
+                "its working set is %.3g %s, which %s holds, and hardly waited for "
+                "(+-%.0f %%: %llu pairs of samples within %u bytes)",
+                bytes, unit, level_name(level_of(stall->scene->capacity, pool->size.bytes)),
+                100 * pool->size.error, (unsigned long long)pool->size.pairs, pool->size.granule);
 }
 
 /* "libc.so.6 memcpy+0x1c", or how far into the file where no symbol says more. */
@@ -695,7 +731,8 @@ static int end(void *probe, uint64_t now_ns, struct xb_findings *out, struct xb_
     if (!err && sums.n) {
         divide(stall, &sums, out);
         divide_kernel(&sums, out);
-        tell_pools(stall, &sums, &longer, out);
+        if (!tell_pools(stall, &sums, &longer, out))
+            tell_hidden(stall, &longer, out);
         tell_least(stall, &sums, out);
         tell_hottest(stall, &sums, out);
         tell_kinds(stall, &sums, out);

@@ -310,7 +310,7 @@ static size_t list_pages(const uint64_t *sorted, size_t n, struct page *page)
 static bool find_dense(const uint64_t *sorted, size_t n, struct page *page, size_t *pages)
 {
     *pages = n < SPLIT_LEAST ? 0 : list_pages(sorted, n, page);
-    double all = 0, once = 0, twice = 0, inside = 0, best = -INFINITY;
+    double all = 0, once = 0, twice = 0, inside = 0, left = 0, best = -INFINITY;
     size_t dense = 0;
     qsort(page, *pages, sizeof *page, by_rank);
     for (size_t i = 0; i < *pages; i++) {
@@ -324,15 +324,21 @@ static bool find_dense(const uint64_t *sorted, size_t n, struct page *page, size
     for (size_t k = 1; k < *pages && page[k - 1].ranks; k++) {
         inside += page[k - 1].tells;
         double outside = all - inside, rest = number - (double)k;
-        if (fmin(inside, outside) < SPLIT_SHARE * all ||
-            inside / (double)k < DENSER * outside / rest)
+        if (inside < SPLIT_SHARE * all || inside / (double)k < DENSER * outside / rest)
             continue;
-        double likely = inside * log(inside / (double)k) + outside * log(outside / rest);
+        double likely = inside * log(inside / (double)k);
+        if (outside > 0)
+            likely += outside * log(outside / rest);
         if (likely > best) {
             best = likely;
             dense = k;
+            left = outside;
         }
     }
+    /* What is best told apart may be a few strays. With those left over the last of six equal pages is not another
+     * set, as it would be were only such k tried that leave enough. */
+    if (left < SPLIT_SHARE * all)
+        dense = 0;
     for (size_t i = 0; i < dense; i++)
         page[i].is_dense = true;
     qsort(page, *pages, sizeof *page, by_number);

@@ -177,6 +177,24 @@ XB_TEST(WorkingSet, ADenseSetWithinAnotherIsToldApartByItsPages)
     }
 }
 
+/* Of six equal pages the last one is no set with two strays. */
+XB_TEST(WorkingSet, StraysDoNotTakeAPageOffASetOfFew)
+{
+    static struct xb_touch touch[362];
+    struct xb_pool pool[XB_POOLS_MAX];
+    size_t n;
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        uint64_t state = seed;
+        for (int i = 0; i < 362; i++)
+            touch[i] =
+                (struct xb_touch){ .address = i < 360 ? anywhere(&state, 24 << 10)
+                                                      : (1ull << 30) + anywhere(&state, 1 << 20),
+                                   .site = 1 };
+        XB_EXPECT_EQ(xb_working_sets(touch, 362, pool, &n), 0);
+        expect_size("six pages", pool[0].size.bytes, 24 << 10);
+    }
+}
+
 /* As those of a make: each has its set in the caches while it runs. */
 XB_TEST(WorkingSet, OfSeveralProcessesIsThatOfOne)
 {
