@@ -75,6 +75,13 @@ static int verify(const struct xb_params *params, void *team, void *state, uint6
     return same ? 0 : -EBADMSG;
 }
 
+/* Alone there is nobody to take over. A coroutine switches to the next one, or back to itself where it is alone
+ * on its lane, without entering the kernel: nobody sleeps, and each switch is computing. */
+static enum xb_class bound_of(const struct xb_crowd *crowd)
+{
+    return crowd->coroutines || crowd->workers == 1 ? XB_CLASS_CPU : XB_CLASS_SYNC;
+}
+
 static void teardown(void *state)
 {
     free(state);
@@ -86,6 +93,7 @@ const struct xb_kernel xb_kernel_sync_yield = {
     .source = "sched_yield(2); perf bench sched; lmbench lat_ctx",
     .item = "yield",
     .bound = XB_CLASS_SYNC,
+    .bound_of = bound_of,
     .fit = XB_FIT_OWN,
     .own_bytes = 64,
     .setup = setup,
