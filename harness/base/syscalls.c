@@ -209,6 +209,14 @@ static enum xb_wait weightier(enum xb_wait a, enum xb_wait b)
     return rank[b] > rank[a] ? b : a;
 }
 
+/* Of a file that is entered into an epoll's set or taken out: a server does that for its sockets. Of what its
+ * threads or the clock wake it with nobody waits then; the kernel keeps its lists. */
+static enum xb_wait wait_of_entry(pid_t pid, int descriptor)
+{
+    enum xb_wait wait = wait_of_file(pid, descriptor);
+    return wait == XB_WAIT_LOCK || wait == XB_WAIT_TIMER ? XB_WAIT_KERNEL : wait;
+}
+
 /* Copies from the thread's memory; false if it may not or nothing is there. */
 static bool peek(pid_t pid, uint64_t address, void *out, size_t bytes)
 {
@@ -436,7 +444,7 @@ static enum xb_wait wait_of(pid_t pid, const struct call *call,
     case BY_RING:
         return wait_of_ring(pid, argument, asleep);
     case BY_THIRD:
-        return wait_of_file(pid, (int)argument[2]);
+        return wait_of_entry(pid, (int)argument[2]);
     case BY_FUTEX:
         return wait_of_futex(pid, argument);
     }

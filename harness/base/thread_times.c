@@ -486,8 +486,8 @@ static const char *glimpse_at(const struct xb_thread_time *thread, char text[sta
 /* Visits those that run now and then. Returns how many.
  *
  * Their calls are read first, for as many as may make a pool: a visit takes 30 us, and by the fifth a device has
- * answered whom it was working for, who then waits for the CPU that looks. Of four threads of libuv's pool that were in pread()
- * for a quarter of the time, one look in twenty found any there. */
+ * answered whom it was working for, who then waits for the CPU that looks: threads of libuv's pool that were in
+ * pread() for a quarter of the time were hardly ever found there. */
 static size_t visit_hot(struct xb_thread_times *times, struct xb_thread_time **visited,
                         uint64_t cpu_ns, bool *spent)
 {

@@ -61,7 +61,7 @@ static const char usage[] =
     "      --no-cache    measure them, and keep nothing\n"
     "      --calibrate   measure them, and have the probes look at the suite's own kernels, whose "
     "class is\n"
-    "                    known, under each model: how often they are right here; some 5 minutes\n"
+    "                    known, under each model: how often they are right here; some 7 minutes\n"
     "      --help        this text\n";
 
 static const char exits[] =

@@ -79,8 +79,8 @@ static void look_with(struct xb_observation *observation, struct xb_family *fami
         xb_eye_close(&eyes[i]);
 }
 
-/* First from outside: a timer that follows each thread has to be set and stopped whenever one goes to sleep, and
- * where threads hand work to each other 20,000 times a second that was most of what they then did. */
+/* First from outside: a timer that follows each thread has to be set and stopped whenever one goes to sleep, 4 to
+ * 6 us each time here, and threads that hand work to each other 50,000 times a second ran at a third of their speed. */
 static void look(struct xb_observer *observer, pid_t pid, const struct xb_aside *aside)
 {
     struct xb_observation *observation = (struct xb_observation *)observer;

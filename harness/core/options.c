@@ -444,7 +444,8 @@ const struct xb_option xb_options[] = {
       read_quick },
     { LONG, "observe", "TIME",
       "that probes look at each cell besides, once it is measured, to say\n"
-      "what bounds it: 400ms will do; the first time 5 s more",
+      "what bounds it, after half as long from outside: 400ms will do;\n"
+      "the first time 5 s more",
       read_observe },
     { COUNT, "counters", "SOURCE",
       "papi, perf or none; auto takes the first that works, but for\nwork that waits none: "

@@ -391,21 +391,36 @@ static uint64_t phase_ns(const struct xb_watch *watch)
     return watch->asked.phase_ns ? watch->asked.phase_ns : PHASE_NS;
 }
 
-/* Has probes that were not looking in this phase repeat what they found of user mode in the last. */
+/* Has `now` divide user mode as `last` does, so far as that can be trusted now. */
+static void repeat(const struct xb_findings *last, double weight, struct xb_findings *now)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < now->n_parts; i++)
+        if (now->part[i].of != XB_WHOLE_USER)
+            now->part[kept++] = now->part[i];
+    now->n_parts = kept;
+    now->weight[XB_WHOLE_USER] = weight;
+    for (size_t i = 0; i < last->n_parts; i++)
+        if (last->part[i].of == XB_WHOLE_USER)
+            xb_add_part(now, last->part[i]);
+}
+
+/* Has probes that hardly looked in this phase repeat what they found of user mode in the last: of a single sample
+ * all stands at one place. What they found counts half as much with each phase. */
 static void carry_on(struct xb_watch *watch)
 {
     for (size_t i = 0; i < watch->asked.n_probes; i++) {
         struct xb_findings *now = &watch->findings[i], *last = &watch->lasting[i];
         struct eye *eye = &watch->eye[i];
-        if (now->weight[XB_WHOLE_USER] > 0) {
+        double lasts = eye->eye.is_open && eye->age < PHASES_TO_LAST
+                           ? ldexp(last->weight[XB_WHOLE_USER], -(int)eye->age - 1)
+                           : 0;
+        if (now->weight[XB_WHOLE_USER] < lasts) {
+            eye->age++;
+            repeat(last, lasts, now);
+        } else if (now->weight[XB_WHOLE_USER] > 0) {
             *last = *now;
             eye->age = 0;
-        } else if (eye->eye.is_open && last->weight[XB_WHOLE_USER] > 0 &&
-                   ++eye->age <= PHASES_TO_LAST) {
-            now->weight[XB_WHOLE_USER] = ldexp(last->weight[XB_WHOLE_USER], -(int)eye->age);
-            for (size_t j = 0; j < last->n_parts; j++)
-                if (last->part[j].of == XB_WHOLE_USER)
-                    xb_add_part(now, last->part[j]);
         }
     }
 }

@@ -22,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -778,6 +779,13 @@ XB_TEST(Syscalls, ACallWorksForTheFileThatItIsAbout)
     XB_EXPECT_EQ(work_of(SYS_ioctl, (uint64_t)sockets[0]), XB_WAIT_NETWORK);
     XB_EXPECT_EQ(work_of(SYS_ioctl, (uint64_t)random), XB_WAIT_KERNEL);
     XB_EXPECT_EQ(work_of(SYS_read, (uint64_t)random), XB_WAIT_KERNEL);
+    /* Whatever wakes an epoll is entered by the kernel, for nobody in particular; sockets for their sake. */
+    int woken = eventfd(0, EFD_CLOEXEC);
+    uint64_t enter[XB_CALL_ARGUMENTS] = { 0, EPOLL_CTL_ADD, (uint64_t)woken };
+    XB_EXPECT_EQ(xb_work_of_call(getpid(), SYS_epoll_ctl, enter), XB_WAIT_KERNEL);
+    enter[2] = (uint64_t)sockets[0];
+    XB_EXPECT_EQ(xb_work_of_call(getpid(), SYS_epoll_ctl, enter), XB_WAIT_NETWORK);
+    close(woken);
     /* Polled, a pipe to itself is another thread's. */
     struct pollfd polled = { .fd = end[0], .events = POLLIN };
     uint64_t poll_call[XB_CALL_ARGUMENTS] = { (uintptr_t)&polled, 1 };

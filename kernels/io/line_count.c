@@ -268,8 +268,8 @@ static const struct xb_claim claims[] = {
 /* The file is in the page cache, so that a block is a copy of 10 to 20 us, and no device is waited for. To hand it to
  * a thread of a pool and be told of its end takes two threads waking up, which is more than the copy where idle
  * CPUs have to be woken for it: with two blocks in flight a loop counted 48 million lines per second through libuv's pool,
- * and 176 million copying by itself. The pool's threads were in read() for a sixth of their time, the loop for 4 % of
- * it without one of them running or woken: it waits for them, and not for what they read from. */
+ * and 176 million copying by itself. The pool's threads ran for a sixth of their time: it waits for them to be
+ * woken, and not for what they read from. */
 static enum xb_class bound_of(const struct xb_crowd *crowd)
 {
     return crowd->pools_files ? XB_CLASS_SYNC : XB_CLASS_IO;
