@@ -68,6 +68,13 @@ static double number_of(const struct census *census)
     return census->pairs > 0 ? census->couples / census->pairs : INFINITY;
 }
 
+/* The standard error of a size by pairs within granules. Where a set begins and ends within one, pairs see up to half a
+ * granule too much: 256 KiB that begin in the midst of 64 seemed to be 292. */
+static double error_of(const struct census *census, uint32_t granule, double bytes)
+{
+    return census->pairs > 0 ? hypot(1 / sqrt(census->pairs), granule / bytes / 3) : INFINITY;
+}
+
 /* By how much pairs of lines are too many because some lines of all pages are waited for longer. */
 static double page_bias(const uint64_t *address, size_t n)
 {
@@ -149,7 +156,7 @@ struct xb_size xb_size_of_set(const uint64_t *sorted, size_t n, const struct xb_
         if (goes_on)
             size = (struct xb_size){
                 .bytes = bytes,
-                .error = census.pairs > 0 ? 1 / sqrt(census.pairs) : INFINITY,
+                .error = error_of(&census, granules[g], bytes),
                 .pairs = (uint64_t)census.pairs,
                 .granule = granules[g],
                 .bytes_least = least,
