@@ -5,8 +5,8 @@
  * CPU (perf_event_open(2), EINVAL), so there is one for each; they write into the ring of an event on
  * ourselves that counts nothing. That one stays while others come and go: the first event of a machine
  * has the kernel patch its own code on all CPUs, and the last one's end again, which takes 1 ms of each
- * program's time in guests; and a ring's pages have to be cleared. The registers are those of user mode, which is all that no privilege is needed for;
- * vector registers are refused (EOPNOTSUPP), so that the addresses of a gather stay unknown. */
+ * program's time in guests; and a ring's pages have to be cleared. The registers are those of user mode,
+ * which is all that no privilege is needed for; vector registers are refused (EOPNOTSUPP), so that the addresses of a gather stay unknown. */
 #include "sampler.h"
 
 #include "threads.h"

@@ -25,8 +25,8 @@ enum {
     ENDS_MAX = 64,  /* files among which the other end of a pipe is looked for */
     /* A ring's fdinfo lists what is queued, and buffers that are registered, before it comes to polls. */
     RING_TEXT = 1 << 16,
-    REGISTERED_RING =
-        1 << 4, /* IORING_ENTER_REGISTERED_RING, Linux 5.18: the argument is no descriptor */
+    /* IORING_ENTER_REGISTERED_RING, Linux 5.18: the argument is no descriptor. */
+    REGISTERED_RING = 1 << 4,
 };
 
 /* What a call waits for, where that does not depend on its files. */

@@ -82,8 +82,8 @@ struct xb_findings {
      * alike, or it is not known. */
     double unlike;
     uint64_t samples; /* looks or samples that it rests on */
-    double
-        overhead; /* of the program's time that the probe took beside the CPU time of its calls; or NaN */
+    /* Of the program's time, what the probe took beside the CPU time of its calls; or NaN. */
+    double overhead;
 };
 
 /* Add to findings; what does not fit is left out. The format's arguments make the sentence. */

@@ -35,7 +35,6 @@ enum {
     CALLS_LEAST = 10, /* samples behind calls; fewer say nothing of how calls divide */
     CALLS_HALF = 10,  /* samples behind calls that say half of what many would: a share, to 15 % */
     FEW_TO_MEET = 60, /* touches, of which in a set of any size none need be near another */
-    COARSE = 65536,   /* bytes within which two touches still count as a pair (working_set.c) */
     MANY = 64,        /* threads, which are not opened anew for each burst */
 };
 
@@ -146,13 +145,13 @@ static int open_on(const struct xb_scene *scene, void **out, struct xb_reason *w
     return 0;
 }
 
-/* Opens on whatever of the program is alive, also on those whose parents have died. Whether anything is. */
+/* Opens on whatever of the program is alive, also on those whose parents have died; one may have just ended, or
+ * become another user's. Whether any is open then. */
 static bool open_sampler(struct stall *stall)
 {
     for (size_t i = 0; i < stall->scene->n_tasks; i++) {
         pid_t pid = stall->scene->tasks[i].pid;
-        if (stall->scene->tasks[i].tid ==
-            pid) /* one may have just ended, or become another user's */
+        if (stall->scene->tasks[i].tid == pid)
             (void)xb_sampler_add(stall->sampler, pid);
     }
     return xb_sampler_counts(stall->sampler).threads > 0;
@@ -514,11 +513,11 @@ static double scale(double bytes, const char **unit)
     return bytes;
 }
 
-/* Whether a set so large may have so many touches of which no two met. */
+/* Whether a set so large may have so many touches of which no two met, within the coarsest granule that was tried. */
 static bool may_not_meet(const struct xb_pool *pool, double bytes)
 {
     double touches = (double)pool->touches;
-    return touches * (touches - 1) / 2 * COARSE / bytes <= PAIRS_MISSED;
+    return touches * (touches - 1) / 2 * pool->size.granule / bytes <= PAIRS_MISSED;
 }
 
 /* The size of a phase's pool as the phases before it confirm it: with more samples it is less in error. */
