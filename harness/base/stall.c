@@ -4,7 +4,10 @@
 
 #include <string.h>
 
-enum { LOOP_INSNS = 300 }; /* within which a jump back to the sample is looked for */
+enum {
+    LOOP_INSNS = 300, /* within which a jump back to the sample is looked for */
+    PAGE = 4096,      /* of adrp, whatever the kernel's are */
+};
 
 const char *xb_stall_kind_name(enum xb_stall_kind kind)
 {
@@ -241,6 +244,19 @@ void xb_stall_find(struct xb_decoder *decoder, const struct xb_window *window, u
         describe(decoder, window, &waited, skid, out);
     else
         out->kind = XB_STALL_JUMP;
+}
+
+bool xb_stall_move(struct xb_stall *stall, uint64_t by)
+{
+    bool names_target = stall->kind == XB_STALL_JUMP || stall->kind == XB_STALL_STACK;
+    if (by && (names_target || by % PAGE))
+        return false;
+    stall->at += by;
+    stall->end += by;
+    stall->slice.lea_end += by;
+    if (stall->piece.end)
+        stall->piece.end += by;
+    return true;
 }
 
 bool xb_stall_address(const struct xb_stall *stall, const struct xb_registers *registers,

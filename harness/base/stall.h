@@ -71,6 +71,11 @@ const char *xb_stall_kind_name(enum xb_stall_kind kind);
 void xb_stall_find(struct xb_decoder *decoder, const struct xb_window *window, uint64_t ip,
                    enum xb_skid skid, struct xb_stall *out);
 
+/* Makes a stall that was found in some code the one of the same code `by` bytes further on (modulo 2^64), as a
+ * library lies elsewhere in each process. False, and nothing is changed: what it says may depend on where the
+ * code lies, as a jump's text does, or an address relative to its page (adrp) unless `by` is whole pages. */
+bool xb_stall_move(struct xb_stall *stall, uint64_t by) __attribute__((warn_unused_result));
+
 enum { XB_STALL_BEHIND = 128, XB_STALL_AHEAD = 1500 };
 
 /* The address that was waited for. `turn`: any number that changes from sample to sample, for

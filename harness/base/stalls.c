@@ -13,7 +13,8 @@ enum {
     SAMPLES_MAX = 2000000,
     SLOTS_MIN = 1024,
     HUGE_PAGE = 2 << 20,
-    WORKS = 256, /* calls whose file is known; looking one up takes 5 to 50 us */
+    WORKS = 256,  /* calls whose file is known; looking one up takes 5 to 50 us */
+    LIKES = 1024, /* pieces of code that are known wherever they lie; a power of 2 */
 };
 
 _Static_assert(XB_STALL_BEHIND + XB_STALL_AHEAD <= 2 * XB_LOOP_BYTES, "what `room` has to hold");
@@ -43,6 +44,7 @@ struct xb_stalls {
     pid_t *pid; /* that were seen */
     size_t n_pids, pid_room;
     struct work work[WORKS];
+    uint32_t like[LIKES]; /* 1 + index into site, by its code's sum; 0: none */
     uint8_t room[2 * XB_LOOP_BYTES];
 };
 
@@ -149,6 +151,20 @@ static struct xb_stall_site *look_up(struct xb_stalls *stalls, pid_t pid, uint64
     return NULL;
 }
 
+/* What the sample stood at: as another site of the same code has it, or found by decoding. A program that starts
+ * processes all day would have the C library's code decoded anew in each. */
+static void find_stall(struct xb_stalls *stalls, const struct xb_window *window, uint64_t ip,
+                       uint64_t code, struct xb_stall *out)
+{
+    uint32_t like = stalls->like[code % LIKES];
+    if (like && stalls->site[like - 1].code == code) {
+        *out = stalls->site[like - 1].stall;
+        if (xb_stall_move(out, ip - stalls->site[like - 1].ip))
+            return;
+    }
+    xb_stall_find(stalls->decoder, window, ip, stalls->skid, out);
+}
+
 /* The site of a sample: known, or found in its code. `window`: NULL to read that. NULL: no memory. */
 static struct xb_stall_site *site_of(struct xb_stalls *stalls, const struct xb_sample *sample,
                                      const struct xb_window *window)
@@ -163,13 +179,13 @@ static struct xb_stall_site *site_of(struct xb_stalls *stalls, const struct xb_s
         window = &read;
     }
     /* The same bytes say the same, and decoding them again would be most of what watching costs us. */
-    uint64_t code = xb_fnv(XB_FNV_BASIS ^ window->first, window->code, window->n);
+    uint64_t code = xb_fnv(XB_FNV_BASIS ^ (sample->ip - window->first), window->code, window->n);
     if (site && code == site->code) {
         site->burst = stalls->burst;
         return site;
     }
     struct xb_stall stall;
-    xb_stall_find(stalls->decoder, window, sample->ip, stalls->skid, &stall);
+    find_stall(stalls, window, sample->ip, code, &stall);
     if (site && (stall.kind == XB_STALL_NO_CODE ||
                  (stall.at == site->stall.at && strcmp(stall.text, site->stall.text) == 0))) {
         site->burst = stalls->burst;
@@ -183,6 +199,8 @@ static struct xb_stall_site *site_of(struct xb_stalls *stalls, const struct xb_s
         .stall = stall, .pid = sample->pid, .ip = sample->ip, .burst = stalls->burst, .code = code
     };
     insert(stalls, stalls->n_sites - 1);
+    if (stall.kind != XB_STALL_NO_CODE)
+        stalls->like[code % LIKES] = (uint32_t)stalls->n_sites;
     return site;
 }
 

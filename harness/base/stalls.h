@@ -19,7 +19,7 @@ struct xb_stall_site {
     uint64_t ip;    /* of the samples; stall.at is the instruction that they waited for */
     size_t samples; /* of them all */
     uint32_t burst; /* in which its code was read last */
-    uint64_t code;  /* what was read, as a sum */
+    uint64_t code;  /* what was read, as a sum, which is the same for the same code elsewhere */
 };
 
 /* What became of a sample's address. */

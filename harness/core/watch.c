@@ -34,13 +34,13 @@
 #define PATIENCE_NS (2 * SECOND_NS) /* with a command that was told to end */
 
 /* Looks are 5 to 15 ms apart, at random, lest they keep step with what they look at; and so far that
- * they take a fiftieth of a CPU at most, where there are thousands of threads. That is their mean: a burst of
+ * they take a hundredth of a CPU at most, where there are thousands of threads. That is their mean: a burst of
  * samples ends when it is looked at, and while the first looks into it take 10 ms each, as they come upon code
  * that nobody has decoded yet, the next one would be due when it had long been over. */
 enum {
     LOOK_NS = 10 * 1000 * 1000,
     LOOK_MOST_NS = 100 * 1000 * 1000,
-    LOOK_SHARE = 50,
+    LOOK_SHARE = 100,
     LOOKS_MEAN = 32
 };
 

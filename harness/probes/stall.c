@@ -41,16 +41,16 @@ enum {
 /* Of the program's time so much goes to watching it: to samples, and to this process, which takes the CPUs
  * that the program could have. A burst can be saved up for up to 0.6 s. The first one is on credit, lest the
  * beginning be unseen. */
-static const double budget = 0.025, longest_ns = 0.6e9, first_ns = 0.05e9, shortest_ns = 0.1e9;
+static const double budget = 0.02, longest_ns = 0.6e9, first_ns = 0.05e9, shortest_ns = 0.1e9;
 /* Whatever samples cost: at least as many as tell something of each phase. */
 static const double duty_max = 0.2, duty_min = 0.03;
 static const double cost_min_ns = 5000; /* less is noise */
 
 /* That a thread gets a CPU or leaves it costs so much of a sample while events are open on it: the timer is
  * set anew, which is an exit too, but there is no interrupt. Threads that hand over to each other through a
- * pipe or a lock some 50000 times a second ran at a third of their speed (4 to 6 us each time, where a
- * sample was 50), of which their samples explain half. */
-#define SWITCH_OF_SAMPLE 0.1
+ * pipe or a lock some 50000 times a second ran at a third of their speed, 4 to 7 us each time where a sample was
+ * 50. */
+#define SWITCH_OF_SAMPLE 0.15
 
 /* Calls are counted, and how long each takes is not told. */
 #define WEIGHT_CALLS 0.6

@@ -471,6 +471,62 @@ XB_TEST(Stall, TheNumberOfASystemCallIsReadAheadOfIt)
     xb_decoder_close(decoder);
 }
 
+/* As found `by` bytes further on, it is what is found there. */
+static void expect_moved(struct xb_decoder *decoder, const uint8_t *code, size_t n, uint64_t ip,
+                         enum xb_stall_kind kind)
+{
+    const uint64_t by = UINT64_C(0) - 0x123000; /* downwards */
+    struct xb_registers now = { { 0 } };
+    for (int i = 0; i < XB_REGISTERS; i++)
+        now.value[i] = 0x7f0000000000 + 0x1000 * (uint64_t)i;
+    struct xb_stall here, there;
+    xb_stall_find(decoder, &(struct xb_window){ code, AT, n }, ip, XB_SKID_NEXT, &here);
+    xb_stall_find(decoder, &(struct xb_window){ code, AT + by, n }, ip + by, XB_SKID_NEXT, &there);
+    XB_EXPECT_EQ(here.kind, kind);
+    XB_EXPECT(xb_stall_move(&here, by));
+    XB_EXPECT_EQ(here.at, there.at);
+    XB_EXPECT_EQ(here.end, there.end);
+    XB_EXPECT_EQ(here.from, there.from);
+    XB_EXPECT_EQ(here.piece.end, there.piece.end);
+    XB_EXPECT_STREQ(here.text, there.text);
+    uint64_t moved = 0, found = 1;
+    bool has = xb_stall_address(&here, &now, 0, &moved);
+    XB_EXPECT_EQ(has, xb_stall_address(&there, &now, 0, &found));
+    XB_EXPECT(!has || moved == found);
+}
+
+XB_TEST(Stall, IsTheSameInTheSameCodeElsewhere)
+{
+    struct xb_decoder *decoder = open_decoder(XB_CODE_X86_64);
+    if (!decoder)
+        return;
+    /* add %rbx,%rax four times, by which chains fall in step; mov 0x7f0000(%rip),%rcx; ret */
+    static const uint8_t relative[] = {
+        0x48, 0x01, 0xd8, 0x48, 0x01, 0xd8, 0x48, 0x01, 0xd8, 0x48,
+        0x01, 0xd8, 0x48, 0x8b, 0x0d, 0,    0,    0x7f, 0,    0xc3
+    };
+    expect_moved(decoder, relative, sizeof relative, AT + 19, XB_STALL_LOAD);
+    /* lea 0x7f0000(%rip),%rax; mov (%rax),%rax; ret: recovered from the code's own address */
+    static const uint8_t slice[] = { 0x48, 0x8d, 0x05, 0, 0, 0x7f, 0, 0x48, 0x8b, 0x00, 0xc3 };
+    expect_moved(decoder, slice, sizeof slice, AT + 10, XB_STALL_LOAD);
+    /* add %rbx,%rax; ret */
+    static const uint8_t alu[] = { 0x48, 0x01, 0xd8, 0xc3 };
+    expect_moved(decoder, alu, sizeof alu, AT + 3, XB_STALL_ALU);
+
+    struct xb_stall stall;
+    xb_stall_find(decoder, &(struct xb_window){ relative, AT, sizeof relative }, AT + 19,
+                  XB_SKID_NEXT, &stall);
+    XB_EXPECT(!xb_stall_move(&stall, 64)); /* within a page */
+    XB_EXPECT_EQ(stall.at, AT + 12);
+    /* jmp +0; nop: its text names where it leads to */
+    static const uint8_t jump[] = { 0xeb, 0, 0x90 };
+    xb_stall_find(decoder, &(struct xb_window){ jump, AT, sizeof jump }, AT, XB_SKID_SAME, &stall);
+    XB_EXPECT_EQ(stall.kind, XB_STALL_JUMP);
+    XB_EXPECT(!xb_stall_move(&stall, 4096));
+    XB_EXPECT(xb_stall_move(&stall, 0));
+    xb_decoder_close(decoder);
+}
+
 XB_TEST(Stall, WithoutCodeOrWithBytesThatAreNoneItSaysSo)
 {
     struct xb_decoder *decoder = open_decoder(XB_CODE_X86_64);

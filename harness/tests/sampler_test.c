@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -157,6 +158,45 @@ close:
     end(pid);
     munmap(set, SET);
 }
+
+#if defined(__x86_64__)
+XB_TEST(Stalls, TheSameCodeOfAnotherProcessIsKnownWhereItLies)
+{
+    enum { CODE = 0x400000, APART = 0x7000 };
+    /* nop, by which chains of instructions fall in step; mov 0x7f0000(%rip),%rcx; ret */
+    static const uint8_t code[] = { 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90,
+                                    0x48, 0x8b, 0x0d, 0,    0,    0x7f, 0,    0xc3 };
+    uint8_t other[sizeof code];
+    memcpy(other, code, sizeof code);
+    other[9] = 0x03; /* add */
+    struct xb_stalls *stalls = NULL;
+    struct xb_reason why;
+    if (xb_stalls_open(XB_SKID_NEXT, &stalls, &why) != 0) {
+        XB_SKIP("%s", why.text);
+        return;
+    }
+    xb_stalls_begin(stalls);
+    for (int i = 0; i < 3; i++) {
+        uint64_t first = CODE + (uint64_t)i * APART;
+        struct xb_sample sample = {
+            .ip = first + 15, .pid = 1 << 30 | i, .tid = 1 << 30 | i, .has_registers = true
+        };
+        struct xb_window window = { i < 2 ? code : other, first, sizeof code };
+        xb_stalls_add(stalls, &sample, &window);
+    }
+    size_t n;
+    const struct xb_stalled *sample = xb_stalls_samples(stalls, &n);
+    XB_EXPECT_EQ(n, 3);
+    const struct xb_stall_site *site = xb_stalls_sites(stalls, &n);
+    XB_EXPECT_EQ(n, 3);
+    for (size_t i = 0; i < n; i++) {
+        XB_EXPECT_EQ(site[i].stall.at, CODE + i * APART + 8);
+        XB_EXPECT_EQ(sample[i].address, CODE + i * APART + 15 + 0x7f0000);
+        XB_EXPECT_HAS(site[i].stall.text, i < 2 ? "mov" : "add");
+    }
+    xb_stalls_close(stalls);
+}
+#endif
 
 XB_TEST(Code, IsReadFromTheLivingAndFromTheFilesOfTheDead)
 {
