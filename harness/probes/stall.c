@@ -13,6 +13,7 @@
 #include "../base/skid.h"
 #include "../base/stalls.h"
 #include "../base/symbol.h"
+#include "../stats/flow_wait.h"
 #include "../stats/loop_wait.h"
 #include "../stats/stall_sums.h"
 #include "../stats/stream_rate.h"
@@ -77,6 +78,7 @@ struct stall {
     struct xb_stalls *stalls;
     double cost_ns; /* of the program's CPU time, for each sample */
     double n_cpus;
+    struct xb_cycle cycle; /* ns is 0 until it is needed */
     bool is_on;
     struct xb_allowance allowance;
     double owed_ns;   /* for how long more than that it may be on */
@@ -234,10 +236,71 @@ static int sum_up(const struct stall *stall, size_t from, const double *hides,
     return xb_stall_sum(sample + from, all - from, site, n_sites, hides, out);
 }
 
+/* The first level that holds so many bytes. */
+static enum xb_level level_of(const struct xb_capacity *capacity, double bytes)
+{
+    for (enum xb_level level = XB_LEVEL_L1; level < XB_LEVEL_DRAM; level++)
+        if (bytes <= xb_cache_bytes(capacity, level))
+            return level;
+    return XB_LEVEL_DRAM;
+}
+
+/* The most of its samples that can wait of the loop that `site` lies in: see flow_wait.h. 0 or -ENOMEM. */
+static int cap_loop(struct stall *stall, const struct xb_stall_site *site,
+                    const struct xb_loop *loop, double *cap)
+{
+    const struct xb_capacity *capacity = stall->scene->capacity;
+    size_t all, n_sites;
+    const struct xb_stalled *sample = xb_stalls_samples(stall->stalls, &all);
+    const struct xb_stall_site *sites = xb_stalls_sites(stall->stalls, &n_sites);
+    struct xb_loop_use use;
+    struct xb_flow flow;
+    if (!(stall->cycle.ns > 0)) /* now that the clock is what it is under load */
+        xb_cycle_measure(&stall->cycle);
+    xb_stalls_flow(stall->stalls, site, loop, stall->cycle.latency, &flow);
+    *cap = 1;
+    if (flow.kind != XB_FLOW_STREAM)
+        return 0;
+    int err = xb_loop_use(sample + stall->from, all - stall->from, sites, n_sites, site->pid, loop,
+                          &flow.count, &use);
+    enum xb_level level = err ? XB_LEVEL_DRAM : level_of(capacity, use.bytes);
+    struct xb_source source = { capacity->load_gb_per_s[level] / fmax(1, (double)use.threads),
+                                capacity->latency_ns[level] };
+    if (!err)
+        *cap = xb_flow_cap(&flow, stall->cycle.ns, &source, use.rounds);
+    return err;
+}
+
+/* Hides what stands at accesses of loops beyond what can wait. */
+static int cap_loops(struct stall *stall, const struct xb_stall_sums *sums, double *hides,
+                     size_t *streamed)
+{
+    size_t n_sites;
+    const struct xb_stall_site *site = xb_stalls_sites(stall->stalls, &n_sites);
+    bool *seen = calloc(n_sites + 1, sizeof *seen);
+    int err = seen ? 0 : -ENOMEM;
+    double cap;
+    for (size_t i = 0; i < n_sites && !err; i++) {
+        struct xb_loop loop;
+        if (seen[i] || sums->of_site[i] * RARE < sums->n || site[i].stall.kind > XB_STALL_STRING ||
+            !xb_stalls_loop(stall->stalls, &site[i], &loop))
+            continue;
+        for (size_t k = i; k < n_sites; k++)
+            seen[k] |= site[k].pid == site[i].pid && xb_loop_index(&loop, site[k].ip) < loop.n;
+        err = cap_loop(stall, &site[i], &loop, &cap);
+        if (!err)
+            *streamed -=
+                (size_t)fmin((double)*streamed, xb_flow_hide(&loop, site[i].pid, cap, site,
+                                                             sums->of_site, n_sites, hides));
+    }
+    free(seen);
+    return err;
+}
+
 /* Finds the sites of `sums` that lie in loops which do not wait for their accesses, and what of the others'
  * samples does not, and sums up anew without those. For loops sites of few samples are not looked at: each
  * loop's code has to be decoded. */
-static int sum_up_waits(const struct stall *stall, struct xb_stall_sums *sums)
+static int sum_up_waits(struct stall *stall, struct xb_stall_sums *sums)
 {
     size_t n_sites;
     const struct xb_stall_site *site = xb_stalls_sites(stall->stalls, &n_sites);
@@ -264,6 +327,8 @@ static int sum_up_waits(const struct stall *stall, struct xb_stall_sums *sums)
                               stall->scene->capacity->load_gb_per_s[XB_LEVEL_DRAM], hides);
     if (!err)
         err = xb_pieces_hide(site, sums->of_site, n_sites, hides, &streamed);
+    if (!err)
+        err = cap_loops(stall, sums, hides, &streamed);
     if (!err) {
         xb_stall_sums_free(sums);
         err = sum_up(stall, stall->from, hides, sums);
@@ -286,15 +351,6 @@ static const char *level_name(enum xb_level level)
     default:
         return "DRAM";
     }
-}
-
-/* The first level that holds so many bytes. */
-static enum xb_level level_of(const struct xb_capacity *capacity, double bytes)
-{
-    for (enum xb_level level = XB_LEVEL_L1; level < XB_LEVEL_DRAM; level++)
-        if (bytes <= xb_cache_bytes(capacity, level))
-            return level;
-    return XB_LEVEL_DRAM;
 }
 
 /* Adds `touches` of a set of so many bytes to the levels that they waited for. Of a set that is larger than
