@@ -33,7 +33,7 @@ struct stream {
     uint8_t scale;
     int64_t rate, displacement;
     uint32_t bytes;
-    bool reads, writes;
+    bool writes;
 };
 
 struct walk {
@@ -170,7 +170,6 @@ static bool walk_around(const struct xb_insn *insn, uint32_t n, struct walk *wal
             struct stream *stream = &walk->stream[walk->n];
             if (!locate(walk, &insn[i].memory, stream))
                 return false;
-            stream->reads = insn[i].reads;
             stream->writes = insn[i].writes;
             walk->n++;
         }
@@ -209,21 +208,20 @@ static int64_t line_of(int64_t displacement)
     return displacement >> 6;
 }
 
-/* Adds up what each stream moves in a round. False: one of them leaves out too many lines. */
-static bool add_up(struct walk *walk, uint32_t *moved)
+/* Adds up what each stream brings in a round. False: one of them leaves out too many lines. */
+static bool add_up(struct walk *walk, struct xb_flow *out)
 {
     struct stream *stream = walk->stream;
-    int64_t sum = 0;
+    int64_t in = 0, back = 0;
     qsort(stream, walk->n, sizeof *stream, by_place);
     for (size_t i = 0, next; i < walk->n; i = next) {
-        bool reads = false, writes = false;
+        bool writes = false;
         int64_t lines = 0, last = line_of(stream[i].displacement) - 1;
         for (next = i;
              next < walk->n && (next == i || is_same_stream(&stream[next - 1], &stream[next]));
              next++) {
             int64_t from = line_of(stream[next].displacement);
             int64_t to = line_of(stream[next].displacement + stream[next].bytes - 1);
-            reads |= stream[next].reads;
             writes |= stream[next].writes;
             lines += to > last ? to - (from > last ? from - 1 : last) : 0;
             last = to > last ? to : last;
@@ -231,9 +229,12 @@ static bool add_up(struct walk *walk, uint32_t *moved)
         int64_t rate = magnitude(stream[i].rate);
         if (rate > SKIPS * LINE * lines)
             return false;
-        sum += (rate < LINE * lines ? rate : LINE * lines) * (1 + writes);
+        int64_t bytes = rate < LINE * lines ? rate : LINE * lines;
+        in += bytes;
+        back += writes ? bytes : 0;
     }
-    *moved = (uint32_t)(sum < UINT32_MAX ? sum : UINT32_MAX);
+    out->in_bytes = (uint32_t)in;
+    out->out_bytes = (uint32_t)back;
     return true;
 }
 
@@ -390,7 +391,7 @@ static enum xb_flow_kind follow(const struct xb_insn *insn, uint32_t n, const do
     double width = (double)(n - 1) / WIDTH;
     out->core_cycles = out->chain_cycles > width ? out->chain_cycles : width;
     struct walk walk;
-    if (!walk_around(insn, n, &walk) || !add_up(&walk, &out->moved_bytes))
+    if (!walk_around(insn, n, &walk) || !add_up(&walk, out))
         return XB_FLOW_SCATTER;
     struct place top[XB_REGISTERS];
     find_places(insn, n, top);

@@ -32,8 +32,9 @@ struct xb_flow {
     double
         chain_cycles; /* a round's part of the longest chain; 0: rounds do not wait for each other */
     double core_cycles; /* that a round takes at least */
-    /* Per round: of lines that come in, and of those that go back. A line that is only stored to comes in first. */
-    uint32_t moved_bytes;
+    /* Of new lines in each round: those that come in, also where they are only stored to, and those of them that
+     * are stored to and go back. */
+    uint32_t in_bytes, out_bytes;
     struct xb_flow_count count; /* STREAM */
 };
 

@@ -178,7 +178,7 @@ static void x86_add(struct xb_register_set *set, unsigned reg)
     else if (reg >= X86_REG_ZMM0 && reg <= X86_REG_ZMM31)
         set->vector |= 1u << (reg - X86_REG_ZMM0);
     else if (reg >= X86_REG_K0 && reg <= X86_REG_K7)
-        set->other |= (uint16_t)(XB_SET_MASK_0 << (reg - X86_REG_K0));
+        set->other |= XB_SET_MASK_0 << (reg - X86_REG_K0);
 }
 
 /* Whether it makes a register zero whatever that held: no CPU waits for what it reads (Intel's optimization

@@ -103,8 +103,7 @@ struct xb_step {
 
 /* Registers of all kinds as bits: vector registers under whatever name, so that xmm1 is zmm1. */
 struct xb_register_set {
-    uint32_t general, vector;
-    uint16_t other; /* XB_SET_FLAGS, and mask registers above it */
+    uint32_t general, vector, other; /* other: XB_SET_FLAGS, and mask registers above it */
 };
 
 enum { XB_SET_FLAGS = 1, XB_SET_MASK_0 = 2 };

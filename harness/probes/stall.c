@@ -78,7 +78,7 @@ struct stall {
     struct xb_stalls *stalls;
     double cost_ns; /* of the program's CPU time, for each sample */
     double n_cpus;
-    struct xb_cycle cycle; /* ns is 0 until it is needed */
+    struct xb_cycle cycle; /* all 0 until it is needed */
     bool is_on;
     struct xb_allowance allowance;
     double owed_ns;   /* for how long more than that it may be on */
@@ -236,65 +236,22 @@ static int sum_up(const struct stall *stall, size_t from, const double *hides,
     return xb_stall_sum(sample + from, all - from, site, n_sites, hides, out);
 }
 
-/* The first level that holds so many bytes. */
-static enum xb_level level_of(const struct xb_capacity *capacity, double bytes)
-{
-    for (enum xb_level level = XB_LEVEL_L1; level < XB_LEVEL_DRAM; level++)
-        if (bytes <= xb_cache_bytes(capacity, level))
-            return level;
-    return XB_LEVEL_DRAM;
-}
-
-/* The most of its samples that can wait of the loop that `site` lies in: see flow_wait.h. 0 or -ENOMEM. */
-static int cap_loop(struct stall *stall, const struct xb_stall_site *site,
-                    const struct xb_loop *loop, double *cap)
-{
-    const struct xb_capacity *capacity = stall->scene->capacity;
-    size_t all, n_sites;
-    const struct xb_stalled *sample = xb_stalls_samples(stall->stalls, &all);
-    const struct xb_stall_site *sites = xb_stalls_sites(stall->stalls, &n_sites);
-    struct xb_loop_use use;
-    struct xb_flow flow;
-    if (!(stall->cycle.ns > 0)) /* now that the clock is what it is under load */
-        xb_cycle_measure(&stall->cycle);
-    xb_stalls_flow(stall->stalls, site, loop, stall->cycle.latency, &flow);
-    *cap = 1;
-    if (flow.kind != XB_FLOW_STREAM)
-        return 0;
-    int err = xb_loop_use(sample + stall->from, all - stall->from, sites, n_sites, site->pid, loop,
-                          &flow.count, &use);
-    enum xb_level level = err ? XB_LEVEL_DRAM : level_of(capacity, use.bytes);
-    struct xb_source source = { capacity->load_gb_per_s[level] / fmax(1, (double)use.threads),
-                                capacity->latency_ns[level] };
-    if (!err)
-        *cap = xb_flow_cap(&flow, stall->cycle.ns, &source, use.rounds);
-    return err;
-}
-
-/* Hides what stands at accesses of loops beyond what can wait. */
+/* Hides what no loop can wait for that has its own results to wait for: see flow_wait.h. 0 or -ENOMEM. */
 static int cap_loops(struct stall *stall, const struct xb_stall_sums *sums, double *hides,
                      size_t *streamed)
 {
-    size_t n_sites;
-    const struct xb_stall_site *site = xb_stalls_sites(stall->stalls, &n_sites);
-    bool *seen = calloc(n_sites + 1, sizeof *seen);
-    int err = seen ? 0 : -ENOMEM;
-    double cap;
-    for (size_t i = 0; i < n_sites && !err; i++) {
-        struct xb_loop loop;
-        if (seen[i] || sums->of_site[i] * RARE < sums->n || site[i].stall.kind > XB_STALL_STRING ||
-            !xb_stalls_loop(stall->stalls, &site[i], &loop))
-            continue;
-        for (size_t k = i; k < n_sites; k++)
-            seen[k] |= site[k].pid == site[i].pid && xb_loop_index(&loop, site[k].ip) < loop.n;
-        err = cap_loop(stall, &site[i], &loop, &cap);
-        if (!err)
-            *streamed -=
-                (size_t)fmin((double)*streamed, xb_flow_hide(&loop, site[i].pid, cap, site,
-                                                             sums->of_site, n_sites, hides));
-    }
-    free(seen);
-    return err;
+    const struct xb_capacity *capacity = stall->scene->capacity;
+    struct xb_source source[XB_LEVEL_DRAM - XB_LEVEL_L1 + 1];
+    for (enum xb_level level = XB_LEVEL_L1; level <= XB_LEVEL_DRAM; level++)
+        source[level - XB_LEVEL_L1] = (struct xb_source){
+            .bytes = level < XB_LEVEL_DRAM ? xb_cache_bytes(capacity, level) : INFINITY,
+            .gb_per_s = capacity->load_gb_per_s[level],
+            .latency_ns = capacity->latency_ns[level],
+        };
+    if (!(stall->cycle.ns > 0)) /* while the clock is what it is under load */
+        xb_cycle_measure(&stall->cycle);
+    return xb_flows_hide(stall->stalls, stall->from, sums->of_site, &stall->cycle, source,
+                         sizeof source / sizeof source[0], hides, streamed);
 }
 
 /* Finds the sites of `sums` that lie in loops which do not wait for their accesses, and what of the others'
@@ -351,6 +308,15 @@ static const char *level_name(enum xb_level level)
     default:
         return "DRAM";
     }
+}
+
+/* The first level that holds so many bytes. */
+static enum xb_level level_of(const struct xb_capacity *capacity, double bytes)
+{
+    for (enum xb_level level = XB_LEVEL_L1; level < XB_LEVEL_DRAM; level++)
+        if (bytes <= xb_cache_bytes(capacity, level))
+            return level;
+    return XB_LEVEL_DRAM;
 }
 
 /* Adds `touches` of a set of so many bytes to the levels that they waited for. Of a set that is larger than
@@ -749,7 +715,7 @@ static void tell_kinds(const struct stall *stall, const struct xb_stall_sums *su
     if (sums->hidden > sums->n / 50)
         xb_add_clue(out, "hidden_share", (double)sums->hidden / n,
                     "%.0f %% stood at loads and stores that nobody waits for: no more than beside "
-                    "them, or in step with the pipeline",
+                    "them, in step with the pipeline, or in a loop that takes as long without",
                     100 * (double)sums->hidden / n);
     uint64_t lost = xb_sampler_counts(stall->sampler).lost;
     if (lost)
