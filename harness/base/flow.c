@@ -230,6 +230,7 @@ static bool add_up(struct walk *walk, struct xb_flow *out)
         if (rate > SKIPS * LINE * lines)
             return false;
         int64_t bytes = rate < LINE * lines ? rate : LINE * lines;
+        out->streams += bytes > 0;
         in += bytes;
         back += writes ? bytes : 0;
     }
@@ -317,7 +318,10 @@ static bool find_count(const struct xb_insn *insn, uint32_t n, const struct plac
                        struct xb_flow_count *out)
 {
     uint32_t i = n - 1;
-    if (insn[i].step.op != XB_STEP_COMPARE)
+    bool compares_itself = insn[i].step.op == XB_STEP_COMPARE; /* cbz */
+    if (!compares_itself && !(insn[i].inputs.other & XB_SET_FLAGS))
+        return false; /* tbz, jrcxz */
+    if (!compares_itself)
         do {
             if (!i--)
                 return false;

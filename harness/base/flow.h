@@ -35,6 +35,7 @@ struct xb_flow {
     /* Of new lines in each round: those that come in, also where they are only stored to, and those of them that
      * are stored to and go back. */
     uint32_t in_bytes, out_bytes;
+    uint32_t streams; /* that these lines lie in: arrays, or parts of them far from each other */
     struct xb_flow_count count; /* STREAM */
 };
 

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum {
     STARTS = 3, /* lines of a new stream that are not prefetched */
@@ -36,21 +37,34 @@ static double rounds_of(const struct xb_stall_site *site, const size_t *samples,
     return all > 0 ? all / begins : 0;
 }
 
-static size_t count_threads(const struct xb_touch *touch, size_t n)
+static int by_tid(const void *a, const void *b)
 {
-    size_t threads = 0;
-    for (size_t i = 0; i < n; i++) {
-        size_t k = 0;
-        while (k < i && touch[k].thread != touch[i].thread)
-            k++;
-        threads += k == i;
+    pid_t x = ((const struct xb_stalled *)a)->tid, y = ((const struct xb_stalled *)b)->tid;
+    return (x > y) - (x < y);
+}
+
+/* By how many threads samples come, if all had as many (Simpson, Nature 163, 1949). 0 or -ENOMEM. */
+static int count_threads(const struct xb_stalled *sample, size_t n, double *threads)
+{
+    double squares = 0;
+    struct xb_stalled *sorted = calloc(n + 1, sizeof *sorted);
+    if (!sorted)
+        return -ENOMEM;
+    memcpy(sorted, sample, n * sizeof *sorted);
+    qsort(sorted, n, sizeof *sorted, by_tid);
+    for (size_t i = 0, next; i < n; i = next) {
+        for (next = i + 1; next < n && sorted[next].tid == sorted[i].tid;)
+            next++;
+        squares += (double)(next - i) * (double)(next - i);
     }
-    return threads;
+    *threads = n ? (double)n * (double)n / squares : 1;
+    free(sorted);
+    return 0;
 }
 
 int xb_loop_use(const struct xb_stalled *sample, size_t n, const struct xb_stall_site *site,
-                size_t n_sites, pid_t pid, const struct xb_loop *loop,
-                const struct xb_flow_count *count, struct xb_loop_use *out)
+                size_t n_sites, pid_t pid, const struct xb_loop *loop, const struct xb_flow *flow,
+                struct xb_loop_use *out)
 {
     struct xb_touch *touch = calloc(n + 1, sizeof *touch);
     size_t *samples = calloc(n_sites + 1, sizeof *samples);
@@ -58,7 +72,7 @@ int xb_loop_use(const struct xb_stalled *sample, size_t n, const struct xb_stall
     size_t n_pools = 0, touches = 0;
     bool *is_inside = calloc(n_sites + 1, sizeof *is_inside);
     int err = touch && samples && is_inside ? 0 : -ENOMEM;
-    *out = (struct xb_loop_use){ .bytes = 0 };
+    *out = (struct xb_loop_use){ .threads = 1 };
     for (size_t i = 0; i < n_sites && !err; i++)
         is_inside[i] = lies_in(loop, pid, &site[i]);
     for (size_t i = 0; i < n && !err; i++) {
@@ -71,13 +85,13 @@ int xb_loop_use(const struct xb_stalled *sample, size_t n, const struct xb_stall
     if (!err)
         err = xb_working_sets(touch, touches, pool, &n_pools);
     for (size_t i = 0; i < n_pools && !err; i++)
-        out->bytes = fmax(out->bytes, pool[i].size.bytes);
+        out->bytes += pool[i].size.bytes;
+    if (n_pools && flow->streams > n_pools)
+        out->bytes *= (double)flow->streams / (double)n_pools;
     if (!n_pools)
         out->bytes = INFINITY;
-    if (!err) {
-        out->threads = count_threads(touch, touches);
-        out->rounds = rounds_of(site, samples, n_sites, count);
-    }
+    if (!err)
+        out->rounds = rounds_of(site, samples, n_sites, &flow->count);
     free(is_inside);
     free(samples);
     free(touch);
@@ -89,11 +103,10 @@ double xb_flow_cap(const struct xb_flow *flow, double cycle_ns, const struct xb_
 {
     double core_ns = flow->core_cycles * cycle_ns;
     if (flow->kind != XB_FLOW_STREAM || !(use->rounds >= 1) || !(core_ns > 0) ||
-        !(source->gb_per_s > 0) || !(source->latency_ns >= 0))
+        !(source->gb_per_s > 0) || !(source->latency_ns >= 0) || !(use->threads >= 1))
         return 1;
     /* Threads share what is beyond their own caches, and how much of it one core could have alone is not known. */
-    double threads = use->threads > 1 ? (double)use->threads : 1;
-    double data_ns = (flow->in_bytes + BACK * flow->out_bytes) * threads / source->gb_per_s;
+    double data_ns = (flow->in_bytes + BACK * flow->out_bytes) * use->threads / source->gb_per_s;
     double start_ns = STARTS * source->latency_ns / use->rounds;
     return 1 - core_ns / (fmax(core_ns, data_ns) + start_ns);
 }
@@ -123,26 +136,37 @@ double xb_flow_hide(const struct xb_loop *loop, pid_t pid, double cap,
     return hidden;
 }
 
+/* What all loops of a phase are held against. */
+struct phase {
+    struct xb_stalls *stalls;
+    const struct xb_stalled *sample;
+    size_t n;
+    const struct xb_stall_site *site;
+    size_t n_sites;
+    double threads;
+    const struct xb_cycle *cycle;
+    const struct xb_source *source;
+    size_t n_sources;
+};
+
 /* The most that can wait of the loop around a site. 0 or -ENOMEM. */
-static int cap_loop(struct xb_stalls *stalls, size_t from, const struct xb_stall_site *at,
-                    const struct xb_loop *loop, const struct xb_cycle *cycle,
-                    const struct xb_source *source, size_t n_sources, double *cap)
+static int cap_loop(const struct phase *phase, const struct xb_stall_site *at,
+                    const struct xb_loop *loop, double *cap)
 {
-    size_t all, n_sites, level = 0;
-    const struct xb_stalled *sample = xb_stalls_samples(stalls, &all);
-    const struct xb_stall_site *site = xb_stalls_sites(stalls, &n_sites);
+    size_t level = 0;
     struct xb_flow flow;
     struct xb_loop_use use;
     *cap = 1;
-    xb_stalls_flow(stalls, at, loop, cycle->latency, &flow);
+    xb_stalls_flow(phase->stalls, at, loop, phase->cycle->latency, &flow);
     if (flow.kind != XB_FLOW_STREAM)
         return 0;
-    int err =
-        xb_loop_use(sample + from, all - from, site, n_sites, at->pid, loop, &flow.count, &use);
-    while (!err && level + 1 < n_sources && use.bytes > source[level].bytes)
+    int err = xb_loop_use(phase->sample, phase->n, phase->site, phase->n_sites, at->pid, loop,
+                          &flow, &use);
+    use.threads = phase->threads;
+    while (level + 1 < phase->n_sources && !(use.bytes <= phase->source[level].bytes))
         level++;
     if (!err)
-        *cap = xb_flow_cap(&flow, cycle->ns, &source[level], &use);
+        *cap = xb_flow_cap(&flow, phase->cycle->ns, &phase->source[level], &use);
     return err;
 }
 
@@ -150,21 +174,28 @@ int xb_flows_hide(struct xb_stalls *stalls, size_t from, const size_t *of_site,
                   const struct xb_cycle *cycle, const struct xb_source *source, size_t n_sources,
                   double *hides, size_t *streamed)
 {
-    size_t all, n;
-    xb_stalls_samples(stalls, &all);
-    const struct xb_stall_site *site = xb_stalls_sites(stalls, &n);
+    struct phase phase = {
+        .stalls = stalls, .cycle = cycle, .source = source, .n_sources = n_sources
+    };
+    phase.sample = xb_stalls_samples(stalls, &phase.n) + from;
+    phase.site = xb_stalls_sites(stalls, &phase.n_sites);
+    phase.n -= from;
+    size_t n = phase.n_sites;
     bool *seen = calloc(n + 1, sizeof *seen);
-    int err = seen ? 0 : -ENOMEM;
+    int err = seen ? count_threads(phase.sample, phase.n, &phase.threads) : -ENOMEM;
     for (size_t i = 0; i < n && !err; i++) {
+        const struct xb_stall_site *at = &phase.site[i];
         struct xb_loop loop;
         double cap;
-        if (seen[i] || of_site[i] * RARE < all - from || !of_site[i] ||
-            site[i].stall.kind > XB_STALL_STRING || !xb_stalls_loop(stalls, &site[i], &loop))
+        if (seen[i] || !of_site[i] || of_site[i] * RARE < phase.n ||
+            at->stall.kind > XB_STALL_STRING || !xb_stalls_loop(stalls, at, &loop))
             continue;
         for (size_t k = i; k < n; k++)
-            seen[k] |= lies_in(&loop, site[i].pid, &site[k]);
-        err = cap_loop(stalls, from, &site[i], &loop, cycle, source, n_sources, &cap);
-        double hidden = err ? 0 : xb_flow_hide(&loop, site[i].pid, cap, site, of_site, n, hides);
+            seen[k] |= lies_in(&loop, at->pid, &phase.site[k]);
+        err = cap_loop(&phase, at, &loop, &cap);
+        if (err)
+            break;
+        double hidden = xb_flow_hide(&loop, at->pid, cap, phase.site, of_site, n, hides);
         *streamed -= hidden < (double)*streamed ? (size_t)hidden : *streamed;
     }
     free(seen);

@@ -13,18 +13,19 @@ struct xb_source {
 
 /* What a loop's samples say of it. */
 struct xb_loop_use {
-    double bytes;   /* of the largest set that its accesses go through; INFINITY: not known */
-    double rounds;  /* that it makes each time; 0: not known */
-    size_t threads; /* that run it */
+    double bytes;  /* of the sets that its accesses go through; INFINITY: not known */
+    double rounds; /* that it makes each time; 0: not known */
+    double
+        threads; /* that run beside it and itself, 1 or more: as many equal ones as would differ as much */
 };
 
-/* Sums up the samples (n) at `loop` of process `pid`; `site`: n_sites, theirs. Rounds are those that were left at the
- * last sample of each place: it makes twice as many, which leaves some to be wrong by, and places that
- * tell of few count for more (a harmonic mean). 0 or -ENOMEM. Pure. */
+/* Sums up the samples (n) at `loop` of process `pid`; `site`: n_sites, theirs. `flow`: a STREAM.
+ * Samples may have met only one of its streams: the others' sets are taken for as large. Rounds are those that
+ * were left at the last sample of each place: it makes twice as many, which leaves some to be wrong by, and places
+ * that tell of few count for more (a harmonic mean). `threads` is 1. 0 or -ENOMEM. Pure. */
 int xb_loop_use(const struct xb_stalled *sample, size_t n, const struct xb_stall_site *site,
-                size_t n_sites, pid_t pid, const struct xb_loop *loop,
-                const struct xb_flow_count *count, struct xb_loop_use *out)
-    __attribute__((warn_unused_result));
+                size_t n_sites, pid_t pid, const struct xb_loop *loop, const struct xb_flow *flow,
+                struct xb_loop_use *out) __attribute__((warn_unused_result));
 
 /* The most that the share of a loop's samples can be that wait. A round takes as long as its core or its data do,
  * whichever takes longer; and each time that the loop begins some lines come late, before a prefetcher knows

@@ -113,6 +113,10 @@ static const uint8_t arm_chase[] = { 0x00, 0x00, 0x40, 0xf9, 0x21, 0x04,
 static const uint8_t arm_pair[] = { 0x21, 0x08, 0xc1, 0xac, 0x00, 0xd4, 0x61, 0x4e, 0x63, 0xd4,
                                     0x62, 0x4e, 0x3f, 0x00, 0x02, 0xeb, 0x81, 0xff, 0xff, 0x54 };
 
+/* ldr d1,[x1],#8; cmp x1,x2; cset x4,lt; tbz x4,#0,back */
+static const uint8_t arm_bit[] = { 0x21, 0x84, 0x40, 0xfc, 0x3f, 0x00, 0x02, 0xeb,
+                                   0xe4, 0xa7, 0x9f, 0x9a, 0xa4, 0xff, 0x07, 0x36 };
+
 /* Follows the loop that `code` begins with. False: there is no decoder, and the test has been skipped. */
 static bool follow(enum xb_code isa, const uint8_t *code, size_t n, struct xb_flow *out)
 {
@@ -141,6 +145,7 @@ struct expected {
     double chain;
     uint32_t in, out;
     int64_t step; /* of its counter */
+    uint32_t streams;
 };
 
 static void expect(const struct expected *cases, size_t n)
@@ -151,10 +156,10 @@ static void expect(const struct expected *cases, size_t n)
             return;
         if (flow.kind != cases[i].kind || fabs(flow.chain_cycles - cases[i].chain) > 1e-9 ||
             flow.in_bytes != cases[i].in || flow.out_bytes != cases[i].out ||
-            flow.count.step != cases[i].step)
-            XB_FAIL("%s: kind %d, chain of %g, %u bytes in and %u out, step %lld", cases[i].name,
-                    flow.kind, flow.chain_cycles, flow.in_bytes, flow.out_bytes,
-                    (long long)flow.count.step);
+            flow.count.step != cases[i].step || flow.streams != cases[i].streams)
+            XB_FAIL("%s: kind %d, chain of %g, %u bytes in and %u out, step %lld, %u streams",
+                    cases[i].name, flow.kind, flow.chain_cycles, flow.in_bytes, flow.out_bytes,
+                    (long long)flow.count.step, flow.streams);
     }
 }
 
@@ -164,18 +169,18 @@ static void expect(const struct expected *cases, size_t n)
 XB_TEST(Flow, TheLongestChainIsWhatEachRoundHandsToTheNext)
 {
     static const struct expected cases[] = {
-        { X86(sum), XB_FLOW_STREAM, 4, 8, 0, 8 },
-        { X86(prefix), XB_FLOW_STREAM, 4, 8, 8, 8 },   /* the product goes nowhere */
-        { X86(horner), XB_FLOW_STREAM, 9, 8, 0, 1 },   /* a product and a sum */
-        { X86(four), XB_FLOW_STREAM, 4, 128, 0, 128 }, /* side by side */
-        { X86(maximum), XB_FLOW_STREAM, 2, 8, 0, 8 },  /* through the flags */
-        { X86(halve), XB_FLOW_STREAM, 1, 8, 8, 8 },    /* begins anew: but for its counter */
-        { X86(swap), XB_FLOW_STREAM, 1.5, 0, 0, -1 },  /* a product in each second round */
-        { X86(fused), XB_FLOW_STREAM, 6, 64, 0, 32 },
-        { ARM(sum), XB_FLOW_STREAM, 4, 8, 0, 8 },
-        { ARM(scale), XB_FLOW_STREAM, 1, 16, 16, -1 },
-        { ARM(fused), XB_FLOW_STREAM, 6, 16, 0, 1 },
-        { ARM(pair), XB_FLOW_STREAM, 4, 32, 0, 32 },
+        { X86(sum), XB_FLOW_STREAM, 4, 8, 0, 8, 1 },
+        { X86(prefix), XB_FLOW_STREAM, 4, 8, 8, 8, 1 },   /* the product goes nowhere */
+        { X86(horner), XB_FLOW_STREAM, 9, 8, 0, 1, 1 },   /* a product and a sum */
+        { X86(four), XB_FLOW_STREAM, 4, 128, 0, 128, 1 }, /* side by side */
+        { X86(maximum), XB_FLOW_STREAM, 2, 8, 0, 8, 1 },  /* through the flags */
+        { X86(halve), XB_FLOW_STREAM, 1, 8, 8, 8, 1 },    /* begins anew: but for its counter */
+        { X86(swap), XB_FLOW_STREAM, 1.5, 0, 0, -1, 0 },  /* a product in each second round */
+        { X86(fused), XB_FLOW_STREAM, 6, 64, 0, 32, 2 },
+        { ARM(sum), XB_FLOW_STREAM, 4, 8, 0, 8, 1 },
+        { ARM(scale), XB_FLOW_STREAM, 1, 16, 16, -1, 1 },
+        { ARM(fused), XB_FLOW_STREAM, 6, 16, 0, 1, 2 },
+        { ARM(pair), XB_FLOW_STREAM, 4, 32, 0, 32, 1 },
     };
     expect(cases, sizeof cases / sizeof cases[0]);
 }
@@ -183,11 +188,12 @@ XB_TEST(Flow, TheLongestChainIsWhatEachRoundHandsToTheNext)
 XB_TEST(Flow, LinesOfARoundAreThoseThatItsAddressesComeTo)
 {
     static const struct expected cases[] = {
-        { X86(copy), XB_FLOW_STREAM, 1, 16, 8, 1 },    /* what is stored to comes in first */
-        { X86(tables), XB_FLOW_STREAM, 1, 24, 8, 1 },  /* three arrays beside one register */
-        { X86(stencil), XB_FLOW_STREAM, 1, 16, 8, 1 }, /* neighbours are one stream */
-        { X86(lines), XB_FLOW_STREAM, 4, 64, 0, 64 },  { X86(still), XB_FLOW_STREAM, 4, 0, 0, -1 },
-        { X86(lea), XB_FLOW_STREAM, 1, 16, 0, 2 },
+        { X86(copy), XB_FLOW_STREAM, 1, 16, 8, 1, 2 },    /* what is stored to comes in first */
+        { X86(tables), XB_FLOW_STREAM, 1, 24, 8, 1, 3 },  /* three arrays beside one register */
+        { X86(stencil), XB_FLOW_STREAM, 1, 16, 8, 1, 2 }, /* neighbours are one stream */
+        { X86(lines), XB_FLOW_STREAM, 4, 64, 0, 64, 1 },
+        { X86(still), XB_FLOW_STREAM, 4, 0, 0, -1, 0 },
+        { X86(lea), XB_FLOW_STREAM, 1, 16, 0, 2, 1 },
     };
     expect(cases, sizeof cases / sizeof cases[0]);
 }
@@ -195,10 +201,10 @@ XB_TEST(Flow, LinesOfARoundAreThoseThatItsAddressesComeTo)
 XB_TEST(Flow, AddressesThatDoNotGoOnFromLineToLineAreNotFollowed)
 {
     static const struct expected cases[] = {
-        { X86(pages), XB_FLOW_SCATTER, 0, 0, 0, 0 },
-        { X86(by_register), XB_FLOW_SCATTER, 0, 0, 0, 0 },
-        { X86(gather), XB_FLOW_SCATTER, 0, 0, 0, 0 },
-        { X86(vgather), XB_FLOW_SCATTER, 0, 0, 0, 0 },
+        { X86(pages), XB_FLOW_SCATTER, 0, 0, 0, 0, 0 },
+        { X86(by_register), XB_FLOW_SCATTER, 0, 0, 0, 0, 0 },
+        { X86(gather), XB_FLOW_SCATTER, 0, 0, 0, 0, 0 },
+        { X86(vgather), XB_FLOW_SCATTER, 0, 0, 0, 0, 0 },
     };
     expect(cases, sizeof cases / sizeof cases[0]);
 }
@@ -206,9 +212,9 @@ XB_TEST(Flow, AddressesThatDoNotGoOnFromLineToLineAreNotFollowed)
 XB_TEST(Flow, AChainThroughALoadIsAChaseHoweverLongAnotherIs)
 {
     static const struct expected cases[] = {
-        { X86(chase), XB_FLOW_CHASE, 0, 0, 0, 0 },
-        { X86(chase_behind), XB_FLOW_CHASE, 0, 0, 0, 0 },
-        { ARM(chase), XB_FLOW_CHASE, 0, 0, 0, 0 },
+        { X86(chase), XB_FLOW_CHASE, 0, 0, 0, 0, 0 },
+        { X86(chase_behind), XB_FLOW_CHASE, 0, 0, 0, 0, 0 },
+        { ARM(chase), XB_FLOW_CHASE, 0, 0, 0, 0, 0 },
     };
     expect(cases, sizeof cases / sizeof cases[0]);
 }
@@ -216,9 +222,10 @@ XB_TEST(Flow, AChainThroughALoadIsAChaseHoweverLongAnotherIs)
 XB_TEST(Flow, WhatIsNotStraightOrDoesNotCountIsNotKnown)
 {
     static const struct expected cases[] = {
-        { X86(leaves), XB_FLOW_UNKNOWN, 0, 0, 0, 0 },
-        { X86(sentinel), XB_FLOW_UNKNOWN, 0, 0, 0, 0 },
-        { X86(ternary), XB_FLOW_UNKNOWN, 0, 0, 0, 0 }, /* its registers are not decoded */
+        { X86(leaves), XB_FLOW_UNKNOWN, 0, 0, 0, 0, 0 },
+        { X86(sentinel), XB_FLOW_UNKNOWN, 0, 0, 0, 0, 0 },
+        { ARM(bit), XB_FLOW_UNKNOWN, 0, 0, 0, 0, 0 },     /* the comparison is another's */
+        { X86(ternary), XB_FLOW_UNKNOWN, 0, 0, 0, 0, 0 }, /* its registers are not decoded */
     };
     expect(cases, sizeof cases / sizeof cases[0]);
     struct xb_decoder *decoder = NULL;
@@ -388,6 +395,9 @@ XB_TEST(FlowWait, WithoutAFigureThereIsNoCap)
     source = (struct xb_source){ .gb_per_s = 32, .latency_ns = NAN };
     XB_EXPECT_NEAR(xb_flow_cap(&flow, 0.25, &source, &use), 1, 1e-9);
     source.latency_ns = 100;
+    use.threads = 0;
+    XB_EXPECT_NEAR(xb_flow_cap(&flow, 0.25, &source, &use), 1, 1e-9);
+    use.threads = 1;
     use.rounds = 0;
     XB_EXPECT_NEAR(xb_flow_cap(&flow, 0.25, &source, &use), 1, 1e-9);
 }
@@ -432,7 +442,8 @@ XB_TEST(FlowWait, RoundsAreWhatIsLeftAndShortLoopsCountForMore)
     enum { SAMPLES = 40 };
     struct xb_stall_site site[PLACES];
     struct xb_stalled sample[SAMPLES];
-    struct xb_flow_count count = {
+    struct xb_flow flow = { .kind = XB_FLOW_STREAM, .streams = 2 };
+    flow.count = (struct xb_flow_count){
         .counter = XB_X86_AX, .bound = XB_REG_NONE, .bytes = 8, .step = -1
     };
     memcpy(site, places, sizeof site);
@@ -449,19 +460,27 @@ XB_TEST(FlowWait, RoundsAreWhatIsLeftAndShortLoopsCountForMore)
                                          .tid = i % 3,
                                          .fate = XB_FATE_KNOWN };
     struct xb_loop_use use;
-    XB_EXPECT_EQ(xb_loop_use(sample, SAMPLES, site, PLACES, 7, &placed, &count, &use), 0);
+    XB_EXPECT_EQ(xb_loop_use(sample, SAMPLES, site, PLACES, 7, &placed, &flow, &use), 0);
     XB_EXPECT_NEAR(use.rounds, 39 / (30 / 1000.0 + 9 / 10.0), 1e-9);
-    XB_EXPECT_EQ(use.threads, 3);
-    XB_EXPECT(use.bytes > 0); /* or infinite: no two met */
+    /* All on 4 lines, over and over: one set, and the other stream's is taken for as large. */
+    for (int i = 0; i < SAMPLES; i++)
+        sample[i].address = 0x7f0000000000u + 64u * ((unsigned)i % 4);
+    struct xb_loop_use both;
+    flow.streams = 1;
+    XB_EXPECT_EQ(xb_loop_use(sample, SAMPLES, site, PLACES, 7, &placed, &flow, &use), 0);
+    flow.streams = 2;
+    XB_EXPECT_EQ(xb_loop_use(sample, SAMPLES, site, PLACES, 7, &placed, &flow, &both), 0);
+    XB_EXPECT(isfinite(use.bytes) && use.bytes > 0);
+    XB_EXPECT_NEAR(both.bytes, 2 * use.bytes, 1e-9);
     /* One that does not say how many are left, or has no registers. */
     site[1].registers.value[XB_X86_AX] = 0;
-    XB_EXPECT_EQ(xb_loop_use(sample, SAMPLES, site, PLACES, 7, &placed, &count, &use), 0);
+    XB_EXPECT_EQ(xb_loop_use(sample, SAMPLES, site, PLACES, 7, &placed, &flow, &use), 0);
     XB_EXPECT_NEAR(use.rounds, 0, 1e-9);
     for (int i = 0; i < PLACES; i++)
         site[i].has_registers = false;
-    XB_EXPECT_EQ(xb_loop_use(sample, SAMPLES, site, PLACES, 7, &placed, &count, &use), 0);
+    XB_EXPECT_EQ(xb_loop_use(sample, SAMPLES, site, PLACES, 7, &placed, &flow, &use), 0);
     XB_EXPECT_NEAR(use.rounds, 0, 1e-9);
-    XB_EXPECT_EQ(xb_loop_use(sample, 0, site, PLACES, 7, &placed, &count, &use), 0);
+    XB_EXPECT_EQ(xb_loop_use(sample, 0, site, PLACES, 7, &placed, &flow, &use), 0);
     XB_EXPECT_NEAR(use.rounds, 0, 1e-9);
     XB_EXPECT(isinf(use.bytes));
 }
