@@ -95,18 +95,18 @@ static bool is_one_of(const char *text, const char *const *names)
     return false;
 }
 
-static void set_written(struct xb_decoder *decoder, const cs_insn *from,
-                        uint8_t (*number)(unsigned), struct xb_insn *out)
+static void set_outputs(struct xb_decoder *decoder, const cs_insn *from,
+                        void (*add)(struct xb_register_set *, unsigned), struct xb_insn *out)
 {
     cs_regs read, written;
     uint8_t n_read, n_written;
     if (cs_regs_access(decoder->full, from, read, &n_read, written, &n_written) != CS_ERR_OK)
         return;
-    for (unsigned i = 0; i < n_written; i++) {
-        uint8_t is = number(written[i]);
-        if (is < XB_REGISTERS)
-            out->written |= 1u << is;
-    }
+    out->knows_registers = true;
+    for (unsigned i = 0; i < n_written; i++)
+        add(&out->outputs, written[i]);
+    for (unsigned i = 0; i < from->detail->regs_read_count; i++)
+        add(&out->inputs, from->detail->regs_read[i]);
 }
 
 static bool in_group(const cs_insn *insn, uint8_t group)
@@ -164,6 +164,52 @@ static uint8_t x86_number(unsigned reg)
     }
 }
 
+static void x86_add(struct xb_register_set *set, unsigned reg)
+{
+    uint8_t is = x86_number(reg);
+    if (is < XB_REGISTERS)
+        set->general |= 1u << is;
+    else if (reg == X86_REG_EFLAGS)
+        set->other |= XB_SET_FLAGS;
+    else if (reg >= X86_REG_XMM0 && reg <= X86_REG_XMM31)
+        set->vector |= 1u << (reg - X86_REG_XMM0);
+    else if (reg >= X86_REG_YMM0 && reg <= X86_REG_YMM31)
+        set->vector |= 1u << (reg - X86_REG_YMM0);
+    else if (reg >= X86_REG_ZMM0 && reg <= X86_REG_ZMM31)
+        set->vector |= 1u << (reg - X86_REG_ZMM0);
+    else if (reg >= X86_REG_K0 && reg <= X86_REG_K7)
+        set->other |= XB_SET_MASK_0 << (reg - X86_REG_K0);
+}
+
+/* Whether it makes a register zero whatever that held: no CPU waits for what it reads (Intel's optimization
+ * manual, 3.5.1.7). */
+static bool x86_clears(const cs_insn *from)
+{
+    static const char *const names[] = { "xor", "pxor", "vpxor", "vxorp", NULL };
+    const cs_x86 *x86 = &from->detail->x86;
+    const cs_x86_op *op = x86->operands;
+    unsigned n = x86->op_count;
+    bool by_name = from->id == X86_INS_SUB || is_one_of(from->mnemonic, names);
+    return by_name && n >= 2 && op[n - 1].type == X86_OP_REG && op[n - 2].type == X86_OP_REG &&
+           op[n - 1].reg == op[n - 2].reg;
+}
+
+static void x86_inputs(const cs_insn *from, struct xb_insn *out)
+{
+    const cs_x86 *x86 = &from->detail->x86;
+    if (x86_clears(from))
+        return;
+    for (unsigned i = 0; i < x86->op_count; i++) {
+        const cs_x86_op *op = &x86->operands[i];
+        if (op->type == X86_OP_REG && (op->access & CS_AC_READ))
+            x86_add(&out->inputs, op->reg);
+        if (op->type == X86_OP_MEM && from->id == X86_INS_LEA) {
+            x86_add(&out->inputs, op->mem.base);
+            x86_add(&out->inputs, op->mem.index);
+        }
+    }
+}
+
 static void x86_memory(const cs_x86 *x86, const cs_x86_op *op, struct xb_operand *out)
 {
     *out = (struct xb_operand){
@@ -207,6 +253,9 @@ static uint8_t x86_step_op(unsigned id)
         return XB_STEP_SHIFT_RIGHT;
     case X86_INS_SAR:
         return XB_STEP_SHIFT_SIGNED;
+    case X86_INS_CMP:
+    case X86_INS_TEST:
+        return XB_STEP_COMPARE;
     default:
         return XB_STEP_NONE;
     }
@@ -237,11 +286,17 @@ static void x86_step(const cs_insn *from, struct xb_insn *out)
         step.source_bytes = source->size;
     } else if (op != XB_STEP_LEA)
         return;
-    bool shifts = op >= XB_STEP_SHIFT_LEFT;
+    bool shifts = op >= XB_STEP_SHIFT_LEFT && op <= XB_STEP_SHIFT_SIGNED;
     /* A part of a register that leaves the rest as it was is not followed. */
     if (step.to >= XB_REGISTERS || step.bytes < 4 || (shifts && step.right != XB_REG_NONE) ||
         (step.right != XB_REG_NONE && step.right >= XB_REGISTERS))
         return;
+    if (from->id == X86_INS_TEST && step.right != step.left)
+        return;
+    if (from->id == X86_INS_TEST) /* with itself: with zero */
+        step.right = XB_REG_NONE;
+    if (op == XB_STEP_COMPARE)
+        step.to = XB_REG_NONE;
     out->step = step;
     if (op == XB_STEP_LEA)
         x86_memory(x86, source, &out->memory);
@@ -321,6 +376,7 @@ static void translate_x86(const cs_insn *from, struct xb_insn *out)
         x86->operands[0].type == X86_OP_IMM)
         out->target = (uint64_t)x86->operands[0].imm;
     out->is_compare = from->id == X86_INS_CMP || from->id == X86_INS_TEST;
+    x86_inputs(from, out);
     x86_step(from, out);
 }
 
@@ -347,6 +403,41 @@ static uint8_t arm_number(unsigned reg)
     }
 }
 
+static void arm_add(struct xb_register_set *set, unsigned reg)
+{
+    static const unsigned first[] = { ARM64_REG_B0, ARM64_REG_D0, ARM64_REG_H0,
+                                      ARM64_REG_Q0, ARM64_REG_S0, ARM64_REG_V0 };
+    uint8_t is = arm_number(reg);
+    if (is < XB_REGISTERS)
+        set->general |= 1u << is;
+    if (reg == ARM64_REG_NZCV)
+        set->other |= XB_SET_FLAGS;
+    for (size_t i = 0; i < sizeof first / sizeof first[0]; i++)
+        if (reg >= first[i] && reg < first[i] + 32)
+            set->vector |= 1u << (reg - first[i]);
+}
+
+/* Says of what only compares that it writes no register: capstone 4.0.2 takes the first operand of these
+ * names for others' result. And it has many read their result that do not: those are listed that do. */
+static void arm_inputs(const cs_insn *from, struct xb_insn *out)
+{
+    static const char *const compares[] = { "cmp", "cmn", "tst", NULL };
+    static const char *const adds_to[] = { "fmla", "fmls",  "mla",   "mls",  "ins",  "movk", "bf",
+                                           "bsl",  "smlal", "umlal", "sdot", "udot", NULL };
+    const cs_arm64 *arm = &from->detail->arm64;
+    bool compares_only = is_one_of(from->mnemonic, compares);
+    for (unsigned i = 0; i < arm->op_count; i++) {
+        const cs_arm64_op *op = &arm->operands[i];
+        bool is_result = i == 0 && op->access & CS_AC_WRITE;
+        if (op->type == ARM64_OP_REG &&
+            (is_result ? compares_only || is_one_of(from->mnemonic, adds_to)
+                       : op->access & CS_AC_READ))
+            arm_add(&out->inputs, op->reg);
+    }
+    if (compares_only)
+        out->outputs.general = 0;
+}
+
 static bool is_wide(unsigned reg)
 {
     return (reg >= ARM64_REG_X0 && reg <= ARM64_REG_X28) || reg == ARM64_REG_X29 ||
@@ -371,6 +462,29 @@ static void arm_memory(const cs_arm64 *arm, unsigned i, struct xb_operand *out)
     out->writeback = out->is_post_indexed ? arm->operands[i + 1].imm : op->mem.disp;
 }
 
+/* cmp x0, x1; cmp x0, #4; and with zero: cbz x0. */
+static void arm_compare(const cs_arm64 *arm, bool with_zero, struct xb_insn *out)
+{
+    const cs_arm64_op *left = &arm->operands[0], *right = &arm->operands[1];
+    if (arm->op_count != 2 || left->type != ARM64_OP_REG)
+        return;
+    struct xb_step step = { .op = XB_STEP_COMPARE,
+                            .to = XB_REG_NONE,
+                            .left = arm_number(left->reg),
+                            .right = XB_REG_NONE,
+                            .bytes = is_wide(left->reg) ? 8 : 4,
+                            .source_bytes = is_wide(left->reg) ? 8 : 4 };
+    if (!with_zero && right->type == ARM64_OP_IMM && right->shift.type == ARM64_SFT_INVALID)
+        step.immediate = right->imm;
+    else if (!with_zero && right->type == ARM64_OP_REG && right->shift.type == ARM64_SFT_INVALID &&
+             right->ext == ARM64_EXT_INVALID)
+        step.right = arm_number(right->reg);
+    else if (!with_zero)
+        return;
+    if (step.left < XB_REGISTERS && (step.right == XB_REG_NONE || step.right < XB_REGISTERS))
+        out->step = step;
+}
+
 static void arm_step(const cs_insn *from, struct xb_insn *out)
 {
     static const struct {
@@ -386,6 +500,10 @@ static void arm_step(const cs_insn *from, struct xb_insn *out)
     };
     const cs_arm64 *arm = &from->detail->arm64;
     enum xb_step_op op = XB_STEP_NONE;
+    if (from->id == ARM64_INS_CMP || from->id == ARM64_INS_CBZ || from->id == ARM64_INS_CBNZ) {
+        arm_compare(arm, from->id != ARM64_INS_CMP, out);
+        return;
+    }
     for (size_t i = 0; i < sizeof ops / sizeof ops[0]; i++)
         if (ops[i].id == from->id)
             op = ops[i].op;
@@ -476,6 +594,7 @@ static void translate_arm(const cs_insn *from, struct xb_insn *out)
     bool goes = out->kind == XB_INSN_JUMP || out->kind == XB_INSN_CALL;
     if (goes && arm->op_count && arm->operands[arm->op_count - 1].type == ARM64_OP_IMM)
         out->target = (uint64_t)arm->operands[arm->op_count - 1].imm;
+    arm_inputs(from, out);
     arm_step(from, out);
 }
 
@@ -498,12 +617,13 @@ bool xb_decode(struct xb_decoder *decoder, const uint8_t *code, size_t n, uint64
         snprintf(out->text + used, sizeof out->text - (size_t)used, " %.*s",
                  (int)sizeof out->text - used - 2, from->op_str);
     if (decoder->isa == XB_CODE_X86_64) {
-        set_written(decoder, from, x86_number, out);
+        set_outputs(decoder, from, x86_add, out);
         translate_x86(from, out);
     } else {
-        set_written(decoder, from, arm_number, out);
+        set_outputs(decoder, from, arm_add, out);
         translate_arm(from, out);
     }
+    out->written = out->outputs.general;
     return true;
 }
 

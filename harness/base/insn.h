@@ -88,6 +88,7 @@ enum xb_step_op {
     XB_STEP_SHIFT_LEFT,
     XB_STEP_SHIFT_RIGHT,
     XB_STEP_SHIFT_SIGNED,
+    XB_STEP_COMPARE, /* left with right, for the flags; `to` is XB_REG_NONE */
 };
 
 /* to = left op (right << shift, or the immediate). On x86-64 `left` is `to`. */
@@ -100,6 +101,13 @@ struct xb_step {
     int64_t immediate;
 };
 
+/* Registers of all kinds as bits: vector registers under whatever name, so that xmm1 is zmm1. */
+struct xb_register_set {
+    uint32_t general, vector, other; /* other: XB_SET_FLAGS, and mask registers above it */
+};
+
+enum { XB_SET_FLAGS = 1, XB_SET_MASK_0 = 2 };
+
 struct xb_insn {
     uint64_t at;
     uint8_t bytes; /* its length */
@@ -110,6 +118,10 @@ struct xb_insn {
     bool is_compare;     /* sets flags from memory and no register: fused with the jump after it */
     uint64_t target;     /* of a direct jump; 0: none */
     uint32_t written;    /* bit set over registers */
+    /* What the result depends on, but for the address of the operand in memory; nothing of an instruction
+     * that only clears a register (xor %eax,%eax). And all that is written. */
+    struct xb_register_set inputs, outputs;
+    bool knows_registers; /* those two; not so where evex.h decoded it */
     struct xb_operand memory;
     struct xb_step step;
     char text[64]; /* Intel's order on x86-64 */

@@ -285,6 +285,9 @@ void xb_stalls_add(struct xb_stalls *stalls, const struct xb_sample *sample,
         return;
     }
     site->samples++;
+    site->has_registers |= sample->has_registers;
+    if (sample->has_registers)
+        site->registers = sample->registers;
     struct xb_stalled stalled = {
         .time_ns = sample->time_ns,
         .site = (uint32_t)(site - stalls->site),
@@ -355,12 +358,26 @@ size_t xb_stalls_forgotten(const struct xb_stalls *stalls)
     return stalls->forgotten;
 }
 
+static void read_around(struct xb_stalls *stalls, const struct xb_stall_site *site,
+                        struct xb_window *out)
+{
+    xb_pages_window(stalls->code, &stalls->maps, site->pid, site->ip, XB_LOOP_BYTES, XB_LOOP_BYTES,
+                    stalls->room, out);
+}
+
 bool xb_stalls_loop(struct xb_stalls *stalls, const struct xb_stall_site *site, struct xb_loop *out)
 {
     struct xb_window window;
-    xb_pages_window(stalls->code, &stalls->maps, site->pid, site->ip, XB_LOOP_BYTES, XB_LOOP_BYTES,
-                    stalls->room, &window);
+    read_around(stalls, site, &window);
     return xb_loop_find(stalls->decoder, &window, site->ip, out);
+}
+
+void xb_stalls_flow(struct xb_stalls *stalls, const struct xb_stall_site *site,
+                    const struct xb_loop *loop, const double *latency, struct xb_flow *out)
+{
+    struct xb_window window;
+    read_around(stalls, site, &window);
+    xb_flow_find(stalls->decoder, &window, loop, latency, out);
 }
 
 const struct xb_maps *xb_stalls_maps(const struct xb_stalls *stalls)

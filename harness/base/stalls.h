@@ -2,6 +2,7 @@
 #ifndef XB_BASE_STALLS_H
 #define XB_BASE_STALLS_H
 
+#include "flow.h"
 #include "loop.h"
 #include "maps.h"
 #include "reason.h"
@@ -20,6 +21,8 @@ struct xb_stall_site {
     size_t samples; /* of them all */
     uint32_t burst; /* in which its code was read last */
     uint64_t code;  /* what was read, as a sum, which is the same for the same code elsewhere */
+    bool has_registers;
+    struct xb_registers registers; /* of the last sample */
 };
 
 /* What became of a sample's address. */
@@ -72,6 +75,10 @@ size_t xb_stalls_forgotten(const struct xb_stalls *stalls);
 /* The loop that a site of the last burst lies in. False: see xb_loop_find(), or its code is gone. */
 bool xb_stalls_loop(struct xb_stalls *stalls, const struct xb_stall_site *site, struct xb_loop *out)
     __attribute__((warn_unused_result));
+
+/* What that loop computes: see xb_flow_find(). */
+void xb_stalls_flow(struct xb_stalls *stalls, const struct xb_stall_site *site,
+                    const struct xb_loop *loop, const double *latency, struct xb_flow *out);
 
 /* What the processes have mapped: for the name of a module. */
 const struct xb_maps *xb_stalls_maps(const struct xb_stalls *stalls);

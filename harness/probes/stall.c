@@ -13,6 +13,7 @@
 #include "../base/skid.h"
 #include "../base/stalls.h"
 #include "../base/symbol.h"
+#include "../stats/flow_wait.h"
 #include "../stats/loop_wait.h"
 #include "../stats/stall_sums.h"
 #include "../stats/stream_rate.h"
@@ -77,6 +78,7 @@ struct stall {
     struct xb_stalls *stalls;
     double cost_ns; /* of the program's CPU time, for each sample */
     double n_cpus;
+    struct xb_cycle cycle; /* all 0 until it is needed */
     bool is_on;
     struct xb_allowance allowance;
     double owed_ns;   /* for how long more than that it may be on */
@@ -234,10 +236,28 @@ static int sum_up(const struct stall *stall, size_t from, const double *hides,
     return xb_stall_sum(sample + from, all - from, site, n_sites, hides, out);
 }
 
+/* Hides what no loop can wait for that has its own results to wait for: see flow_wait.h. 0 or -ENOMEM. */
+static int cap_loops(struct stall *stall, const struct xb_stall_sums *sums, double *hides,
+                     size_t *streamed)
+{
+    const struct xb_capacity *capacity = stall->scene->capacity;
+    struct xb_source source[XB_LEVEL_DRAM - XB_LEVEL_L1 + 1];
+    for (enum xb_level level = XB_LEVEL_L1; level <= XB_LEVEL_DRAM; level++)
+        source[level - XB_LEVEL_L1] = (struct xb_source){
+            .bytes = level < XB_LEVEL_DRAM ? xb_cache_bytes(capacity, level) : INFINITY,
+            .gb_per_s = capacity->load_gb_per_s[level],
+            .latency_ns = capacity->latency_ns[level],
+        };
+    if (!(stall->cycle.ns > 0)) /* while the clock is what it is under load */
+        xb_cycle_measure(&stall->cycle);
+    return xb_flows_hide(stall->stalls, stall->from, sums->of_site, &stall->cycle, source,
+                         sizeof source / sizeof source[0], hides, streamed);
+}
+
 /* Finds the sites of `sums` that lie in loops which do not wait for their accesses, and what of the others'
  * samples does not, and sums up anew without those. For loops sites of few samples are not looked at: each
  * loop's code has to be decoded. */
-static int sum_up_waits(const struct stall *stall, struct xb_stall_sums *sums)
+static int sum_up_waits(struct stall *stall, struct xb_stall_sums *sums)
 {
     size_t n_sites;
     const struct xb_stall_site *site = xb_stalls_sites(stall->stalls, &n_sites);
@@ -264,6 +284,8 @@ static int sum_up_waits(const struct stall *stall, struct xb_stall_sums *sums)
                               stall->scene->capacity->load_gb_per_s[XB_LEVEL_DRAM], hides);
     if (!err)
         err = xb_pieces_hide(site, sums->of_site, n_sites, hides, &streamed);
+    if (!err)
+        err = cap_loops(stall, sums, hides, &streamed);
     if (!err) {
         xb_stall_sums_free(sums);
         err = sum_up(stall, stall->from, hides, sums);
@@ -693,7 +715,7 @@ static void tell_kinds(const struct stall *stall, const struct xb_stall_sums *su
     if (sums->hidden > sums->n / 50)
         xb_add_clue(out, "hidden_share", (double)sums->hidden / n,
                     "%.0f %% stood at loads and stores that nobody waits for: no more than beside "
-                    "them, or in step with the pipeline",
+                    "them, in step with the pipeline, or in a loop that takes as long without",
                     100 * (double)sums->hidden / n);
     uint64_t lost = xb_sampler_counts(stall->sampler).lost;
     if (lost)

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { AT = 0x401000 };
 
@@ -157,6 +158,88 @@ XB_TEST(Insn, KindsAndOperandsOnAarch64)
         if (insn.kind != cases[i].kind)
             XB_FAIL("'%s' is of kind %d, should be %d", insn.text, insn.kind, cases[i].kind);
     }
+    xb_decoder_close(decoder);
+}
+
+/* Which registers a result depends on, and which are written. */
+struct used {
+    struct xb_register_set in, out;
+    uint8_t n, code[8];
+};
+
+static void expect_used(struct xb_decoder *decoder, const struct used *cases, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct xb_insn insn;
+        if (!xb_decode(decoder, cases[i].code, cases[i].n, AT, &insn))
+            XB_FAIL("case %zu is not decoded", i);
+        else if (!insn.knows_registers ||
+                 memcmp(&insn.inputs, &cases[i].in, sizeof insn.inputs) != 0 ||
+                 memcmp(&insn.outputs, &cases[i].out, sizeof insn.outputs) != 0 ||
+                 insn.written != insn.outputs.general)
+            XB_FAIL("'%s' reads %x %x %x and writes %x %x %x", insn.text, insn.inputs.general,
+                    insn.inputs.vector, insn.inputs.other, insn.outputs.general,
+                    insn.outputs.vector, insn.outputs.other);
+    }
+}
+
+XB_TEST(Insn, RegistersThatX86ReadsAndWrites)
+{
+    struct xb_decoder *decoder = open_decoder(XB_CODE_X86_64);
+    if (!decoder)
+        return;
+    const uint32_t ax = 1 << XB_X86_AX, cx = 1 << XB_X86_CX, dx = 1 << XB_X86_DX,
+                   di = 1 << XB_X86_DI;
+    const struct used cases[] = {
+        /* addsd (%rdi),%xmm0: not the address */
+        { { 0, 1, 0 }, { 0, 1, 0 }, 4, { 0xf2, 0x0f, 0x58, 0x07 } },
+        /* movsd (%rdi),%xmm1 */
+        { { 0, 0, 0 }, { 0, 2, 0 }, 4, { 0xf2, 0x0f, 0x10, 0x0f } },
+        /* vaddpd (%rdi),%ymm2,%ymm2 */
+        { { 0, 4, 0 }, { 0, 4, 0 }, 4, { 0xc5, 0xed, 0x58, 0x17 } },
+        /* cmp %rdx,%rax and cmovl %rdx,%rax: through the flags */
+        { { ax | dx, 0, 0 }, { 0, 0, XB_SET_FLAGS }, 3, { 0x48, 0x39, 0xd0 } },
+        { { ax | dx, 0, XB_SET_FLAGS }, { ax, 0, 0 }, 4, { 0x48, 0x0f, 0x4c, 0xc2 } },
+        /* xor %eax,%eax and pxor %xmm1,%xmm1 clear; xor %ecx,%eax does not */
+        { { 0, 0, 0 }, { ax, 0, XB_SET_FLAGS }, 2, { 0x31, 0xc0 } },
+        { { 0, 0, 0 }, { 0, 2, 0 }, 4, { 0x66, 0x0f, 0xef, 0xc9 } },
+        { { ax | cx, 0, 0 }, { ax, 0, XB_SET_FLAGS }, 2, { 0x31, 0xc8 } },
+        /* lea 8(%rdi,%rax,8),%rcx: its address is its result */
+        { { di | ax, 0, 0 }, { cx, 0, 0 }, 5, { 0x48, 0x8d, 0x4c, 0xc7, 0x08 } },
+        /* div %rcx */
+        { { ax | dx | cx, 0, 0 }, { ax | dx, 0, XB_SET_FLAGS }, 3, { 0x48, 0xf7, 0xf1 } },
+        /* vpcmpgtd %zmm1,%zmm2,%k1 */
+        { { 0, 6, 0 }, { 0, 0, XB_SET_MASK_0 << 1 }, 6, { 0x62, 0xf1, 0x6d, 0x48, 0x66, 0xc9 } },
+    };
+    expect_used(decoder, cases, sizeof cases / sizeof cases[0]);
+    /* vpternlogd $0x96,(%rdi),%zmm2,%zmm3: only its operand in memory is known */
+    struct xb_insn insn = decode(decoder, BYTES(0x62, 0xf3, 0x6d, 0x48, 0x25, 0x1f, 0x96));
+    XB_EXPECT(!insn.knows_registers);
+    xb_decoder_close(decoder);
+}
+
+XB_TEST(Insn, RegistersThatAarch64ReadsAndWrites)
+{
+    struct xb_decoder *decoder = open_decoder(XB_CODE_AARCH64);
+    if (!decoder)
+        return;
+    static const struct used cases[] = {
+        /* cmp x1, x2; cmn x1, #1; tst x1, x2: no register but the flags */
+        { { 6, 0, 0 }, { 0, 0, XB_SET_FLAGS }, 4, { 0x3f, 0x00, 0x02, 0xeb } },
+        { { 2, 0, 0 }, { 0, 0, XB_SET_FLAGS }, 4, { 0x3f, 0x04, 0x00, 0xb1 } },
+        { { 6, 0, 0 }, { 0, 0, XB_SET_FLAGS }, 4, { 0x3f, 0x00, 0x02, 0xea } },
+        /* cbnz x0 */
+        { { 1, 0, 0 }, { 0, 0, 0 }, 4, { 0xe0, 0xff, 0xff, 0xb5 } },
+        /* mov x0, #5 and lsl x0, x1, #3 do not read x0 */
+        { { 0, 0, 0 }, { 1, 0, 0 }, 4, { 0xa0, 0x00, 0x80, 0xd2 } },
+        { { 2, 0, 0 }, { 1, 0, 0 }, 4, { 0x20, 0xf0, 0x7d, 0xd3 } },
+        /* ldr d1, [x1], #8 */
+        { { 0, 0, 0 }, { 2, 2, 0 }, 4, { 0x21, 0x84, 0x40, 0xfc } },
+        /* fmla v0.2d, v1.2d, v2.2d reads its result; fadd d0, d1, d2 does not */
+        { { 0, 7, 0 }, { 0, 1, 0 }, 4, { 0x20, 0xcc, 0x62, 0x4e } },
+        { { 0, 6, 0 }, { 0, 1, 0 }, 4, { 0x20, 0x28, 0x62, 0x1e } },
+    };
+    expect_used(decoder, cases, sizeof cases / sizeof cases[0]);
     xb_decoder_close(decoder);
 }
 
