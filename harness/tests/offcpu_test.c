@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <linux/io_uring.h>
 #include <math.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -1013,6 +1014,14 @@ XB_TEST(Syscalls, TimeOutsAreReadWhereverTheyAre)
     XB_EXPECT_EQ(timeout_of(SYS_pselect6, 4, 0), 0);
     XB_EXPECT_EQ(timeout_of(SYS_pselect6, 4, 4096), 0);
     XB_EXPECT_EQ(timeout_of(SYS_read, 2, 5), 0);
+    struct io_uring_getevents_arg ring = { .ts = (uintptr_t)&half };
+    uint64_t enter[XB_CALL_ARGUMENTS] = { 3, 0, 1, IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG,
+                                          (uintptr_t)&ring };
+    XB_EXPECT_EQ(xb_timeout_of_call(getpid(), SYS_io_uring_enter, enter), 500000000);
+    ring.ts = 0;
+    XB_EXPECT_EQ(xb_timeout_of_call(getpid(), SYS_io_uring_enter, enter), 0);
+    enter[3] = IORING_ENTER_GETEVENTS; /* it is a signal mask then */
+    XB_EXPECT_EQ(xb_timeout_of_call(getpid(), SYS_io_uring_enter, enter), 0);
     XB_EXPECT_EQ(timeout_of(-1, 2, 5), 0);
 }
 
