@@ -51,19 +51,22 @@ uint64_t xb_proc_cpu_ns(pid_t pid)
 
 bool xb_proc_parse_stat(const char *text, struct xb_proc_stat *out)
 {
-    enum { STATE = 3, MINFLT = 10, UTIME = 14, START = 22, VSIZE = 23, RSS = 24 };
+    enum { STATE = 3, MINFLT = 10, UTIME = 14, START = 22, VSIZE = 23, RSS = 24, CPU = 39 };
     const char *at = strrchr(text, ')');
     if (!at || at[1] != ' ' || !at[2])
         return false;
-    uint64_t field[RSS + 1] = { 0 };
+    uint64_t field[CPU + 1] = { 0 };
     out->state = at[2];
+    out->cpu = -1;
     at += 3;
-    for (int i = STATE + 1; i <= RSS; i++) {
+    for (int i = STATE + 1; i <= CPU; i++) {
         char *end;
         /* Some are negative; none of those is wanted. */
         field[i] = strtoull(at, &end, 10);
-        if (end == at)
+        if (end == at && i <= RSS)
             return false;
+        if (end != at && i == CPU)
+            out->cpu = (int)field[CPU];
         at = end;
     }
     out->minor_faults = field[MINFLT];
@@ -101,6 +104,18 @@ bool xb_proc_parse_sched(const char *text, struct xb_proc_sched *out)
             return false;
         text = end;
     }
+    return true;
+}
+
+bool xb_proc_parse_exec(const char *text, uint64_t *out)
+{
+    static const char name[] = "\nse.exec_start";
+    const char *at = strstr(text, name);
+    unsigned long long ms;
+    unsigned ns; /* six digits: of a ms */
+    if (!at || sscanf(at + sizeof name - 1, " : %llu.%6u", &ms, &ns) != 2)
+        return false;
+    *out = ms * 1000000 + ns;
     return true;
 }
 

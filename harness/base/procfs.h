@@ -35,6 +35,7 @@ struct xb_proc_stat {
     uint64_t user_ticks, kernel_ticks, child_user_ticks, child_kernel_ticks;
     uint64_t start_ticks; /* since boot */
     uint64_t rss_pages, mapped_bytes;
+    int cpu; /* that it last ran on; -1: the text does not say */
 };
 
 /* Takes the text apart; a name in it may hold blanks and brackets. False if it is not one. */
@@ -52,6 +53,17 @@ struct xb_proc_sched {
 };
 
 bool xb_proc_parse_sched(const char *text, struct xb_proc_sched *out);
+
+/* Whether a thread whose accounts these are that was asleep at both is in the same wait still. */
+static inline bool xb_proc_same_wait(const struct xb_proc_sched *before,
+                                     const struct xb_proc_sched *after)
+{
+    return before->run_ns == after->run_ns && before->runs == after->runs;
+}
+
+/* Of a thread's sched: when it last ran, or went to sleep, by the clock of the CPU on which that was; in ns.
+ * False where the text does not say. Not there without CONFIG_SCHED_DEBUG. */
+bool xb_proc_parse_exec(const char *text, uint64_t *out);
 
 /* Of /proc/<pid>/io, with what its dead threads and the children it has waited for did. */
 struct xb_proc_io {

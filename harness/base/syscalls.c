@@ -33,7 +33,7 @@ enum {
 enum kind { BY_WAIT, BY_FILE, BY_POLL, BY_SELECT, BY_EPOLL, BY_RING, BY_FUTEX, BY_THIRD };
 
 /* Where its time-out is: which argument, and as what. */
-enum timeout { NEVER, MS_2, MS_3, TIMESPEC_2, TIMESPEC_3, TIMESPEC_4, TIMEVAL_4 };
+enum timeout { NEVER, MS_2, MS_3, TIMESPEC_2, TIMESPEC_3, TIMESPEC_4, TIMEVAL_4, RING_4 };
 
 static const struct call {
     long number;
@@ -86,7 +86,7 @@ static const struct call {
     KERNEL_CALL(ftruncate, DISK),
     KERNEL_CALL(getdents64, DISK),
     WAIT_CALL(readahead, DISK),
-    CALL(io_uring_enter, .kind = BY_RING),
+    CALL(io_uring_enter, .kind = BY_RING, .timeout = RING_4),
     CALL(futex, .kind = BY_FUTEX),
     WAIT_CALL(semop, LOCK),
     WAIT_CALL(semtimedop, LOCK),
@@ -474,6 +474,22 @@ static uint64_t timeout_of_time(pid_t pid, uint64_t address, int64_t part_ns)
     return (uint64_t)time[0] * 1000000000 + (uint64_t)(time[1] * part_ns);
 }
 
+/* The fifth argument is a struct io_uring_getevents_arg, by IORING_ENTER_EXT_ARG (Linux 5.11), in which there is
+ * the time-out's address; as long as that is in memory of the process's own, and from now on. */
+static uint64_t timeout_of_ring(pid_t pid, const uint64_t argument[static XB_CALL_ARGUMENTS])
+{
+    enum { EXT_ARG = 1 << 3, ABSOLUTE = 1 << 5, REGISTERED_ARG = 1 << 6 };
+    struct {
+        uint64_t sigmask;
+        uint32_t sigmask_bytes, pad;
+        uint64_t time;
+    } wait;
+    if ((argument[3] & (EXT_ARG | ABSOLUTE | REGISTERED_ARG)) != EXT_ARG ||
+        !peek(pid, argument[4], &wait, sizeof wait))
+        return 0;
+    return timeout_of_time(pid, wait.time, 1);
+}
+
 uint64_t xb_timeout_of_call(pid_t pid, long number,
                             const uint64_t argument[static XB_CALL_ARGUMENTS])
 {
@@ -493,6 +509,8 @@ uint64_t xb_timeout_of_call(pid_t pid, long number,
         return timeout_of_time(pid, argument[4], 1);
     case TIMEVAL_4:
         return timeout_of_time(pid, argument[4], 1000);
+    case RING_4:
+        return timeout_of_ring(pid, argument);
     }
     return 0;
 }

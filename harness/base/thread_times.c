@@ -3,6 +3,7 @@
  * they are found blocked. */
 #include "thread_times.h"
 
+#include "asleep.h"
 #include "clock.h"
 
 #include <errno.h>
@@ -14,7 +15,7 @@
 
 enum {
     THREADS_MAX = 4096, /* that are remembered; the CPU time of more is seen as their process's */
-    FILES_MAX = 512,  /* held open at once, four for a thread: opening one costs four reads of it */
+    FILES_MAX = 512,  /* held open at once, five for a thread: opening one costs four reads of it */
     SCAN_NS = 200000, /* of CPU time that a poll may take, 2 %: whom it does not come to is next */
     VISITS_MAX = 512, /* in a poll */
     GLIMPSES_MAX = 8, /* of threads at the same time, as nearly as can be */
@@ -33,7 +34,7 @@ enum {
 /* What the phase before counts, where it takes several to tell. */
 #define REMEMBERED 0.5
 
-enum { STAT, SCHED, CALL, CHANNEL };
+enum { STAT, SCHED, CALL, CHANNEL, LAST_RAN };
 
 enum { SLOTS = 2 * THREADS_MAX };
 
@@ -47,6 +48,7 @@ struct xb_thread_times {
     double tick_ns;
     uint64_t begun_ns, polls;
     const void *meeting; /* or NULL */
+    struct xb_asleep asleep;
 };
 
 static size_t slot_of(const struct xb_thread_times *times, pid_t tid)
@@ -100,6 +102,7 @@ static void begin_threads(struct xb_thread_times *times)
         thread->fsync_ns = 0;
         thread->timeouts *= REMEMBERED;
         thread->timed_waits *= REMEMBERED;
+        xb_expiry_forget(&thread->expiry, REMEMBERED);
         thread->wakes = thread->looks = thread->running_looks = 0;
         times->thread[n++] = *thread;
     }
@@ -119,7 +122,8 @@ static bool may_keep(const struct xb_thread_times *times, const struct xb_thread
 static ssize_t read_file(struct xb_thread_times *times, struct xb_thread_time *thread, int which,
                          char *text, size_t room)
 {
-    static const char *const names[XB_THREAD_FILES] = { "stat", "schedstat", "syscall", "wchan" };
+    static const char *const names[XB_THREAD_FILES] = { "stat", "schedstat", "syscall", "wchan",
+                                                        "sched" };
     if (thread->file[which] >= 0)
         return xb_proc_read(thread->file[which], text, room);
     int file = xb_proc_open(thread->task.pid, thread->task.tid, names[which]);
@@ -171,6 +175,7 @@ static void look(struct xb_thread_times *times, struct xb_thread_time *thread, c
     }
     if (stat.state == 'R' && !glimpse)
         return;
+    thread->cpu = stat.cpu;
     /* The two files that take a look into the thread are opened for the look, or stay open. */
     struct xb_blocked_files files = { thread->file[CALL], thread->file[CHANNEL], glimpse };
     bool keep = may_keep(times, thread);
@@ -195,6 +200,38 @@ static void look(struct xb_thread_times *times, struct xb_thread_time *thread, c
     }
 }
 
+/* Reads which call it is in, if the file is open. */
+static const char *glimpse_at(const struct xb_thread_time *thread, char text[static GLIMPSE_TEXT])
+{
+    bool read = thread->file[CALL] >= 0 && xb_proc_read(thread->file[CALL], text, GLIMPSE_TEXT) > 0;
+    return read ? text : NULL;
+}
+
+/* Notes for how long it has been in a wait for files with a time-out. Its accounts as they were `before` what it is
+ * in was looked up say that it is still the same wait; a `glimpse` was taken before that, and is taken again. */
+static void note_age(struct xb_thread_times *times, struct xb_thread_time *thread,
+                     const struct xb_proc_sched *before, const char *glimpse)
+{
+    char text[GLIMPSE_TEXT];
+    struct xb_proc_sched after;
+    uint64_t age_ns;
+    if (thread->state != XB_THREAD_BLOCKED || thread->blocked.wait == XB_WAIT_TIMER ||
+        thread->blocked.timeout_ns < XB_EXPIRY_LEAST_NS ||
+        !xb_asleep_ready(&times->asleep, thread->cpu) ||
+        read_file(times, thread, LAST_RAN, text, sizeof text) <= 0 ||
+        !xb_asleep_for(&times->asleep, thread->cpu, text, &age_ns))
+        return;
+    if (glimpse && (!glimpse_at(thread, text) || strcmp(text, glimpse) != 0))
+        return;
+    if (read_accounts(times, thread, &after) != 0 || !xb_proc_same_wait(before, &after))
+        return;
+    bool again = thread->expiry.waits > 0 && thread->aged_runs == after.runs;
+    if (xb_expiry_add(&thread->expiry, age_ns, thread->blocked.timeout_ns, again))
+        thread->aged_runs = after.runs;
+    else
+        xb_asleep_doubt(&times->asleep, thread->cpu);
+}
+
 /* Brings the thread's account up to now. What it was blocked is left in `blocked_ns`, to be divided
  * once all threads of this poll have been looked at. */
 static void visit(struct xb_thread_times *times, struct xb_thread_time *thread, bool fresh,
@@ -209,7 +246,7 @@ static void visit(struct xb_thread_times *times, struct xb_thread_time *thread, 
         close_files(times, thread);
         return;
     }
-    bool still = !fresh && now.run_ns == thread->last.run_ns && now.runs == thread->last.runs;
+    bool still = !fresh && xb_proc_same_wait(&thread->last, &now);
     /* Blocked, and not run since: it is the same wait. Without accounts in ns that cannot be told. What a
      * new one does is looked up when it has been there for a while. */
     if (fresh) {
@@ -221,6 +258,8 @@ static void visit(struct xb_thread_times *times, struct xb_thread_time *thread, 
     } else if (!(still && thread->state == XB_THREAD_BLOCKED && times->exact)) {
         look(times, thread, glimpse);
     }
+    if (!fresh && times->exact)
+        note_age(times, thread, &now, still ? NULL : glimpse);
     if (still && thread->state == XB_THREAD_BLOCKED)
         thread->cool++;
     else if (!still && !fresh)
@@ -344,17 +383,12 @@ static void note_waits(struct xb_thread_times *times, struct xb_thread_time *con
     }
 }
 
-/* Whoever waits for files with a time-out, and stays until that is over, waits for a timer, whatever the
- * files are: event loops wait for both in one call. How long each wait took is not seen, but how long they
- * all took, for how long each was allowed to, and how many they were. */
-static void find_timers(struct xb_thread_time *thread)
+/* By counts: how long each wait took is not seen, but how long they all took, for how long each was allowed to,
+ * and how many they were. Returns the share of the time with time-outs that is a timer's: all or nothing. Untold
+ * apart are waits with a time-out and those without that are as many. */
+static double expired_by_counts(struct xb_thread_time *thread, int64_t timed, int64_t seen)
 {
     char text[4096];
-    int64_t timed = 0, seen = 0;
-    for (int w = 0; w < XB_WAITS; w++) {
-        timed += thread->timed_ns[w];
-        seen += thread->wait_ns[w];
-    }
     bool had_waits = thread->has_waits;
     uint64_t before = thread->waits;
     thread->has_waits =
@@ -362,15 +396,33 @@ static void find_timers(struct xb_thread_time *thread)
         xb_proc_text(thread->task.pid, thread->task.tid, "status", text, sizeof text) > 0 &&
         xb_proc_parse_waits(text, &thread->waits);
     if (timed <= 0 || seen <= 0)
-        return;
+        return 0;
     /* In the first such phase how often it got a CPU has to do, which is more where CPUs are fought for. */
     uint64_t waits = had_waits && thread->has_waits ? thread->waits - before : thread->wakes;
     thread->timed_waits += (double)waits * fmin(1, (double)timed / (double)seen);
-    if (thread->timed_waits <= 0 || thread->timeouts < EXPIRE * thread->timed_waits)
-        return;
-    for (int w = 0; w < XB_WAITS; w++)
-        thread->wait_ns[w] -= thread->timed_ns[w];
-    thread->wait_ns[XB_WAIT_TIMER] += timed;
+    return thread->timed_waits > 0 && thread->timeouts >= EXPIRE * thread->timed_waits;
+}
+
+/* Whoever waits for files with a time-out, and stays until that is over, waits for a timer, whatever the
+ * files are: event loops wait for both in one call. That is told by how old the waits are at looks, or
+ * by counts where those are few. */
+static void find_timers(struct xb_thread_time *thread)
+{
+    int64_t timed = 0, seen = 0;
+    for (int w = 0; w < XB_WAITS; w++) {
+        timed += thread->timed_ns[w];
+        seen += thread->wait_ns[w];
+    }
+    double share = expired_by_counts(thread, timed, seen);
+    thread->expired = xb_expiry_judge(&thread->expiry);
+    thread->timed_ns_all = timed;
+    if (thread->expired.verdict != XB_EXPIRY_UNKNOWN)
+        share = thread->expired.share;
+    for (int w = 0; w < XB_WAITS; w++) {
+        int64_t expired_ns = (int64_t)(share * (double)thread->timed_ns[w]);
+        thread->wait_ns[w] -= expired_ns;
+        thread->wait_ns[XB_WAIT_TIMER] += expired_ns;
+    }
 }
 
 /* The blocked time of one thread, by what it waited for: what it has to have been blocked, divided
@@ -427,6 +479,7 @@ int xb_thread_times_open(pid_t root, const void *meeting, struct xb_thread_times
     times->exact = xb_proc_text(root, root, "schedstat", text, sizeof text) > 0 &&
                    xb_proc_parse_sched(text, &sched);
     times->meeting = meeting;
+    xb_asleep_open(&times->asleep);
     times->tick_ns = 1e9 / (double)sysconf(_SC_CLK_TCK);
     struct rlimit limit;
     times->files_max = FILES_MAX;
@@ -474,13 +527,6 @@ static struct xb_thread_time *next_hot(struct xb_thread_times *times, size_t *as
             return thread;
     }
     return NULL;
-}
-
-/* Reads which call it is in, if the file is open. */
-static const char *glimpse_at(const struct xb_thread_time *thread, char text[static GLIMPSE_TEXT])
-{
-    bool read = thread->file[CALL] >= 0 && xb_proc_read(thread->file[CALL], text, GLIMPSE_TEXT) > 0;
-    return read ? text : NULL;
 }
 
 /* Visits those that run now and then. Returns how many.

@@ -3,13 +3,14 @@
 #define XB_BASE_THREAD_TIMES_H
 
 #include "blocked.h"
+#include "expiry.h"
 #include "procfs.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-enum { XB_THREAD_FILES = 4 }; /* of each thread, that are held open while there is room */
+enum { XB_THREAD_FILES = 5 }; /* of each thread, that are held open while there is room */
 
 enum xb_thread_state { XB_THREAD_RUNNING, XB_THREAD_BLOCKED, XB_THREAD_GONE };
 
@@ -39,6 +40,12 @@ struct xb_thread_time {
     double timeouts, timed_waits;
     uint64_t waits; /* since it began, as it was when it was last asked */
     bool has_waits; /* that was at the end of the phase before */
+    int cpu;        /* that it last ran on, where it was last found blocked */
+    /* How old those waits were, what that says of them, and how long they all took in this phase. */
+    struct xb_expiry expiry;
+    uint64_t aged_runs; /* how often it had got a CPU, at the last of those ages */
+    struct xb_expired expired;
+    int64_t timed_ns_all;
 };
 
 struct xb_thread_times;

@@ -225,9 +225,11 @@ static struct costs measure_costs(void)
 struct account {
     double run, delay, wait[XB_WAITS], kernel_share;
     double fsync, fsync_of; /* as looks have it: of so much waiting for a disk */
-    double time;            /* that is divided */
-    double all_cpu;         /* of all threads, and of those that came and went between polls */
-    double own;             /* of waiting for a CPU, the share that is the program's own doing */
+    /* Of so much waiting for files with a time-out, what lasted until that was over. */
+    double expired, expired_of;
+    double time;    /* that is divided */
+    double all_cpu; /* of all threads, and of those that came and went between polls */
+    double own;     /* of waiting for a CPU, the share that is the program's own doing */
     uint64_t looks, wakes;
     double least_run; /* of a thread that took part */
     double most_run;
@@ -292,6 +294,10 @@ static struct account add_up(const struct offcpu *offcpu, uint64_t now_ns)
         for (int w = 0; w < XB_WAITS; w++)
             account.wait[w] += (double)thread->wait_ns[w];
         account.wakes += thread->wakes;
+        if (thread->expired.verdict != XB_EXPIRY_UNKNOWN) {
+            account.expired += thread->expired.share * (double)thread->timed_ns_all;
+            account.expired_of += (double)thread->timed_ns_all;
+        }
     }
 
     account.run += unseen;
@@ -466,6 +472,11 @@ static void say(const struct offcpu *offcpu, const struct account *account, uint
                         "%.1f %% of their time its threads were blocked on %s",
                         100 * account->wait[w] / all, xb_wait_name(w));
     }
+    if (account->expired_of > 0)
+        xb_add_clue(out, "expired_share_of_timeouts", account->expired / account->expired_of,
+                    "of its waits for files with a time-out, %.0f %% of the time is in those that "
+                    "ran until it was over",
+                    100 * account->expired / account->expired_of);
     if (account->fsync > 0 && account->fsync_of > 0)
         xb_add_clue(out, "fsync_share_of_disk", fmin(1, account->fsync / account->fsync_of),
                     "%.0f %% of waiting for the disk was for it to make durable what was written",

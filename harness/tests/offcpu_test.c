@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <linux/io_uring.h>
 #include <math.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -449,6 +450,71 @@ XB_TEST(Offcpu, WhoeverPollsWithATimeOutThatIsNotReachedWaitsForThePipe)
     time_out_ms = 1000;
     n_readers = 3;
     struct xb_findings findings = findings_after(20, poll_with_a_timeout);
+    expect_largest(&findings, XB_WHOLE_TIME, XB_BOUND_IO, XB_LEVEL_NONE);
+}
+
+static double clue_of(const struct xb_findings *findings, const char *name)
+{
+    for (size_t i = 0; i < findings->n_clues; i++)
+        if (strcmp(findings->clue[i].name, name) == 0)
+            return findings->clue[i].value;
+    return NAN;
+}
+
+enum { ASKERS = 3 };
+
+/* Answers each on a pipe of its own. */
+static void answer(int questions, int answers[static ASKERS][2])
+{
+    unsigned char who;
+    while (read(questions, &who, 1) == 1 && write(answers[who % ASKERS][1], &who, 1) == 1)
+        ;
+    _exit(0);
+}
+
+/* Each waits until a time-out, and then for a reply that comes at once: event loops whose requests the clock
+ * sets. They are more than who waits for their questions. */
+static void ask_now_and_then(void)
+{
+    int there[2], back[ASKERS][2];
+    unsigned char me = 0;
+    if (pipe(there) != 0)
+        return;
+    for (int i = 0; i < ASKERS; i++)
+        if (pipe(back[i]) != 0)
+            return;
+    if (fork() == 0)
+        answer(there[0], back);
+    for (int i = 0; i < ASKERS; i++)
+        close(back[i][1]); /* or they were pipes to themselves */
+    say_ready();
+    while (me < ASKERS - 1 && fork() == 0)
+        me++;
+    struct pollfd reply = { .fd = back[me][0], .events = POLLIN };
+    while (poll(&reply, 1, 5) == 0 && write(there[1], &me, 1) == 1 && poll(&reply, 1, -1) == 1 &&
+           read(back[me][0], &me, 1) == 1)
+        ;
+}
+
+XB_TEST(Offcpu, WhoeverIsAnsweredAtOnceAfterEachTimeOutWaitsForATimer)
+{
+    struct xb_findings findings = findings_after(50, ask_now_and_then);
+    double expired = clue_of(&findings, "expired_share_of_timeouts");
+    if (isnan(expired)) {
+        XB_SKIP("the kernel does not say how old a wait is");
+        return;
+    }
+    XB_EXPECT(expired > 0.5);
+    expect_largest(&findings, XB_WHOLE_TIME, XB_BOUND_SYNC, XB_LEVEL_TIMER);
+}
+
+XB_TEST(Offcpu, WhoeverIsAnsweredLongBeforeTheTimeOutWaitsForThePipe)
+{
+    time_out_ms = 20;
+    n_readers = 3;
+    struct xb_findings findings = findings_after(50, poll_with_a_timeout);
+    double expired = clue_of(&findings, "expired_share_of_timeouts");
+    XB_EXPECT(isnan(expired) || expired < 0.5);
     expect_largest(&findings, XB_WHOLE_TIME, XB_BOUND_IO, XB_LEVEL_NONE);
 }
 
@@ -948,6 +1014,14 @@ XB_TEST(Syscalls, TimeOutsAreReadWhereverTheyAre)
     XB_EXPECT_EQ(timeout_of(SYS_pselect6, 4, 0), 0);
     XB_EXPECT_EQ(timeout_of(SYS_pselect6, 4, 4096), 0);
     XB_EXPECT_EQ(timeout_of(SYS_read, 2, 5), 0);
+    struct io_uring_getevents_arg ring = { .ts = (uintptr_t)&half };
+    uint64_t enter[XB_CALL_ARGUMENTS] = { 3, 0, 1, IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG,
+                                          (uintptr_t)&ring };
+    XB_EXPECT_EQ(xb_timeout_of_call(getpid(), SYS_io_uring_enter, enter), 500000000);
+    ring.ts = 0;
+    XB_EXPECT_EQ(xb_timeout_of_call(getpid(), SYS_io_uring_enter, enter), 0);
+    enter[3] = IORING_ENTER_GETEVENTS; /* it is a signal mask then */
+    XB_EXPECT_EQ(xb_timeout_of_call(getpid(), SYS_io_uring_enter, enter), 0);
     XB_EXPECT_EQ(timeout_of(-1, 2, 5), 0);
 }
 
@@ -965,6 +1039,13 @@ XB_TEST(Procfs, StatIsTakenApartWhateverTheProgramsName)
     XB_EXPECT_EQ(stat.start_ticks, 99);
     XB_EXPECT_EQ(stat.mapped_bytes, 4096);
     XB_EXPECT_EQ(stat.rss_pages, 17);
+    XB_EXPECT_EQ(stat.cpu, -1);
+    XB_EXPECT(xb_proc_parse_stat(
+        "1 (a) S 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 "
+        "30 31 32 33 34 35 36 37 38 3 40 41",
+        &stat));
+    XB_EXPECT_EQ(stat.rss_pages, 24);
+    XB_EXPECT_EQ(stat.cpu, 3);
     XB_EXPECT(!xb_proc_parse_stat("7 (cut) S 1 2", &stat));
     XB_EXPECT(!xb_proc_parse_stat("", &stat));
     XB_EXPECT(!xb_proc_parse_stat("7 (a)", &stat));
