@@ -28,13 +28,13 @@ struct xb_thread_time {
     struct xb_blocked blocked;
     struct xb_proc_sched last; /* `delay_ns` with what is not in the kernel's account yet */
     uint64_t visited_ns;
-    uint64_t still_ns;  /* since when it is runnable and its accounts stand still */
-    int64_t blocked_ns; /* at the last visit: since the one before */
-    uint64_t poll;      /* of the last visit */
-    bool known;         /* visited more than once */
-    unsigned cool;      /* visits since it last ran; many: idle */
-    uint64_t running_looks;
-    int64_t timed_ns[XB_WAITS]; /* of `wait_ns`: in calls with a time-out */
+    uint64_t still_ns;                  /* since when it is runnable and its accounts stand still */
+    int64_t blocked_ns;                 /* at the last visit: since the one before */
+    uint64_t poll;                      /* of the last visit */
+    bool known;                         /* visited more than once */
+    unsigned cool;                      /* visits since it last ran; many: idle */
+    uint64_t running_looks, disk_looks; /* of `looks` */
+    int64_t timed_ns[XB_WAITS];         /* of `wait_ns`: in calls with a time-out */
     /* Of its waits for files with a time-out, this phase's and half of those before: how often that would
      * have been over in the time that they took, and how many they were. */
     double timeouts, timed_waits;
