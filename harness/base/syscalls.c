@@ -309,11 +309,32 @@ static enum xb_wait wait_of_epoll(pid_t pid, int descriptor, bool asleep)
     return looked_at ? wait : XB_WAIT_TIMER;
 }
 
+static pid_t parent_of(pid_t pid)
+{
+    char text[1024], state;
+    int parent = 0;
+    const char *name_end =
+        xb_proc_text(pid, 0, "stat", text, sizeof text) > 0 ? strrchr(text, ')') : NULL;
+    return name_end && sscanf(name_end, ") %c %d", &state, &parent) == 2 ? parent : 0;
+}
+
+/* Whether it was born with that pipe, as shells and build tools leave theirs open for whatever they start. */
+static bool is_inherited(pid_t pid, pid_t parent, int descriptor)
+{
+    char path[64], own[64], theirs[64];
+    snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)pid, descriptor);
+    ssize_t length = readlink(path, own, sizeof own);
+    snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)parent, descriptor);
+    return length > 0 && parent > 0 && readlink(path, theirs, sizeof theirs) == length &&
+           memcmp(own, theirs, (size_t)length) == 0;
+}
+
 /* Of the files that the process has open, beside those it was born with, the one that somebody would be said to
  * wait for. `polled`: only such as can be polled, which a regular file cannot. */
 static enum xb_wait wait_of_any_file(pid_t pid, bool polled)
 {
     char path[32];
+    pid_t parent = parent_of(pid);
     snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
     DIR *folder = opendir(path);
     if (!folder)
@@ -326,7 +347,8 @@ static enum xb_wait wait_of_any_file(pid_t pid, bool polled)
             continue;
         looked_at++;
         enum xb_wait of_file = wait_of_polled(pid, file, polled);
-        if (!polled || of_file != XB_WAIT_DISK)
+        bool counts = of_file != XB_WAIT_PIPE || !is_inherited(pid, parent, file);
+        if (counts && (!polled || of_file != XB_WAIT_DISK))
             wait = weightier(wait, of_file);
     }
     closedir(folder);
@@ -483,7 +505,7 @@ static uint64_t timeout_of_ring(pid_t pid, const uint64_t argument[static XB_CAL
         uint64_t sigmask;
         uint32_t sigmask_bytes, pad;
         uint64_t time;
-    } wait;
+    } wait = { 0 };
     if ((argument[3] & (EXT_ARG | ABSOLUTE | REGISTERED_ARG)) != EXT_ARG ||
         !peek(pid, argument[4], &wait, sizeof wait))
         return 0;

@@ -165,7 +165,7 @@ static int cap_loop(const struct phase *phase, const struct xb_stall_site *at,
     use.threads = phase->threads;
     while (level + 1 < phase->n_sources && !(use.bytes <= phase->source[level].bytes))
         level++;
-    if (!err)
+    if (!err && level) /* from the first cache it is computing all the same */
         *cap = xb_flow_cap(&flow, phase->cycle->ns, &phase->source[level], &use);
     return err;
 }
