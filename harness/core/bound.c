@@ -36,9 +36,10 @@
 #define UNSEEN_MOST   0.50
 
 /* Trust in what is only half seen: that user time is all of the time, where no probe divides it; that
- * time in the kernel which nobody could divide is the kernel's own. */
+ * time in the kernel which nobody could divide is the kernel's own. It may as well move bytes: what an io_uring
+ * reads is in no account, and of its calls there are few to be met. */
 #define TRUST_NO_TIME   0.5
-#define TRUST_NO_KERNEL 0.6
+#define TRUST_NO_KERNEL 0.5
 
 /* Less confidence than this is none: a few samples of a program that ended at once. */
 #define CONFIDENCE_LEAST 0.1
