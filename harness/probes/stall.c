@@ -43,8 +43,9 @@ enum {
  * that the program could have. A burst can be saved up for up to 0.6 s. The first one is on credit, lest the
  * beginning be unseen. */
 static const double budget = 0.02, longest_ns = 0.6e9, first_ns = 0.05e9, shortest_ns = 0.1e9;
-/* Whatever samples cost: at least as many as tell something of each phase. */
-static const double duty_max = 0.2, duty_min = 0.03;
+/* Whatever samples cost: no more than are of use, as taking each in costs us several times what it costs the
+ * program where that is 8 us; and as many at least as tell something of each phase. */
+static const double duty_max = 0.1, duty_min = 0.03;
 static const double cost_min_ns = 5000; /* less is noise */
 
 /* That a thread gets a CPU or leaves it costs so much of a sample while events are open on it: the timer is
