@@ -12,18 +12,24 @@ enum { ROUNDS = 24, LINKS = 16, TURNS = 250 }; /* a round: 4000 links, 1 to 15 u
 
 #define LINKS_OF(insn) ".rept 16\n" insn "\n.endr\n"
 
+/* How the loop around a chain ends, and what chains use. */
+#if defined(__aarch64__)
+#    define BACK "subs %0, %0, #1\nb.ne 1b\n"
+#    define USES "x9", "x10", "v0", "v1", "cc"
+#else
+#    define BACK "sub $1, %0\njne 1b\n"
+#    define USES "rax", "rcx", "xmm0", "xmm1", "cc"
+#endif
+
+#define CHAIN(name, insn, set)                                                     \
+    static void name(void)                                                         \
+    {                                                                              \
+        uint64_t turns = TURNS;                                                    \
+        __asm__ volatile(set "\n1:\n" LINKS_OF(insn) BACK : "+r"(turns) : : USES); \
+    }
+
 /* What each chain goes on and on with; 1.0 and 1 leave their values alone. */
 #if defined(__aarch64__)
-#    define CHAIN(name, insn, set)                                           \
-        static void name(void)                                               \
-        {                                                                    \
-            uint64_t turns = TURNS;                                          \
-            __asm__ volatile(set "\n1:\n" LINKS_OF(insn) "subs %0, %0, #1\n" \
-                                                         "b.ne 1b\n"         \
-                             : "+r"(turns)                                   \
-                             :                                               \
-                             : "x9", "x10", "v0", "v1", "cc");               \
-        }
 #    define ONES "mov x9, #1\nmov x10, #1\nfmov d0, #1.0\nfmov d1, #1.0"
 CHAIN(add, "add x9, x9, x10", ONES)
 CHAIN(multiply, "mul x9, x9, x10", ONES)
@@ -37,16 +43,6 @@ static bool has_fused(void)
     return true;
 }
 #else
-#    define CHAIN(name, insn, set)                                      \
-        static void name(void)                                          \
-        {                                                               \
-            uint64_t turns = TURNS;                                     \
-            __asm__ volatile(set "\n1:\n" LINKS_OF(insn) "sub $1, %0\n" \
-                                                         "jne 1b\n"     \
-                             : "+r"(turns)                              \
-                             :                                          \
-                             : "rax", "rcx", "xmm0", "xmm1", "cc");     \
-        }
 #    define ONES                         \
         "mov $1, %%eax\nmov $1, %%ecx\n" \
         "cvtsi2sd %%rax, %%xmm0\ncvtsi2sd %%rax, %%xmm1"

@@ -51,7 +51,16 @@ uint64_t xb_proc_cpu_ns(pid_t pid)
 
 bool xb_proc_parse_stat(const char *text, struct xb_proc_stat *out)
 {
-    enum { STATE = 3, MINFLT = 10, UTIME = 14, START = 22, VSIZE = 23, RSS = 24, CPU = 39 };
+    enum {
+        STATE = 3,
+        PPID = 4,
+        MINFLT = 10,
+        UTIME = 14,
+        START = 22,
+        VSIZE = 23,
+        RSS = 24,
+        CPU = 39
+    };
     const char *at = strrchr(text, ')');
     if (!at || at[1] != ' ' || !at[2])
         return false;
@@ -69,6 +78,7 @@ bool xb_proc_parse_stat(const char *text, struct xb_proc_stat *out)
             out->cpu = (int)field[CPU];
         at = end;
     }
+    out->parent = (pid_t)field[PPID];
     out->minor_faults = field[MINFLT];
     out->child_minor_faults = field[MINFLT + 1];
     out->major_faults = field[MINFLT + 2];

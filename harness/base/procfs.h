@@ -35,6 +35,7 @@ struct xb_proc_stat {
     uint64_t user_ticks, kernel_ticks, child_user_ticks, child_kernel_ticks;
     uint64_t start_ticks; /* since boot */
     uint64_t rss_pages, mapped_bytes;
+    pid_t parent;
     int cpu; /* that it last ran on; -1: the text does not say */
 };
 

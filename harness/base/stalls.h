@@ -25,6 +25,13 @@ struct xb_stall_site {
     struct xb_registers registers; /* of the last sample */
 };
 
+/* Whether it is one of the loop's instructions, which is code of process `pid`. */
+static inline bool xb_site_in_loop(const struct xb_stall_site *site, pid_t pid,
+                                   const struct xb_loop *loop)
+{
+    return site->pid == pid && xb_loop_index(loop, site->ip) < loop->n;
+}
+
 /* What became of a sample's address. */
 enum xb_address_fate {
     XB_FATE_NONE, /* the instruction has none */

@@ -309,23 +309,17 @@ static enum xb_wait wait_of_epoll(pid_t pid, int descriptor, bool asleep)
     return looked_at ? wait : XB_WAIT_TIMER;
 }
 
-static pid_t parent_of(pid_t pid)
-{
-    char text[1024], state;
-    int parent = 0;
-    const char *name_end =
-        xb_proc_text(pid, 0, "stat", text, sizeof text) > 0 ? strrchr(text, ')') : NULL;
-    return name_end && sscanf(name_end, ") %c %d", &state, &parent) == 2 ? parent : 0;
-}
-
 /* Whether it was born with that pipe, as shells and build tools leave theirs open for whatever they start. */
-static bool is_inherited(pid_t pid, pid_t parent, int descriptor)
+static bool is_inherited(pid_t pid, int descriptor)
 {
-    char path[64], own[64], theirs[64];
+    char path[64], own[64], theirs[64], text[1024];
+    struct xb_proc_stat stat;
+    if (xb_proc_text(pid, 0, "stat", text, sizeof text) <= 0 || !xb_proc_parse_stat(text, &stat))
+        return false;
     snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)pid, descriptor);
     ssize_t length = readlink(path, own, sizeof own);
-    snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)parent, descriptor);
-    return length > 0 && parent > 0 && readlink(path, theirs, sizeof theirs) == length &&
+    snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)stat.parent, descriptor);
+    return length > 0 && readlink(path, theirs, sizeof theirs) == length &&
            memcmp(own, theirs, (size_t)length) == 0;
 }
 
@@ -334,7 +328,6 @@ static bool is_inherited(pid_t pid, pid_t parent, int descriptor)
 static enum xb_wait wait_of_any_file(pid_t pid, bool polled)
 {
     char path[32];
-    pid_t parent = parent_of(pid);
     snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
     DIR *folder = opendir(path);
     if (!folder)
@@ -347,7 +340,7 @@ static enum xb_wait wait_of_any_file(pid_t pid, bool polled)
             continue;
         looked_at++;
         enum xb_wait of_file = wait_of_polled(pid, file, polled);
-        bool counts = of_file != XB_WAIT_PIPE || !is_inherited(pid, parent, file);
+        bool counts = of_file != XB_WAIT_PIPE || !is_inherited(pid, file);
         if (counts && (!polled || of_file != XB_WAIT_DISK))
             wait = weightier(wait, of_file);
     }
@@ -500,16 +493,13 @@ static uint64_t timeout_of_time(pid_t pid, uint64_t address, int64_t part_ns)
  * the time-out's address; as long as that is in memory of the process's own, and from now on. */
 static uint64_t timeout_of_ring(pid_t pid, const uint64_t argument[static XB_CALL_ARGUMENTS])
 {
-    enum { EXT_ARG = 1 << 3, ABSOLUTE = 1 << 5, REGISTERED_ARG = 1 << 6 };
-    struct {
-        uint64_t sigmask;
-        uint32_t sigmask_bytes, pad;
-        uint64_t time;
-    } wait = { 0 };
-    if ((argument[3] & (EXT_ARG | ABSOLUTE | REGISTERED_ARG)) != EXT_ARG ||
+    enum { ABSOLUTE = 1 << 5, REGISTERED_ARG = 1 << 6 }; /* not in headers before Linux 6.12 */
+    const uint64_t asked = IORING_ENTER_EXT_ARG | ABSOLUTE | REGISTERED_ARG;
+    struct io_uring_getevents_arg wait = { 0 };
+    if ((argument[3] & asked) != IORING_ENTER_EXT_ARG ||
         !peek(pid, argument[4], &wait, sizeof wait))
         return 0;
-    return timeout_of_time(pid, wait.time, 1);
+    return timeout_of_time(pid, wait.ts, 1);
 }
 
 uint64_t xb_timeout_of_call(pid_t pid, long number,

@@ -273,7 +273,7 @@ static int sum_up_waits(struct stall *stall, struct xb_stall_sums *sums)
             continue;
         bool waits = xb_loop_waits(&loop, site[i].pid, site, sums->of_site, n_sites);
         for (size_t k = i; k < n_sites; k++)
-            if (site[k].pid == site[i].pid && xb_loop_index(&loop, site[k].ip) < loop.n) {
+            if (xb_site_in_loop(&site[k], site[i].pid, &loop)) {
                 seen[k] = true;
                 hides[k] = !waits && xb_may_hide(&site[k].stall);
             }

@@ -19,11 +19,6 @@ enum {
  * 31. On cores whose queue of misses both stand in it is more. */
 static const double BACK = 0.5;
 
-static bool lies_in(const struct xb_loop *loop, pid_t pid, const struct xb_stall_site *site)
-{
-    return site->pid == pid && xb_loop_index(loop, site->ip) < loop->n;
-}
-
 static double rounds_of(const struct xb_stall_site *site, const size_t *samples, size_t n,
                         const struct xb_flow_count *count)
 {
@@ -74,7 +69,7 @@ int xb_loop_use(const struct xb_stalled *sample, size_t n, const struct xb_stall
     int err = touch && samples && is_inside ? 0 : -ENOMEM;
     *out = (struct xb_loop_use){ .threads = 1 };
     for (size_t i = 0; i < n_sites && !err; i++)
-        is_inside[i] = lies_in(loop, pid, &site[i]);
+        is_inside[i] = xb_site_in_loop(&site[i], pid, loop);
     for (size_t i = 0; i < n && !err; i++) {
         if (!is_inside[sample[i].site])
             continue;
@@ -117,7 +112,7 @@ double xb_flow_hide(const struct xb_loop *loop, pid_t pid, double cap,
 {
     double all = 0, wait = 0, hidden = 0;
     for (size_t i = 0; i < n; i++) {
-        if (!of_site[i] || !lies_in(loop, pid, &site[i]))
+        if (!of_site[i] || !xb_site_in_loop(&site[i], pid, loop))
             continue;
         all += (double)of_site[i];
         if (site[i].stall.kind <= XB_STALL_STRING)
@@ -127,7 +122,8 @@ double xb_flow_hide(const struct xb_loop *loop, pid_t pid, double cap,
         return 0;
     double keeps = cap * all / wait;
     for (size_t i = 0; i < n; i++) {
-        if (!of_site[i] || !lies_in(loop, pid, &site[i]) || site[i].stall.kind > XB_STALL_STRING)
+        if (!of_site[i] || !xb_site_in_loop(&site[i], pid, loop) ||
+            site[i].stall.kind > XB_STALL_STRING)
             continue;
         if (hides[i] == 0)
             hidden += (1 - keeps) * (double)of_site[i];
@@ -191,7 +187,7 @@ int xb_flows_hide(struct xb_stalls *stalls, size_t from, const size_t *of_site,
             at->stall.kind > XB_STALL_STRING || !xb_stalls_loop(stalls, at, &loop))
             continue;
         for (size_t k = i; k < n; k++)
-            seen[k] |= lies_in(&loop, at->pid, &phase.site[k]);
+            seen[k] |= xb_site_in_loop(&phase.site[k], at->pid, &loop);
         err = cap_loop(&phase, at, &loop, &cap);
         if (err)
             break;
