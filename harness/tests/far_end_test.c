@@ -3,6 +3,7 @@
 #include "../base/child.h"
 #include "../base/clock.h"
 #include "../probes/probe.h"
+#include "clue.h"
 #include "xbtest.h"
 
 #include <arpa/inet.h>
@@ -50,14 +51,6 @@ static struct xb_findings look_at_self(int to_server, uint64_t spend_ns)
     xb_probe_far_end.close(probe);
     XB_EXPECT_EQ(findings.n_parts, 0);
     return findings;
-}
-
-static double clue_of(const struct xb_findings *findings, const char *name)
-{
-    for (size_t i = 0; i < findings->n_clues; i++)
-        if (strcmp(findings->clue[i].name, name) == 0)
-            return findings->clue[i].value;
-    return NAN;
 }
 
 static _Noreturn void serve(int listening)

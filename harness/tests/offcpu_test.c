@@ -8,6 +8,7 @@
 #include "../base/procfs.h"
 #include "../engines/engine.h"
 #include "../probes/probe.h"
+#include "clue.h"
 #include "xbtest.h"
 
 #include <dirent.h>
@@ -451,14 +452,6 @@ XB_TEST(Offcpu, WhoeverPollsWithATimeOutThatIsNotReachedWaitsForThePipe)
     n_readers = 3;
     struct xb_findings findings = findings_after(20, poll_with_a_timeout);
     expect_largest(&findings, XB_WHOLE_TIME, XB_BOUND_IO, XB_LEVEL_NONE);
-}
-
-static double clue_of(const struct xb_findings *findings, const char *name)
-{
-    for (size_t i = 0; i < findings->n_clues; i++)
-        if (strcmp(findings->clue[i].name, name) == 0)
-            return findings->clue[i].value;
-    return NAN;
 }
 
 enum { ASKERS = 3 };

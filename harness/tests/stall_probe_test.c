@@ -2,6 +2,7 @@
 #include "harness/base/clock.h"
 #include "harness/core/registry.h"
 #include "harness/probes/probe.h"
+#include "harness/tests/clue.h"
 #include "harness/tests/xbtest.h"
 #include "kernels/prng.h"
 
@@ -105,14 +106,6 @@ static double share_of(const struct xb_findings *findings, enum xb_bound bound)
     for (size_t i = 0; i < findings->n_parts; i++)
         share += findings->part[i].bound == bound ? findings->part[i].share : 0;
     return share;
-}
-
-static double clue_of(const struct xb_findings *findings, const char *name)
-{
-    for (size_t i = 0; i < findings->n_clues; i++)
-        if (strcmp(findings->clue[i].name, name) == 0)
-            return findings->clue[i].value;
-    return NAN;
 }
 
 static void end(pid_t pid)
