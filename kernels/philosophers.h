@@ -26,6 +26,7 @@ struct philosopher {
     uint32_t left, right; /* forks */
     uint64_t meal;        /* what the next one adds to the checksum, and the state of its stream */
     uint64_t first;
+    uint64_t coin; /* the state of another stream, for who tosses one */
     struct xb_io_op op;
 };
 
@@ -65,6 +66,7 @@ static void begin(void *state)
 {
     struct philosopher *s = state;
     s->meal = s->first;
+    s->coin = xb_mix64(~s->first);
 }
 
 static int setup(const struct xb_params *params, void *team, void **state)

@@ -93,6 +93,21 @@ static void other_philosophers_never_do(const void *argument)
     }
 }
 
+/* Where each gives way to the next, philosophers who all begin with the same hand stay in step forever. */
+static void trylock_philosophers_of_one_cpu_end(const void *argument)
+{
+    cpu_set_t usable, one;
+    CPU_ZERO(&usable);
+    XB_EXPECT_EQ(sched_getaffinity(0, sizeof usable, &usable), 0);
+    CPU_ZERO(&one);
+    for (int cpu = 0; cpu < CPU_SETSIZE && CPU_COUNT(&one) == 0; cpu++)
+        if (CPU_ISSET(cpu, &usable))
+            CPU_SET(cpu, &one);
+    XB_EXPECT_EQ(sched_setaffinity(0, sizeof one, &one), 0);
+    XB_EXPECT_EQ(run_cell(find("sync/philosophers_trylock"), argument, 3, 200, NULL), 0);
+    XB_EXPECT_EQ(sched_setaffinity(0, sizeof usable, &usable), 0);
+}
+
 XB_TESTS(of_each_model)
 {
     static const struct {
@@ -103,6 +118,7 @@ XB_TESTS(of_each_model)
         { "NothingIsLostByTheOthers", nothing_is_lost_by_the_others },
         { "NaivePhilosophersDeadlock", naive_philosophers_deadlock },
         { "OtherPhilosophersNeverDo", other_philosophers_never_do },
+        { "TrylockPhilosophersOfOneCpuEnd", trylock_philosophers_of_one_cpu_end },
     };
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         xb_cell_each_model("SyncKernels", all[i].name, __FILE__, __LINE__, all[i].body);
