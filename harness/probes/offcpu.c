@@ -22,7 +22,9 @@
 
 #include "../base/clock.h"
 #include "../base/procfs.h"
+#include "../base/rings.h"
 #include "../base/thread_times.h"
+#include "../stats/kernel_parts.h"
 #include "../stats/median.h"
 
 #include <errno.h>
@@ -36,6 +38,7 @@
 enum {
     TOTALS_NS = 100000000, /* between looks at whole processes */
     PROCESSES_MAX = 1024,  /* that are looked at, 15 us each */
+    LINKS_MAX = 64,        /* open files that are looked at for rings, of all processes */
 };
 
 /* A thread took part if it ran this share of what the busiest did. Tickers and idle pools stay below 1
@@ -47,26 +50,9 @@ enum {
 /* Looks after which the shares of what is waited for are known to about 10 %: half of them. */
 #define LOOKS_HALF 5.0
 
-/* The kernel's work for one thread to block and wake up, beside what it waits for; a pipe's two sides
- * switch in 1.2 to 3 us on x86-64 servers. */
-#define SWITCH_NS 1500.0
-
-/* Of the kernel's time, what is said of the part that no count explains: what the program waits for when
- * it waits, it also works for. */
-#define WEIGHT_COUNTED 0.6
-#define WEIGHT_GUESSED 0.25
-
-/* Waits are a hint of that if they take this share of the time, or counts explain less of the kernel's
- * time than that: else the rest divides as the counted part does, which is an under-estimate, since a
- * call to a socket costs more than the one that is measured. */
-#define WAITS_TELL  0.02
-#define COUNTS_TELL 0.2
-
 /* What was waited for in the phase before counts this much: a client that has kept the CPU busy for a
  * second works for the same server as before. */
 #define REMEMBERED 0.5
-
-#define SECTOR 512.0 /* bytes */
 
 /* Of n threads each that takes turns with the others waits for n-1 parts of its time; of that, so much. */
 #define TURNS_WAIT 0.85
@@ -82,15 +68,10 @@ struct totals {
     uint64_t user_ticks, kernel_ticks, minor_faults, major_faults, start_ticks_last;
     struct xb_proc_io io;
     bool has_io;
+    uint64_t in_rings;          /* operations */
+    uint64_t looks, looks_busy; /* since it was opened, and those that met rings at work */
     size_t processes;
     uint64_t rss_bytes, mapped_bytes;
-};
-
-/* What the kernel's work costs on this machine, ns of CPU time, in whatever mode that is counted.
- * Hypervisors that keep page tables of their own fill them when the program touches a page: 3 to 12 us
- * that count as user mode, where the kernel's own part takes 0.6 to 1.5. */
-struct costs {
-    double fault, call, byte;
 };
 
 struct machine {
@@ -101,7 +82,7 @@ struct machine {
 struct offcpu {
     const struct xb_scene *scene;
     struct xb_thread_times *threads;
-    struct costs costs;
+    struct xb_kernel_costs costs;
     double tick_ns, page_bytes;
     uint64_t begun_ns, totals_ns;
     struct totals before, now;
@@ -140,6 +121,8 @@ static struct machine read_machine(const struct offcpu *offcpu)
 static void read_totals(struct offcpu *offcpu, uint64_t now_ns)
 {
     struct totals totals = { 0 };
+    struct xb_rings rings = { 0 };
+    unsigned links = LINKS_MAX;
     char text[1024];
     offcpu->totals_ns = now_ns;
     for (size_t i = 0; i < offcpu->scene->n_tasks; i++) {
@@ -157,6 +140,7 @@ static void read_totals(struct offcpu *offcpu, uint64_t now_ns)
         totals.major_faults += stat.major_faults + stat.child_major_faults;
         totals.rss_bytes += stat.rss_pages * (uint64_t)offcpu->page_bytes;
         totals.mapped_bytes += stat.mapped_bytes;
+        xb_rings_look(task->pid, &links, &rings);
         if (xb_proc_text(task->pid, 0, "io", text, sizeof text) > 0 &&
             xb_proc_parse_io(text, &io)) {
             totals.io.bytes += io.bytes;
@@ -165,6 +149,9 @@ static void read_totals(struct offcpu *offcpu, uint64_t now_ns)
             totals.has_io = true;
         }
     }
+    totals.in_rings = rings.busy ? offcpu->now.in_rings : rings.taken;
+    totals.looks = offcpu->now.looks + 1;
+    totals.looks_busy = offcpu->now.looks_busy + (rings.busy > 0);
     if (totals.processes)
         offcpu->now = totals;
 }
@@ -177,7 +164,7 @@ static double more(uint64_t now, uint64_t before)
 
 /* What the kernel takes here for a page fault, a call that reads, and a byte copied: CPU time, so that
  * being interrupted does not count, and the median of rounds. About 1 ms, 10 ms on a slow guest. */
-static struct costs measure_costs(void)
+static struct xb_kernel_costs measure_costs(void)
 {
     enum { PAGES = 64, CALLS = 64, COPY = 65536, COPIES = 4, ROUNDS = 5 };
     double fault[ROUNDS], call[ROUNDS], byte[ROUNDS];
@@ -211,8 +198,8 @@ static struct costs measure_costs(void)
     if (zero >= 0)
         close(zero);
     if (n == 0) /* without /dev/zero: what servers of 2020 take */
-        return (struct costs){ .fault = 500, .call = 200, .byte = 0.1 };
-    return (struct costs){
+        return (struct xb_kernel_costs){ .fault = 500, .call = 200, .byte = 0.1 };
+    return (struct xb_kernel_costs){
         .fault = xb_median(fault, n),
         .call = xb_median(call, n),
         .byte = xb_median(byte, n),
@@ -247,7 +234,9 @@ static double count_faults(const struct offcpu *offcpu)
 static double least_kernel(const struct offcpu *offcpu)
 {
     return count_faults(offcpu) * offcpu->costs.fault +
-           more(offcpu->now.io.calls, offcpu->before.io.calls) * offcpu->costs.call +
+           (more(offcpu->now.io.calls, offcpu->before.io.calls) +
+            more(offcpu->now.in_rings, offcpu->before.in_rings)) *
+               offcpu->costs.call +
            more(offcpu->now.io.bytes, offcpu->before.io.bytes) * offcpu->costs.byte;
 }
 
@@ -305,14 +294,15 @@ static struct account add_up(const struct offcpu *offcpu, uint64_t now_ns)
     account.all_cpu = run;
     /* Waits too short to be met by a look, but the device moved a sector or more for each. */
     double storage = more(offcpu->now.io.storage_bytes, offcpu->before.io.storage_bytes);
-    if (account.wait[XB_WAIT_UNKNOWN] > 0 && storage >= SECTOR * (double)account.wakes &&
+    if (account.wait[XB_WAIT_UNKNOWN] > 0 && storage >= XB_SECTOR_BYTES * (double)account.wakes &&
         storage > 0) {
         account.wait[XB_WAIT_DISK] += account.wait[XB_WAIT_UNKNOWN];
         account.wait[XB_WAIT_UNKNOWN] = 0;
     }
     /* What no poll is for in an io_uring is a device's or a time-out. A device moves bytes; who wakes up and has
      * had none was woken by the clock. */
-    bool moves = !offcpu->now.has_io || (storage > 0 && storage >= SECTOR * (double)account.wakes);
+    bool moves =
+        !offcpu->now.has_io || (storage > 0 && storage >= XB_SECTOR_BYTES * (double)account.wakes);
     account.wait[moves ? XB_WAIT_DISK : XB_WAIT_TIMER] += account.wait[XB_WAIT_RING];
     account.wait[XB_WAIT_RING] = 0;
     /* Ticks are not all: some guests have what entering the kernel costs counted as user mode. */
@@ -376,66 +366,27 @@ static double remember_waits(struct offcpu *offcpu, const struct account *accoun
     return sum;
 }
 
-/* The kernel's time, by counts of what it was asked to do and what that costs. What is left goes to what
- * the program waits for when it waits, or else divides as what was counted. */
-static void divide_kernel(struct offcpu *offcpu, const struct account *account,
+static void divide_kernel(struct offcpu *offcpu, const struct account *account, uint64_t now_ns,
                           struct xb_findings *out)
 {
-    double waits = remember_waits(offcpu, account);
-    double kernel = account->all_cpu * account->kernel_share;
-    if (kernel <= 0)
-        return;
-    double faults = count_faults(offcpu);
-    double bytes = more(offcpu->now.io.bytes, offcpu->before.io.bytes);
-    double calls = more(offcpu->now.io.calls, offcpu->before.io.calls);
-    double storage = more(offcpu->now.io.storage_bytes, offcpu->before.io.storage_bytes);
-
-    double by_faults = faults * offcpu->costs.fault;
-    double by_io = calls * offcpu->costs.call + bytes * offcpu->costs.byte;
-    double by_switches = waits > 0 ? (double)account->wakes * SWITCH_NS : 0;
-    double counted = by_faults + by_io + by_switches;
-    double scale = counted > kernel ? 1 / counted : 1 / kernel;
-    double rest = fmax(0, 1 - counted * scale), explained = (by_faults + by_io) * scale;
-    bool counts_tell = waits < WAITS_TELL && explained >= COUNTS_TELL;
-    double more_of_it = counts_tell ? 1 + rest / explained : 1;
-
-    xb_add_part(out, (struct xb_part){ .of = XB_WHOLE_KERNEL,
-                                       .bound = XB_BOUND_KERNEL,
-                                       .share = by_faults * scale * more_of_it });
-    /* Where the bytes came from: block devices, or else what the program waits for. */
-    double disk = bytes > 0 ? fmin(1, storage / bytes) : 0;
-    enum xb_level level = offcpu->waited[XB_WAIT_NETWORK] > offcpu->waited[XB_WAIT_PIPE]
-                              ? XB_LEVEL_NETWORK
-                              : XB_LEVEL_NONE;
-    xb_add_part(out, (struct xb_part){ .of = XB_WHOLE_KERNEL,
-                                       .bound = XB_BOUND_IO,
-                                       .level = XB_LEVEL_DISK,
-                                       .share = disk * by_io * scale * more_of_it });
-    xb_add_part(out, (struct xb_part){ .of = XB_WHOLE_KERNEL,
-                                       .bound = XB_BOUND_IO,
-                                       .level = level,
-                                       .share = (1 - disk) * by_io * scale * more_of_it });
-    for (int w = XB_WAIT_DISK; w <= XB_WAIT_KERNEL; w++)
-        if (offcpu->waited[w] > 0)
-            xb_add_part(out, xb_part_of_wait(XB_WHOLE_KERNEL, w,
-                                             offcpu->waited[w] / waits *
-                                                 (by_switches * scale + (counts_tell ? 0 : rest))));
-    if (!counts_tell && !(waits > 0) && rest > 0)
-        xb_add_part(out, (struct xb_part){
-                             .of = XB_WHOLE_KERNEL, .bound = XB_BOUND_UNKNOWN, .share = rest });
-    double guessed = counts_tell || waits > 0 ? rest : 0;
-    out->weight[XB_WHOLE_KERNEL] = WEIGHT_COUNTED * (1 - rest) + WEIGHT_GUESSED * guessed;
-
-    double seconds = kernel / 1e9;
-    xb_add_clue(
-        out, "page_faults_per_kernel_second", faults / seconds,
-        "%.0f page faults per second of kernel time: about %.0f %% of it at %.2f us each here",
-        faults / seconds, 100 * by_faults * scale, offcpu->costs.fault / 1e3);
-    if (offcpu->now.has_io)
-        xb_add_clue(
-            out, "io_calls_per_kernel_second", calls / seconds,
-            "%.0f reads and writes with %.1f MB per second of kernel time: about %.0f %% of it",
-            calls / seconds, bytes / seconds / 1e6, 100 * by_io * scale);
+    const struct totals *now = &offcpu->now, *before = &offcpu->before;
+    double waits = remember_waits(offcpu, account), looks = more(now->looks, before->looks);
+    struct xb_kernel_work work = {
+        .ns = account->all_cpu * account->kernel_share,
+        .faults = count_faults(offcpu),
+        .has_io = now->has_io,
+        .calls = more(now->io.calls, before->io.calls),
+        .bytes = more(now->io.bytes, before->io.bytes),
+        .storage_bytes = more(now->io.storage_bytes, before->io.storage_bytes),
+        .in_rings = more(now->in_rings, before->in_rings),
+        .rings_ns = looks > 0 ? more(now->looks_busy, before->looks_busy) / looks *
+                                    (double)(now_ns - offcpu->begun_ns)
+                              : 0,
+        .wakes = (double)account->wakes,
+        .waits = waits,
+        .waited = offcpu->waited,
+    };
+    xb_kernel_divide(&work, &offcpu->costs, out);
 }
 
 static void say(const struct offcpu *offcpu, const struct account *account, uint64_t now_ns,
@@ -581,7 +532,7 @@ static int end(void *self, uint64_t now_ns, struct xb_findings *out, struct xb_r
     if (account.time > 0) {
         divide_time(&account, out);
         out->turns = take_turns(&account);
-        divide_kernel(offcpu, &account, out);
+        divide_kernel(offcpu, &account, now_ns, out);
         divide_user(offcpu, out);
         say(offcpu, &account, now_ns, out);
     }

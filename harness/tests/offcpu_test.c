@@ -6,6 +6,7 @@
 #include "../base/child.h"
 #include "../base/clock.h"
 #include "../base/procfs.h"
+#include "../base/rings.h"
 #include "../engines/engine.h"
 #include "../probes/probe.h"
 #include "clue.h"
@@ -972,6 +973,72 @@ XB_TEST(Syscalls, ARingTellsByItsPollsWhatItIsWaitedFor)
     XB_EXPECT_EQ(wait_in_ring(sleep_in_ring), XB_WAIT_RING);
     XB_EXPECT_EQ(wait_in_ring(receive_in_ring), XB_WAIT_NETWORK);
     XB_EXPECT_EQ(wait_in_ring(read_own_pipe_in_ring), XB_WAIT_LOCK);
+}
+
+static char zeros[65536];
+
+/* One read of /dev/zero, which never blocks, and may be short. */
+static bool read_zeros(struct xb_io *io, int zero)
+{
+    struct xb_io_op op = {
+        .kind = XB_IO_READ, .fd = zero, .buf = zeros, .len = sizeof zeros, .offset = XB_IO_STREAM
+    };
+    return io->await(io, &op, 1, 1) == 0 && op.result > 0;
+}
+
+static void read_zeros_in_ring(void)
+{
+    struct xb_io *io;
+    struct xb_reason why = { 0 };
+    int zero = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+    if (xb_engine_uring.open(NULL, 1, &io, &why) != 0)
+        _exit(1);
+    while (read_zeros(io, zero))
+        ;
+    _exit(1);
+}
+
+XB_TEST(Offcpu, ReadsInARingAreIoThoughNoAccountCountsThem)
+{
+    struct xb_reason why = { 0 };
+    if (xb_engine_uring.probe(&why) != 0) {
+        XB_SKIP("%s", why.text);
+        return;
+    }
+    struct xb_findings findings = findings_of(read_zeros_in_ring);
+    XB_EXPECT(share_of(&findings, XB_WHOLE_KERNEL, XB_WHOLE_TIME, XB_BOUND_IO, XB_LEVEL_NONE) >
+              0.5);
+    XB_EXPECT(clue_of(&findings, "ring_share_of_kernel") > 0);
+    if (xb_test_failed())
+        describe(&findings);
+}
+
+XB_TEST(Rings, ARingSaysHowManyOperationsItTook)
+{
+    struct xb_reason why = { 0 };
+    struct xb_io *io = NULL;
+    if (xb_engine_uring.open(NULL, 1, &io, &why) != 0) {
+        XB_SKIP("%s", why.text);
+        return;
+    }
+    struct xb_rings before = { 0 }, after = { 0 }, none = { 0 };
+    unsigned links = 1000, no_links = 0;
+    int zero = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+    xb_rings_look(getpid(), &links, &before);
+    for (int i = 0; i < 5; i++)
+        XB_EXPECT(read_zeros(io, zero));
+    xb_rings_look(getpid(), &links, &after);
+    XB_EXPECT(before.found >= 1);
+    XB_EXPECT_EQ(after.found, before.found);
+    XB_EXPECT_EQ(after.busy, 0); /* nobody is in it now */
+    XB_EXPECT_EQ(after.taken - before.taken, 5);
+    XB_EXPECT(links < 1000);
+    xb_rings_look(getpid(), &no_links, &none);
+    XB_EXPECT_EQ(none.found, 0);
+    xb_rings_look(0, &links, &none); /* no process */
+    XB_EXPECT_EQ(none.found, 0);
+    close(zero);
+    xb_engine_uring.close(io);
 }
 
 static bool is_mutex(long call, uint64_t operation, uint64_t value)
