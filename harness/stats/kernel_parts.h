@@ -12,7 +12,9 @@
  * Hypervisors that keep page tables of their own fill them when the program touches a page: 3 to 12 us
  * that count as user mode, where the kernel's own part takes 0.6 to 1.5. */
 struct xb_kernel_costs {
-    double fault, call, byte;
+    double fault, call;
+    double byte_least; /* at least, as where it is only cleared */
+    double byte;       /* that is copied out of the page cache and was in no near cache before */
 };
 
 /* What it was asked to do in a phase; none is negative. */

@@ -75,11 +75,13 @@ static int verify(const struct xb_params *params, void *team, void *state, uint6
     return same ? 0 : -EBADMSG;
 }
 
-/* Alone there is nobody to take over. A coroutine switches to the next one, or back to itself where it is alone
- * on its lane, without entering the kernel: nobody sleeps, and each switch is computing. */
+/* A coroutine switches to the next one, or back to itself where it is alone on its lane, without entering the
+ * kernel: nobody sleeps, and each switch is computing. A thread enters it also where there is nobody to take over. */
 static enum xb_class bound_of(const struct xb_crowd *crowd)
 {
-    return crowd->coroutines || crowd->workers == 1 ? XB_CLASS_CPU : XB_CLASS_SYNC;
+    if (crowd->coroutines)
+        return XB_CLASS_CPU;
+    return crowd->workers == 1 ? XB_CLASS_KERNEL : XB_CLASS_SYNC;
 }
 
 static void teardown(void *state)
