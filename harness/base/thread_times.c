@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -46,8 +47,8 @@ struct xb_thread_times {
     bool exact;                /* schedstat is there */
     size_t cursor, hot_cursor; /* in the program's threads, in the table */
     double tick_ns;
-    uint64_t begun_ns, polls;
-    const void *meeting; /* or NULL */
+    uint64_t begun_ns, polls, polled_ns; /* the last: when the poll before began */
+    const void *meeting;                 /* or NULL */
     struct xb_asleep asleep;
 };
 
@@ -239,6 +240,17 @@ static bool is_on_disk(const struct xb_thread_time *thread)
     return thread->state == XB_THREAD_BLOCKED && (wait == XB_WAIT_DISK || wait == XB_WAIT_RING);
 }
 
+/* Notes that it was blocked for so long. */
+static void note(struct xb_thread_time *thread, enum xb_wait wait, int64_t blocked_ns)
+{
+    thread->wait_ns[wait] += blocked_ns;
+    uint64_t timeout_ns = wait != XB_WAIT_TIMER ? thread->blocked.timeout_ns : 0;
+    if (timeout_ns) {
+        thread->timed_ns[wait] += blocked_ns;
+        thread->timeouts += (double)blocked_ns / (double)timeout_ns;
+    }
+}
+
 /* Brings the thread's account up to now. What it was blocked is left in `blocked_ns`, to be divided
  * once all threads of this poll have been looked at. */
 static void visit(struct xb_thread_times *times, struct xb_thread_time *thread, bool fresh,
@@ -249,6 +261,11 @@ static void visit(struct xb_thread_times *times, struct xb_thread_time *thread, 
     thread->blocked_ns = 0;
     thread->poll = times->polls;
     if (read_accounts(times, thread, &now) != 0) {
+        if (thread->state == XB_THREAD_BLOCKED) { /* for half of the time since then, on average */
+            int64_t half_ns = (int64_t)(now_ns - thread->visited_ns) / 2;
+            thread->time_ns += half_ns;
+            note(thread, thread->blocked.wait, half_ns);
+        }
         thread->state = XB_THREAD_GONE;
         close_files(times, thread);
         return;
@@ -298,6 +315,44 @@ static void visit(struct xb_thread_times *times, struct xb_thread_time *thread, 
         close_files(times, thread);
 }
 
+static bool is_newborn(const struct xb_thread_times *times, struct xb_thread_time *thread,
+                       uint64_t since_ns)
+{
+    char text[1024];
+    struct xb_proc_stat stat;
+    struct timespec now;
+    if (xb_proc_text(thread->task.pid, thread->task.tid, "stat", text, sizeof text) <= 0 ||
+        !xb_proc_parse_stat(text, &stat) || clock_gettime(CLOCK_BOOTTIME, &now) != 0)
+        return false;
+    double age_ns =
+        (double)now.tv_sec * 1e9 + (double)now.tv_nsec - (double)stat.start_ticks * times->tick_ns;
+    return age_ns < (double)since_ns + times->tick_ns;
+}
+
+/* After the first visit to a thread: if it was not there at the poll before, that lasted `since_ns` until now, all
+ * of its accounts are of this phase, and it has lived, on average, for half of that. Of processes that live for 30 ms
+ * it may be the only visit. */
+static void meet_newborn(struct xb_thread_times *times, struct xb_thread_time *thread,
+                         uint64_t since_ns)
+{
+    if (thread->state == XB_THREAD_GONE || !times->exact || !is_newborn(times, thread, since_ns))
+        return;
+    look(times, thread, NULL);
+    thread->known = true;
+    thread->cool = 0; /* visited next, while it lives or just after */
+    thread->run_ns = (int64_t)thread->last.run_ns;
+    thread->delay_ns = (int64_t)thread->last.delay_ns;
+    thread->time_ns = thread->run_ns + thread->delay_ns;
+    thread->wakes = thread->last.runs;
+    thread->looks = 1;
+    thread->running_looks = thread->state == XB_THREAD_RUNNING;
+    thread->disk_looks = is_on_disk(thread);
+    if (thread->state == XB_THREAD_BLOCKED && thread->time_ns < (int64_t)since_ns / 2) {
+        thread->blocked_ns = (int64_t)since_ns / 2 - thread->time_ns;
+        thread->time_ns += thread->blocked_ns;
+    }
+}
+
 /* What a process's threads wait for that wait for others in it. */
 struct behind {
     enum xb_wait wait;   /* XB_WAIT_UNKNOWN: for nothing but those */
@@ -344,17 +399,6 @@ static struct behind wait_behind(const struct xb_thread_times *times, pid_t pid)
         behind.wait = on_disk ? behind.wait : XB_WAIT_DISK;
     }
     return behind;
-}
-
-/* Notes that it was blocked for so long. */
-static void note(struct xb_thread_time *thread, enum xb_wait wait, int64_t blocked_ns)
-{
-    thread->wait_ns[wait] += blocked_ns;
-    uint64_t timeout_ns = wait != XB_WAIT_TIMER ? thread->blocked.timeout_ns : 0;
-    if (timeout_ns) {
-        thread->timed_ns[wait] += blocked_ns;
-        thread->timeouts += (double)blocked_ns / (double)timeout_ns;
-    }
 }
 
 /* Whether it waits for what it wrote, not for what it reads: a disk may take those one at a time. */
@@ -579,9 +623,11 @@ static size_t visit_hot(struct xb_thread_times *times, struct xb_thread_time **v
 void xb_thread_times_poll(struct xb_thread_times *times, const struct xb_task *task, size_t n_tasks)
 {
     struct xb_thread_time *visited[VISITS_MAX];
-    uint64_t cpu_ns = xb_thread_cpu_ns();
+    uint64_t cpu_ns = xb_thread_cpu_ns(), now_ns = xb_now_ns();
+    uint64_t since_ns = now_ns - (times->polls ? times->polled_ns : times->begun_ns);
     bool spent = false;
     times->polls++;
+    times->polled_ns = now_ns;
 
     /* First those that run now and then, then idle and new ones in turns. */
     size_t n = visit_hot(times, visited, cpu_ns, &spent);
@@ -594,6 +640,8 @@ void xb_thread_times_poll(struct xb_thread_times *times, const struct xb_task *t
             (!fresh && (thread->state == XB_THREAD_GONE || thread->poll == times->polls)))
             continue;
         visit(times, thread, fresh, NULL);
+        if (fresh)
+            meet_newborn(times, thread, since_ns);
         visited[n++] = thread;
         spent = n % 4 == 0 && xb_thread_cpu_ns() - cpu_ns > SCAN_NS;
     }

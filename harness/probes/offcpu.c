@@ -47,6 +47,10 @@ enum {
 /* One that mostly sleeps on a timer has to have run this share: fio's main thread looks after its jobs. */
 #define TICKER_TOOK_PART (1.0 / 3)
 
+/* Threads that lived for less than this share of a phase are counted together: of what a process of 30 ms runs,
+ * most is over before it is first met. */
+#define SHORT_LIFE 0.25
+
 /* Looks after which the shares of what is waited for are known to about 10 %: half of them. */
 #define LOOKS_HALF 5.0
 
@@ -233,7 +237,8 @@ struct account {
     double least_run; /* of a thread that took part */
     double most_run;
     size_t took_part, threads;
-    const char *call; /* the most frequent */
+    size_t short_lived; /* that took part together */
+    const char *call;   /* the most frequent */
 };
 
 static double count_faults(const struct offcpu *offcpu)
@@ -252,20 +257,65 @@ static double least_kernel(const struct offcpu *offcpu)
            more(offcpu->now.io.bytes, offcpu->before.io.bytes) * offcpu->costs.byte_least;
 }
 
+/* Of what the busiest ran, how much a thread has to have run to take part. */
+static double least_of(double timer_ns, double time_ns)
+{
+    return timer_ns > time_ns / 2 ? TICKER_TOOK_PART : TOOK_PART;
+}
+
+static bool ran_enough(const struct xb_thread_time *thread, double busiest)
+{
+    double least = least_of((double)thread->wait_ns[XB_WAIT_TIMER], (double)thread->time_ns);
+    return (double)thread->run_ns >= least * busiest;
+}
+
+/* Threads that hardly ran but lived for a moment only, as those of the processes that a shell starts one after
+ * the other. With the CPU time of those that nobody met, `unseen`, they take part as one thread would; or in any
+ * case, if the busiest of all mostly waits for its children. Only what they
+ * wait for outside of the program counts, as one of them that waits for another is idle. */
+static void add_short_lived(struct account *account, const struct xb_thread_time *threads, size_t n,
+                            double phase_ns, double unseen, const struct xb_thread_time *busiest)
+{
+    static const enum xb_wait outside[] = { XB_WAIT_DISK, XB_WAIT_NETWORK, XB_WAIT_TIMER };
+    enum { OUTSIDE = sizeof outside / sizeof outside[0] };
+    double run = 0, delay = 0, wait[OUTSIDE] = { 0 }, time = 0;
+    size_t found = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (threads[i].time_ns == 0 || (double)threads[i].time_ns >= SHORT_LIFE * phase_ns ||
+            ran_enough(&threads[i], (double)busiest->run_ns))
+            continue;
+        found++;
+        run += (double)threads[i].run_ns;
+        delay += (double)threads[i].delay_ns;
+        time += (double)threads[i].time_ns;
+        for (int k = 0; k < OUTSIDE; k++)
+            wait[k] += (double)threads[i].wait_ns[outside[k]];
+    }
+    bool awaited = busiest->wait_ns[XB_WAIT_CHILD] > busiest->time_ns / 2;
+    double least = least_of(wait[OUTSIDE - 1], time) * (double)busiest->run_ns;
+    if (found < 2 || (!awaited && run + unseen < least))
+        return;
+    account->short_lived = found;
+    account->run += run;
+    account->delay += delay;
+    for (int k = 0; k < OUTSIDE; k++)
+        account->wait[outside[k]] += wait[k];
+}
+
 static struct account add_up(const struct offcpu *offcpu, uint64_t now_ns)
 {
     struct account account = { .own = 1, .least_run = INFINITY };
     size_t n;
     const struct xb_thread_time *threads = xb_thread_times_end(offcpu->threads, now_ns, &n);
-    int64_t busiest = 0;
+    size_t most = 0;
     bool any_woke = false;
     double run = 0;
     for (size_t i = 0; i < n; i++) {
         const struct xb_thread_time *thread = &threads[i];
         account.fsync += (double)thread->fsync_ns;
         account.fsync_of += (double)thread->disk_ns;
-        if (thread->run_ns > busiest)
-            busiest = thread->run_ns;
+        if (thread->run_ns > threads[most].run_ns)
+            most = i;
         any_woke |= thread->wakes > 0 || thread->run_ns > 0;
         run += (double)thread->run_ns;
         account.threads += thread->time_ns > 0;
@@ -279,17 +329,15 @@ static struct account add_up(const struct offcpu *offcpu, uint64_t now_ns)
     if (unseen < 2 * offcpu->tick_ns * (double)(offcpu->now.processes + 1))
         unseen = 0;
     any_woke |= unseen > 0;
+    double busiest = n ? (double)threads[most].run_ns : 0;
     for (size_t i = 0; i < n; i++) {
         const struct xb_thread_time *thread = &threads[i];
         bool woke = thread->wakes > 0 || thread->run_ns > 0;
-        double least =
-            thread->wait_ns[XB_WAIT_TIMER] > thread->time_ns / 2 ? TICKER_TOOK_PART : TOOK_PART;
-        if (thread->time_ns == 0 || (any_woke && !woke) ||
-            (double)thread->run_ns < least * (double)busiest)
+        if (thread->time_ns == 0 || (any_woke && !woke) || !ran_enough(thread, busiest))
             continue;
         account.took_part++;
         account.least_run = fmin(account.least_run, (double)thread->run_ns);
-        account.most_run = (double)busiest;
+        account.most_run = busiest;
         account.run += (double)thread->run_ns;
         account.delay += (double)thread->delay_ns;
         for (int w = 0; w < XB_WAITS; w++)
@@ -301,6 +349,9 @@ static struct account add_up(const struct offcpu *offcpu, uint64_t now_ns)
         }
     }
 
+    if (n)
+        add_short_lived(&account, threads, n, (double)(now_ns - offcpu->begun_ns), unseen,
+                        &threads[most]);
     account.run += unseen;
     run += unseen;
     account.all_cpu = run;
@@ -405,8 +456,9 @@ static void say(const struct offcpu *offcpu, const struct account *account, uint
                 struct xb_findings *out)
 {
     double wall = (double)(now_ns - offcpu->begun_ns), cpu = account->run;
-    xb_add_clue(out, "threads_taking_part", (double)account->took_part,
-                "%zu of %zu threads took part in the phase", account->took_part, account->threads);
+    size_t took_part = account->took_part + account->short_lived;
+    xb_add_clue(out, "threads_taking_part", (double)took_part,
+                "%zu of %zu threads took part in the phase", took_part, account->threads);
     xb_add_clue(out, "cpus_used", account->all_cpu / wall,
                 "%.2f CPUs used, %.0f %% of it in the kernel", account->all_cpu / wall,
                 100 * account->kernel_share);

@@ -729,6 +729,32 @@ static void many_threads(void)
     spin();
 }
 
+/* As a shell does, whose commands wait for something. */
+static void start_sleepers(void)
+{
+    for (;;) {
+        pid_t pid = fork();
+        if (pid == 0) {
+            nanosleep(&(struct timespec){ 0, 15000000 }, NULL);
+            _exit(0);
+        }
+        if (pid < 0)
+            return;
+        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+            ;
+    }
+}
+
+XB_TEST(Offcpu, ProcessesThatSleepForAMomentOneAfterTheOtherWaitForATimer)
+{
+    struct xb_findings findings = findings_of(start_sleepers);
+    expect_largest(&findings, XB_WHOLE_TIME, XB_BOUND_SYNC, XB_LEVEL_TIMER);
+    XB_EXPECT(share_of(&findings, XB_WHOLE_TIME, XB_WHOLE_TIME, XB_BOUND_SYNC, XB_LEVEL_TIMER) >
+              0.5);
+    if (xb_test_failed())
+        describe(&findings);
+}
+
 XB_TEST(Offcpu, HundredsOfThreadsAreLookedAtInTurns)
 {
     struct xb_findings findings = findings_when_ready(many_threads);
