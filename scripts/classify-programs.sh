@@ -13,8 +13,8 @@
 # never moves another from `tune` to `report`. `origin` is `prototype` where the program and what an
 # early prototype answered were written down before the classifier was, `new` where not, and `round2`
 # where it was added after the misses of the first reported half had been looked at, `round3` where after
-# those of `round2`: both halves of the newest origin are unseen until it is run, and it is run when
-# tuning is over.
+# those of `round2`, `round4` where after those of `round3`, and labelled by someone who never saw an
+# answer: both halves of the newest origin are unseen until it is run, and it is run when tuning is over.
 set -euo pipefail
 
 usage() {
@@ -23,8 +23,8 @@ Usage: scripts/classify-programs.sh [OPTION...]
 Runs `xbound classify --json` on programs of known bound class and writes DIR/programs.csv, a row for
 each, then prints how often it was right, with 95 % intervals (Wilson's), and every miss.
   --half H      tune (the default), report or all. Look at report when tuning is over
-  --origin O    only programs of that origin: prototype, new, round2 or round3 (see the top of this
-                script); with --report only their figures. May be given again
+  --origin O    only programs of that origin: prototype, new, round2, round3 or round4 (see the top
+                of this script); with --report only their figures. May be given again
   --only GLOB   only programs whose name fits; may be given again
   --time S      seconds that each is watched, 2 to 60; default 10
   --plain       runs them without xbound, to check the labels: CPU time, states and memory instead
@@ -62,7 +62,7 @@ programs=$here/classify-programs
 table=$programs/programs.csv
 columns=name,half,class,accept,level,origin,needs,setup,command,why
 
-origins='prototype new round2 round3'
+origins='prototype new round2 round3 round4'
 
 half=tune
 only_origins= # with blanks between
