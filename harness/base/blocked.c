@@ -108,8 +108,9 @@ static bool parse_call(const char *text, long *number, uint64_t argument[static 
                    &value[1], &value[2], &value[3], &value[4], &value[5], &value[6], &value[7]);
     for (int i = 0; i < XB_CALL_ARGUMENTS; i++)
         argument[i] = value[i];
-    /* A 32-bit program numbers its calls differently; all of its addresses are below 4 GiB. */
-    return n == 9 && value[7] > UINT32_MAX;
+    /* A 32-bit program numbers its calls differently; all of its addresses are below 4 GiB. The code of one that is
+     * linked to a fixed address is there too, as Go does, and not its stack. */
+    return n == 9 && (value[6] | value[7]) > UINT32_MAX;
 }
 
 bool xb_blocked_look(pid_t pid, char state, const struct xb_blocked_files *files,

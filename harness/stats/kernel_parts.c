@@ -7,8 +7,11 @@
  * switch in 1.2 to 3 us on x86-64 servers. */
 #define SWITCH_NS 1500.0
 /* Of the kernel's time that no count explains so much, for each time that a thread woke up, can be the work of
- * locks and timers: a futex takes about 1 us, and a few calls of it come with each time that it sleeps. */
-#define SYNC_NS 20000.0
+ * locks and timers: a futex takes about 1 us, and a few calls of it come with each time that it sleeps. Nor can more
+ * be that of pipes, whose reads and writes are counted. */
+#define WAKE_NS 20000.0
+/* A disk's: of a record of a journal that is made durable, say. */
+#define DISK_NS 200000.0
 /* And so much, for each operation that an io_uring was given, its work: a read of a megabyte takes a tenth. */
 #define RING_NS 1e6
 
@@ -73,6 +76,22 @@ static struct xb_part kernel_part(enum xb_bound bound, enum xb_level level, doub
     };
 }
 
+/* How much of the kernel's time can be the work for what was waited for, beside what is counted. Of sockets nothing
+ * is counted, and who receives may hardly ever have to wait. */
+static double most_by_wait(const struct xb_kernel_work *work, enum xb_wait wait)
+{
+    switch (wait) {
+    case XB_WAIT_NETWORK:
+        return INFINITY;
+    case XB_WAIT_PIPE:
+        return work->has_io ? work->wakes * WAKE_NS / work->ns : INFINITY;
+    case XB_WAIT_DISK:
+        return work->wakes * DISK_NS / work->ns;
+    default:
+        return work->wakes * WAKE_NS / work->ns;
+    }
+}
+
 void xb_kernel_divide(const struct xb_kernel_work *work, const struct xb_kernel_costs *costs,
                       struct xb_findings *out)
 {
@@ -98,9 +117,7 @@ void xb_kernel_divide(const struct xb_kernel_work *work, const struct xb_kernel_
         if (!(work->waited[w] > 0))
             continue;
         struct xb_part part = xb_part_of_wait(XB_WHOLE_KERNEL, w, work->waited[w] / work->waits);
-        double hinted = counts_tell ? 0 : part.share * rest;
-        if (part.bound == XB_BOUND_SYNC)
-            hinted = fmin(hinted, work->wakes * SYNC_NS / work->ns);
+        double hinted = counts_tell ? 0 : fmin(part.share * rest, most_by_wait(work, w));
         unknown -= hinted;
         part.share = part.share * by.switches + hinted;
         xb_add_part(out, part);

@@ -84,6 +84,20 @@ XB_TEST(KernelParts, LocksExplainNoMoreThanTheirSleepersCanHaveCost)
     XB_EXPECT_NEAR(share_of(&many, XB_BOUND_SYNC), 1, 1e-9);
 }
 
+XB_TEST(KernelParts, PipesExplainLittleBesideTheReadsThatAreCounted)
+{
+    const double waited[XB_WAITS] = { [XB_WAIT_PIPE] = 0.1 };
+    struct xb_kernel_work work = {
+        .ns = 1e9, .has_io = true, .calls = 2000, .wakes = 100, .waited = waited, .waits = 0.1
+    };
+    struct xb_findings counted = divide(&work);
+    XB_EXPECT(share_of(&counted, XB_BOUND_IO) < 0.01);
+    XB_EXPECT(share_of(&counted, XB_BOUND_UNKNOWN) > 0.99);
+    work.has_io = false;
+    struct xb_findings uncounted = divide(&work);
+    XB_EXPECT_NEAR(share_of(&uncounted, XB_BOUND_IO), 1, 1e-9);
+}
+
 XB_TEST(KernelParts, RingsAreIoByTheirOperationsOrWhereTheyAreAlwaysAtWork)
 {
     const double waited[XB_WAITS] = { [XB_WAIT_LOCK] = 0.01 };

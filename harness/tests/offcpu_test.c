@@ -854,6 +854,30 @@ static enum xb_wait work_of(long number, uint64_t first)
     return xb_work_of_call(getpid(), number, argument);
 }
 
+/* What a look makes of a line of /proc/<pid>/syscall. */
+static struct xb_blocked blocked_of(const char *line)
+{
+    struct xb_blocked blocked = { 0 };
+    struct xb_blocked_files files = { .syscall = -1, .wchan = -1, .glimpse = line };
+    XB_EXPECT(xb_blocked_look(getpid(), 'S', &files, &blocked));
+    return blocked;
+}
+
+XB_TEST(Syscalls, ACallIsThatOfA64BitProgramIfItsStackOrItsCodeIsHighUp)
+{
+    char line[128];
+    snprintf(line, sizeof line, "%d 0x1 0x2 0x0 0x0 0x0 0x0 0x7ffec85dbd30 0x7f606e256503\n",
+             SYS_clock_nanosleep);
+    XB_EXPECT_EQ(blocked_of(line).wait, XB_WAIT_TIMER);
+    snprintf(line, sizeof line, "%d 0x1 0x2 0x0 0x0 0x0 0x0 0x7ffec85dbd30 0x463e20\n",
+             SYS_clock_nanosleep); /* linked to a fixed address */
+    XB_EXPECT_EQ(blocked_of(line).wait, XB_WAIT_TIMER);
+    snprintf(line, sizeof line, "%d 0x1 0x2 0x0 0x0 0x0 0x0 0xffbd5e30 0xf7f5a549\n",
+             SYS_clock_nanosleep); /* another call's number there */
+    XB_EXPECT_EQ(blocked_of(line).wait, XB_WAIT_UNKNOWN);
+    XB_EXPECT_EQ(blocked_of("-1 0x7ffec85dbd30 0x463e20\n").wait, XB_WAIT_UNKNOWN);
+}
+
 XB_TEST(Syscalls, ACallWorksForTheFileThatItIsAbout)
 {
     int end[2], sockets[2];
