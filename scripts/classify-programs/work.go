@@ -2,7 +2,6 @@
  * Work for one program in Go: work MODE [N], until killed.
  *
  *   spectral  the spectral norm of a matrix of 100 rows, whose elements are computed
- *   list N    a walk through a linked list of N entries of a cache line, in random order
  *   map N     a map of N strings, looked up in random order
  *   mutex     four goroutines and a mutex, whose owner sleeps 5 ms
  *   get       one connection after another, each with a byte to and fro, to a server at $port
@@ -48,25 +47,6 @@ func spectral(n int) {
 			u[i] /= math.Sqrt(length)
 		}
 		result = length
-	}
-}
-
-type item struct {
-	next    *item
-	payload [7]uint64
-}
-
-func walk(n int) {
-	items := make([]item, n)
-	order := rand.Perm(n)
-	for i := range order {
-		items[order[i]].next = &items[order[(i+1)%n]]
-	}
-	for at := &items[0]; ; {
-		for i := 0; i < 1000000; i++ {
-			at = at.next
-		}
-		result = float64(at.payload[0])
 	}
 }
 
@@ -121,8 +101,6 @@ func main() {
 	switch os.Args[1] {
 	case "spectral":
 		spectral(100)
-	case "list":
-		walk(n)
 	case "map":
 		lookups(n)
 	case "mutex":
