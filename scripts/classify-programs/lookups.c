@@ -75,7 +75,9 @@ static uint64_t lru(uint64_t n, uint64_t rounds)
     uint32_t *bucket = array(n, sizeof *bucket);
     for (uint32_t i = 1; i <= n; i++) {
         uint64_t b = below(n, i * UINT64_C(0x9e3779b97f4a7c15));
-        e[i] = (struct entry){.key = i, .older = i - 1, .newer = i < n ? i + 1 : 0, .next = bucket[b]};
+        e[i] = (struct entry){
+            .key = i, .older = i - 1, .newer = i < n ? i + 1 : 0, .next = bucket[b]
+        };
         bucket[b] = i;
     }
     e[0].older = (uint32_t)n;
@@ -126,7 +128,7 @@ int main(int argc, char **argv)
         fputs("Usage: lookups tree|lru|join N [ROUNDS]\n", stderr);
         return 2;
     }
-    uint64_t (*run)(uint64_t, uint64_t) = !strcmp(argv[1], "tree") ? tree
+    uint64_t (*run)(uint64_t, uint64_t) = !strcmp(argv[1], "tree")  ? tree
                                           : !strcmp(argv[1], "lru") ? lru
                                                                     : join;
     printf("%llu\n", (unsigned long long)run(n, rounds));
