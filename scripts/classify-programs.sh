@@ -13,7 +13,7 @@
 # never moves another from `tune` to `report`. `origin` is `prototype` where the program and what an
 # early prototype answered were written down before the classifier was, `new` where not, and `round2`
 # where it was added after the misses of the first reported half had been looked at, `round3` where after
-# those of `round2`, `round4` where after those of `round3`, and labelled by someone who never saw an
+# those of `round2`, `round4` where after those of `round3`, and labelled without sight of any
 # answer: both halves of the newest origin are unseen until it is run, and it is run when tuning is over.
 set -euo pipefail
 

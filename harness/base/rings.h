@@ -6,12 +6,11 @@
 #include <sys/types.h>
 
 struct xb_rings {
-    uint64_t
-        taken; /* operations that they took since they were made, of each modulo 2^32; those of rings that are busy
-                       may be missing */
+    /* Operations that they took since they were made, of each modulo 2^32; of rings that are busy some or all may
+     * be missing. */
+    uint64_t taken;
     unsigned found;
-    unsigned
-        busy; /* whose lock somebody holds: a thread is in the kernel to start operations, or to carry them out */
+    unsigned busy; /* whose lock is held: a thread is in the kernel to start operations */
 };
 
 /* Adds the rings of `pid` to `rings`; those that are only registered, and whose descriptor is closed, are missed.

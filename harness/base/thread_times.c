@@ -315,13 +315,14 @@ static void visit(struct xb_thread_times *times, struct xb_thread_time *thread, 
         close_files(times, thread);
 }
 
-static bool is_newborn(const struct xb_thread_times *times, struct xb_thread_time *thread,
+static bool is_newborn(struct xb_thread_times *times, struct xb_thread_time *thread,
                        uint64_t since_ns)
 {
     char text[1024];
     struct xb_proc_stat stat;
     struct timespec now;
-    if (xb_proc_text(thread->task.pid, thread->task.tid, "stat", text, sizeof text) <= 0 ||
+    /* A file that stays open, as the look reads it again that follows. */
+    if (read_file(times, thread, STAT, text, sizeof text) <= 0 ||
         !xb_proc_parse_stat(text, &stat) || clock_gettime(CLOCK_BOOTTIME, &now) != 0)
         return false;
     double age_ns =

@@ -238,7 +238,6 @@ struct account {
     double most_run;
     size_t took_part, threads;
     size_t short_lived; /* that took part together */
-    const char *call;   /* the most frequent */
 };
 
 static double count_faults(const struct offcpu *offcpu)

@@ -13,30 +13,19 @@ static const double nothing[XB_WAITS];
 static struct xb_findings divide(const struct xb_kernel_work *work)
 {
     struct xb_findings found = { 0 };
-    double sum = 0;
     xb_kernel_divide(work, &costs, &found);
-    for (size_t i = 0; i < found.n_parts; i++) {
+    for (size_t i = 0; i < found.n_parts; i++)
         XB_EXPECT_EQ(found.part[i].of, XB_WHOLE_KERNEL);
-        sum += found.part[i].share;
-    }
-    XB_EXPECT_NEAR(sum, 1, 1e-9);
+    XB_EXPECT_NEAR(sum_of_parts(&found, XB_WHOLE_KERNEL), 1, 1e-9);
     return found;
-}
-
-static double share_of(const struct xb_findings *found, enum xb_bound bound)
-{
-    double share = 0;
-    for (size_t i = 0; i < found->n_parts; i++)
-        share += found->part[i].bound == bound ? found->part[i].share : 0;
-    return share;
 }
 
 XB_TEST(KernelParts, CountsDivideItByWhatTheyCost)
 {
     struct xb_findings found = divide(&(struct xb_kernel_work){
         .ns = 1e9, .faults = 3e5, .has_io = true, .calls = 1e6, .bytes = 2e9, .waited = nothing });
-    XB_EXPECT_NEAR(share_of(&found, XB_BOUND_KERNEL), 0.3, 1e-9);
-    XB_EXPECT_NEAR(share_of(&found, XB_BOUND_IO), 0.7, 1e-9);
+    XB_EXPECT_NEAR(bound_share(&found, XB_WHOLE_KERNEL, XB_BOUND_KERNEL), 0.3, 1e-9);
+    XB_EXPECT_NEAR(bound_share(&found, XB_WHOLE_KERNEL, XB_BOUND_IO), 0.7, 1e-9);
     XB_EXPECT(clue_of(&found, "io_calls_per_kernel_second") == 1e6);
 }
 
@@ -44,14 +33,14 @@ XB_TEST(KernelParts, WhatCountsLeaveDividesAsTheyDo)
 {
     struct xb_findings found = divide(&(struct xb_kernel_work){
         .ns = 1e9, .faults = 1e5, .has_io = true, .calls = 6e5, .waited = nothing });
-    XB_EXPECT_NEAR(share_of(&found, XB_BOUND_KERNEL), 0.25, 1e-9);
-    XB_EXPECT_NEAR(share_of(&found, XB_BOUND_IO), 0.75, 1e-9);
+    XB_EXPECT_NEAR(bound_share(&found, XB_WHOLE_KERNEL, XB_BOUND_KERNEL), 0.25, 1e-9);
+    XB_EXPECT_NEAR(bound_share(&found, XB_WHOLE_KERNEL, XB_BOUND_IO), 0.75, 1e-9);
 }
 
 XB_TEST(KernelParts, WhatNobodyCanNameStaysUnknown)
 {
     struct xb_findings found = divide(&(struct xb_kernel_work){ .ns = 1e9, .waited = nothing });
-    XB_EXPECT_NEAR(share_of(&found, XB_BOUND_UNKNOWN), 1, 1e-9);
+    XB_EXPECT_NEAR(bound_share(&found, XB_WHOLE_KERNEL, XB_BOUND_UNKNOWN), 1, 1e-9);
     XB_EXPECT(found.weight[XB_WHOLE_KERNEL] == 0);
 }
 
@@ -67,7 +56,7 @@ XB_TEST(KernelParts, WhoWaitsForTheNetworkAlsoWorksForIt)
     const double waited[XB_WAITS] = { [XB_WAIT_NETWORK] = 0.3 };
     struct xb_findings found = divide(
         &(struct xb_kernel_work){ .ns = 1e9, .wakes = 1000, .waited = waited, .waits = 0.3 });
-    XB_EXPECT_NEAR(share_of(&found, XB_BOUND_IO), 1, 1e-9);
+    XB_EXPECT_NEAR(bound_share(&found, XB_WHOLE_KERNEL, XB_BOUND_IO), 1, 1e-9);
     XB_EXPECT(found.weight[XB_WHOLE_KERNEL] > 0);
 }
 
@@ -77,11 +66,11 @@ XB_TEST(KernelParts, LocksExplainNoMoreThanTheirSleepersCanHaveCost)
     const double waited[XB_WAITS] = { [XB_WAIT_LOCK] = 0.3 };
     struct xb_kernel_work work = { .ns = 1e9, .wakes = 3, .waited = waited, .waits = 0.3 };
     struct xb_findings few = divide(&work);
-    XB_EXPECT(share_of(&few, XB_BOUND_SYNC) < 1e-3);
-    XB_EXPECT(share_of(&few, XB_BOUND_UNKNOWN) > 0.99);
+    XB_EXPECT(bound_share(&few, XB_WHOLE_KERNEL, XB_BOUND_SYNC) < 1e-3);
+    XB_EXPECT(bound_share(&few, XB_WHOLE_KERNEL, XB_BOUND_UNKNOWN) > 0.99);
     work.wakes = 100000;
     struct xb_findings many = divide(&work);
-    XB_EXPECT_NEAR(share_of(&many, XB_BOUND_SYNC), 1, 1e-9);
+    XB_EXPECT_NEAR(bound_share(&many, XB_WHOLE_KERNEL, XB_BOUND_SYNC), 1, 1e-9);
 }
 
 XB_TEST(KernelParts, PipesExplainLittleBesideTheReadsThatAreCounted)
@@ -91,11 +80,11 @@ XB_TEST(KernelParts, PipesExplainLittleBesideTheReadsThatAreCounted)
         .ns = 1e9, .has_io = true, .calls = 2000, .wakes = 100, .waited = waited, .waits = 0.1
     };
     struct xb_findings counted = divide(&work);
-    XB_EXPECT(share_of(&counted, XB_BOUND_IO) < 0.01);
-    XB_EXPECT(share_of(&counted, XB_BOUND_UNKNOWN) > 0.99);
+    XB_EXPECT(bound_share(&counted, XB_WHOLE_KERNEL, XB_BOUND_IO) < 0.01);
+    XB_EXPECT(bound_share(&counted, XB_WHOLE_KERNEL, XB_BOUND_UNKNOWN) > 0.99);
     work.has_io = false;
     struct xb_findings uncounted = divide(&work);
-    XB_EXPECT_NEAR(share_of(&uncounted, XB_BOUND_IO), 1, 1e-9);
+    XB_EXPECT_NEAR(bound_share(&uncounted, XB_WHOLE_KERNEL, XB_BOUND_IO), 1, 1e-9);
 }
 
 XB_TEST(KernelParts, RingsAreIoByTheirOperationsOrWhereTheyAreAlwaysAtWork)
@@ -104,15 +93,15 @@ XB_TEST(KernelParts, RingsAreIoByTheirOperationsOrWhereTheyAreAlwaysAtWork)
     struct xb_kernel_work work = { .ns = 1e9, .wakes = 3, .waited = waited, .waits = 0.01 };
     work.in_rings = 20000;
     struct xb_findings counted = divide(&work);
-    XB_EXPECT(share_of(&counted, XB_BOUND_IO) > 0.99);
+    XB_EXPECT(bound_share(&counted, XB_WHOLE_KERNEL, XB_BOUND_IO) > 0.99);
     work.in_rings = 0;
     work.rings_ns = 0.8e9;
     struct xb_findings met = divide(&work);
-    XB_EXPECT(share_of(&met, XB_BOUND_IO) > 0.79);
+    XB_EXPECT(bound_share(&met, XB_WHOLE_KERNEL, XB_BOUND_IO) > 0.79);
     XB_EXPECT(clue_of(&met, "ring_share_of_kernel") > 0.79);
     work.rings_ns = 0;
     struct xb_findings idle = divide(&work);
-    XB_EXPECT(share_of(&idle, XB_BOUND_IO) == 0);
+    XB_EXPECT(bound_share(&idle, XB_WHOLE_KERNEL, XB_BOUND_IO) == 0);
 }
 
 /* Who sleeps in a ring until a time is over has the kernel work for timers. */
@@ -121,7 +110,7 @@ XB_TEST(KernelParts, WhatAProgramMostlyWaitsForComesBeforeItsRings)
     const double waited[XB_WAITS] = { [XB_WAIT_TIMER] = 0.9 };
     struct xb_findings found = divide(&(struct xb_kernel_work){
         .ns = 1e7, .wakes = 1000, .in_rings = 1000, .waited = waited, .waits = 0.9 });
-    XB_EXPECT(share_of(&found, XB_BOUND_SYNC) > 0.9);
+    XB_EXPECT(bound_share(&found, XB_WHOLE_KERNEL, XB_BOUND_SYNC) > 0.9);
 }
 
 XB_TEST(KernelParts, SectorsOfEachOperationAreADisks)

@@ -19,23 +19,6 @@ static const struct xb_capacity capacity = {
                     [XB_LEVEL_DRAM] = 1000 },
 };
 
-static double share_of(const struct xb_findings *findings, enum xb_whole of, enum xb_bound bound)
-{
-    double share = 0;
-    for (size_t i = 0; i < findings->n_parts; i++)
-        if (findings->part[i].of == of && findings->part[i].bound == bound)
-            share += findings->part[i].share;
-    return share;
-}
-
-static double whole(const struct xb_findings *findings, enum xb_whole of)
-{
-    double share = 0;
-    for (size_t i = 0; i < findings->n_parts; i++)
-        share += findings->part[i].of == of ? findings->part[i].share : 0;
-    return share;
-}
-
 /* So many samples at loads of a set of so many bytes, and as many at additions. */
 static struct xb_stall_sums half_in(double bytes, size_t touches)
 {
@@ -71,11 +54,11 @@ XB_TEST(StallParts, TimeGoesToTheLevelThatASetIsIn)
         struct xb_stall_sums sums = half_in(sets[i].bytes, 500);
         struct xb_findings found = { 0 };
         xb_stall_divide_user(&capacity, &sums, 1, &found);
-        double share = share_of(&found, XB_WHOLE_USER, sets[i].bound);
+        double share = bound_share(&found, XB_WHOLE_USER, sets[i].bound);
         if (sets[i].bound == XB_BOUND_CPU)
             share -= 0.5;
         XB_EXPECT(share >= 0.5 * sets[i].least - 1e-9 && share <= 0.5 + 1e-9);
-        XB_EXPECT(fabs(whole(&found, XB_WHOLE_USER) - 1) < 1e-9);
+        XB_EXPECT(fabs(sum_of_parts(&found, XB_WHOLE_USER) - 1) < 1e-9);
         XB_EXPECT(found.weight[XB_WHOLE_USER] == 1);
     }
 }
@@ -85,8 +68,8 @@ XB_TEST(StallParts, ASetTwiceAsLargeAsACacheIsPartlyInIt)
     struct xb_stall_sums sums = half_in(64 * MIB, 500);
     struct xb_findings found = { 0 };
     xb_stall_divide_user(&capacity, &sums, 1, &found);
-    double cache = share_of(&found, XB_WHOLE_USER, XB_BOUND_CACHE),
-           memory = share_of(&found, XB_WHOLE_USER, XB_BOUND_MEMORY);
+    double cache = bound_share(&found, XB_WHOLE_USER, XB_BOUND_CACHE),
+           memory = bound_share(&found, XB_WHOLE_USER, XB_BOUND_MEMORY);
     /* Half of the touches end in DRAM, at ten times the time. */
     XB_EXPECT(fabs(memory / cache - 10) < 1);
 }
@@ -96,8 +79,8 @@ XB_TEST(StallParts, FewScatteredTouchesAreNoSet)
     struct xb_stall_sums sums = half_in(INFINITY, 40);
     struct xb_findings found = { 0 };
     xb_stall_divide_user(&capacity, &sums, 1, &found);
-    XB_EXPECT(share_of(&found, XB_WHOLE_USER, XB_BOUND_MEMORY) == 0);
-    XB_EXPECT(fabs(share_of(&found, XB_WHOLE_USER, XB_BOUND_UNKNOWN) - 0.5) < 1e-9);
+    XB_EXPECT(bound_share(&found, XB_WHOLE_USER, XB_BOUND_MEMORY) == 0);
+    XB_EXPECT(fabs(bound_share(&found, XB_WHOLE_USER, XB_BOUND_UNKNOWN) - 0.5) < 1e-9);
     XB_EXPECT(found.weight[XB_WHOLE_USER] < 0.1);
 }
 
@@ -124,7 +107,7 @@ XB_TEST(StallParts, ThreadsThatSpinForEachOtherTakeTurns)
     XB_EXPECT(two.turns == 1);
     XB_EXPECT(one.turns == 0);  /* nobody to take turns with */
     XB_EXPECT(four.turns == 0); /* two of them get something done */
-    XB_EXPECT(fabs(share_of(&two, XB_WHOLE_USER, XB_BOUND_SYNC) - 0.5) < 1e-9);
+    XB_EXPECT(fabs(bound_share(&two, XB_WHOLE_USER, XB_BOUND_SYNC) - 0.5) < 1e-9);
 }
 
 XB_TEST(StallParts, CallsDivideTheKernelByNumber)
@@ -135,8 +118,8 @@ XB_TEST(StallParts, CallsDivideTheKernelByNumber)
     sums.work[XB_WAIT_NETWORK] = 30;
     sums.work[XB_WAIT_LOCK] = 10;
     xb_stall_divide_kernel(&sums, &found);
-    XB_EXPECT(fabs(share_of(&found, XB_WHOLE_KERNEL, XB_BOUND_IO) - 0.75) < 1e-9);
-    XB_EXPECT(fabs(share_of(&found, XB_WHOLE_KERNEL, XB_BOUND_SYNC) - 0.25) < 1e-9);
+    XB_EXPECT(fabs(bound_share(&found, XB_WHOLE_KERNEL, XB_BOUND_IO) - 0.75) < 1e-9);
+    XB_EXPECT(fabs(bound_share(&found, XB_WHOLE_KERNEL, XB_BOUND_SYNC) - 0.25) < 1e-9);
     XB_EXPECT(fabs(clue_of(&found, "io_call_share") - 0.75) < 1e-9);
     XB_EXPECT(found.weight[XB_WHOLE_KERNEL] > 0 && found.weight[XB_WHOLE_KERNEL] < 1);
     sums.kind[XB_STALL_SYSCALL] = 5;

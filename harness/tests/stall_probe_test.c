@@ -100,14 +100,6 @@ static bool watch(pid_t pid, uint64_t looks, struct xb_findings *out)
     return true;
 }
 
-static double share_of(const struct xb_findings *findings, enum xb_bound bound)
-{
-    double share = 0;
-    for (size_t i = 0; i < findings->n_parts; i++)
-        share += findings->part[i].bound == bound ? findings->part[i].share : 0;
-    return share;
-}
-
 static void end(pid_t pid)
 {
     kill(pid, SIGKILL);
@@ -129,7 +121,7 @@ XB_TEST(StallProbe, PartsOfUserTimeAddUpToOne)
         XB_EXPECT(findings.weight[XB_WHOLE_USER] > 0 && findings.weight[XB_WHOLE_USER] <= 1);
         XB_EXPECT_EQ(findings.weight[XB_WHOLE_KERNEL], 0);
         /* 24 KiB are in the first cache. */
-        XB_EXPECT(share_of(&findings, XB_BOUND_MEMORY) < 0.1);
+        XB_EXPECT(bound_share(&findings, XB_WHOLE_USER, XB_BOUND_MEMORY) < 0.1);
     }
     end(pid);
 }
@@ -140,7 +132,7 @@ XB_TEST(StallProbe, AChaseBeyondTheCachesIsBoundByMemoryAndItsSizeIsTold)
     pid_t pid = spawn_chase(16 << 20);
     if (watch(pid, 100, &findings) && findings.samples >= 500) {
         /* In a build without optimisation a part of it is on the stack. */
-        XB_EXPECT(share_of(&findings, XB_BOUND_MEMORY) > 0.5);
+        XB_EXPECT(bound_share(&findings, XB_WHOLE_USER, XB_BOUND_MEMORY) > 0.5);
         XB_EXPECT_NEAR(clue_of(&findings, "working_set_bytes") / (16 << 20), 1, 0.25);
         XB_EXPECT(clue_of(&findings, "hottest_share") > 0.2);
     }
